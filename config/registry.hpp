@@ -1,0 +1,55 @@
+#pragma once
+// The model registry, `models.json`: {"models": {NAME: {"path": FOLDER_OR_FILE, ...}}}. Immutable value;
+// re-read on SIGHUP, and a bad new file leaves the old one in force.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/error.hpp"
+
+namespace troupe::config {
+
+enum class priority : std::uint8_t { low = 0, medium = 1, high = 2 };
+std::string_view to_string(priority p) noexcept;
+std::optional<priority> parse_priority(std::string_view text) noexcept;
+
+struct registered_input {  // TorchScript inputs: name, dtype, shape of one item (-1: any)
+  std::string name, dtype = "float32";
+  std::vector<std::int64_t> shape;
+  bool operator==(const registered_input&) const = default;
+};
+
+// One registered model. Absent options follow the settings.
+struct registered_model {
+  std::string name;
+  std::filesystem::path path;                 // absolute: relative ones are taken from the file's folder
+  std::string source, task, description;      // as shown to clients
+  std::optional<config::priority> priority;   // absent: preload -> high, else from decayed use
+  std::optional<std::uint64_t> cache_ttl_s;   // "cache_ttl", seconds; 0: never
+  bool preload = false;
+  bool pinned = false;                        // never evicted or expired
+  std::string precision = "auto";
+  std::uint32_t max_length = 0;
+  std::optional<std::uint32_t> max_batch_items, max_batch_tokens, max_queue_items, max_instances;
+  std::optional<std::uint64_t> max_queue_delay_us;
+  bool batching = true;
+  std::vector<std::string> labels;
+  std::vector<registered_input> inputs;
+  bool operator==(const registered_model&) const = default;
+};
+
+struct registry {
+  std::map<std::string, registered_model> models;
+  std::filesystem::path file;
+};
+
+// Checks names (config/names.hpp), keys, types and bounds; errors carry file:line:column.
+// A path that does not exist is no error here: the load of that model reports it.
+result<registry> load_registry(const std::filesystem::path& file);
+result<registry> parse_registry(std::string_view json, const std::filesystem::path& file);
+
+}  // namespace troupe::config

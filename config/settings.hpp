@@ -1,0 +1,130 @@
+#pragma once
+// Every limit and timeout of the process, with its unit last in the name. One table (settings.cpp)
+// gives each its name in the file, environment variable, unit, default, bounds and description; the
+// order of precedence is defaults < file < environment < command line.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/error.hpp"
+
+namespace troupe::config {
+
+struct tls_files {
+  std::string certificate_file, private_key_file;
+};
+
+struct listener {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8000;  // 0: any free one, told in the log
+  std::optional<tls_files> tls;
+  std::string dialect = "http";
+};
+
+// Plain values; a settings object is immutable once the server runs.
+struct settings {
+  // listeners
+  std::vector<listener> listeners{listener{}};
+  std::uint32_t io_threads = 0;  // 0: chosen from the cores
+  // models and memory (document 001's block first)
+  double max_memory_usage = 0.8;
+  double memory_threshold = 0.7;
+  std::uint64_t cache_ttl_s = 3600;          // "cache_ttl"; 0: never
+  std::vector<std::string> preload_models;
+  std::uint32_t warmup_requests = 10;
+  bool enable_auto_scaling = true;
+  std::uint64_t cleanup_interval_s = 300;    // "cleanup_interval"
+  std::uint32_t max_models = 10;
+  std::uint64_t memory_limit_mb = 0;         // 0: from the machine and the cgroup
+  std::string default_model;                 // empty: the first preloaded one
+  std::filesystem::path models_file;         // the registry
+  std::filesystem::path data_dir;            // default: $XDG_DATA_HOME/troupe or ~/.local/share/troupe
+  std::filesystem::path cache_directory;     // the artifact store; default data_dir/models
+  std::uint64_t max_artifact_mb = 65536;
+  std::uint32_t loader_threads = 1;
+  std::uint64_t load_timeout_ms = 120000;    // a load or warm-up asked for over HTTP
+  std::uint64_t min_resident_ms = 1000;      // a just-loaded model is spared from eviction for so long
+  std::uint64_t max_eviction_wait_ms = 500;  // waiting loads drain a busy model after so long
+  std::uint64_t restart_backoff_min_ms = 100, restart_backoff_max_ms = 30000;
+  std::uint64_t usage_half_life_s = 600;     // decay of the use that makes priorities
+  // compute
+  std::string device = "cpu";                // cpu, cuda, cuda:N
+  std::string precision = "auto";            // auto, fp32, bf16
+  std::uint32_t compute_slots = 0;           // 0: measured
+  std::uint32_t threads_per_slot = 0;        // 0: measured
+  std::uint64_t slot_timeout_ms = 30000;     // a batch that runs longer is given up, its thread replaced
+  std::uint32_t max_batch_items = 64;
+  std::uint32_t max_batch_tokens = 1024;     // padded tokens
+  std::uint64_t max_queue_delay_us = 0;      // zero-delay batching
+  std::uint32_t max_instances = 0;           // a model; 0: as many as slots
+  std::uint32_t actor_threads = 0;           // 0: chosen from the cores
+  // admission
+  std::uint64_t request_timeout_ms = 30000;
+  std::uint64_t max_request_timeout_ms = 600000;
+  std::uint32_t max_queue_items = 4096;      // a model
+  std::uint32_t max_load_waiters = 4096;     // requests that wait for loads, all models
+  std::uint32_t max_in_flight_items = 16384; // the whole process
+  std::uint32_t max_batch_inputs = 1024;     // texts in one /predict/batch
+  std::uint64_t max_text_bytes = 262144;
+  std::uint32_t prepare_threads = 1;
+  std::uint32_t max_prepare_queue = 256;
+  std::uint64_t prepare_inline_bytes = 2048; // longer texts go to the prepare pool
+  std::uint64_t prediction_cache_mb = 32;    // 0: off
+  // http edge
+  std::uint64_t max_body_bytes = 8388608;
+  std::uint64_t max_body_budget_mb = 256;    // bodies being received, all connections together
+  std::uint32_t max_url_bytes = 16384;
+  std::uint32_t max_header_count = 100;
+  std::uint32_t max_header_bytes = 32768;    // all of a request's
+  std::uint32_t max_connections = 4096;
+  std::uint32_t max_pipelined_requests = 16;
+  std::uint64_t request_read_timeout_ms = 30000;  // a whole request must have come by then; also idle keep-alive
+  std::uint64_t stream_heartbeat_ms = 10000;
+  std::uint64_t stream_credit_bytes = 262144;     // unflushed bytes of a stream before its job waits
+  std::string cors_allow_origin;             // empty: no CORS headers
+  std::uint64_t shutdown_grace_ms = 10000;
+  // keys
+  std::string admin_api_key;                 // ADMIN_API_KEY
+  std::vector<std::string> api_keys;         // API_KEYS
+  // logs
+  std::string log_level = "info";            // trace debug info warn error
+  std::string log_format = "auto";           // auto (human on a terminal, else JSON), human, json
+  bool access_log = false;
+
+  std::filesystem::path store_directory() const {
+    return cache_directory.empty() ? data_dir / "models" : cache_directory;
+  }
+};
+
+// Where an effective value came from: "default", "file config.json:12:5", "env MAX_MODELS",
+// "command line --max-models".
+struct provenance {
+  std::string value, unit, source, description, env, name;
+};
+
+struct loaded_settings {
+  settings values;
+  std::vector<provenance> table;  // in the table's order; what `troupe config` prints
+};
+
+// `overrides` are (setting name, text) of the command line. `env(name)` is null for an unset variable.
+// The error's message holds file:line:column, the key, what is wrong and what would be right; for an
+// unknown key also the nearest known one. TROUPE_CONFIG names the file when `file` is empty.
+result<loaded_settings> load_settings(
+    const std::optional<std::filesystem::path>& file,
+    const std::vector<std::pair<std::string, std::string>>& overrides,
+    const std::map<std::string, std::string>& environment);
+
+// Names of all settings with type and description, for the command line's options and the docs.
+struct setting_description {
+  std::string name, type, unit, default_text, env, description;
+  bool secret = false;
+};
+const std::vector<setting_description>& describe_settings();
+
+}  // namespace troupe::config

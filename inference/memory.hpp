@@ -1,0 +1,37 @@
+#pragma once
+// The tagged allocator: every tensor byte allocated while a thread carries an account is charged to that
+// account until it is freed, on whatever thread. This is what the memory ledger calls private bytes.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+namespace troupe::inference {
+
+class memory_account {
+ public:
+  std::uint64_t live_bytes() const noexcept { return live_.load(std::memory_order_relaxed); }
+  std::uint64_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
+  void charge(std::uint64_t size_bytes) noexcept;
+  void release(std::uint64_t size_bytes) noexcept;
+
+ private:
+  std::atomic<std::uint64_t> live_{0}, peak_{0};
+};
+
+// Allocations of this thread are charged to `account` while the scope lives. Nests; not movable.
+class account_scope {
+ public:
+  explicit account_scope(std::shared_ptr<memory_account> account);
+  ~account_scope();
+  account_scope(const account_scope&) = delete;
+  account_scope& operator=(const account_scope&) = delete;
+
+ private:
+  std::shared_ptr<memory_account> previous_;
+};
+
+// Gives freed pages back to the system (malloc_trim); called after a model is gone. Milliseconds.
+void return_free_memory();
+
+}  // namespace troupe::inference

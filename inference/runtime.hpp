@@ -1,0 +1,38 @@
+#pragma once
+// Process-wide LibTorch state in one place: threads, allocator, precision choice. No Torch types here.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "inference/loader.hpp"
+
+namespace troupe::inference {
+
+// Installs the tagged CPU allocator and sets thread counts. Call once from main before any thread.
+void initialise_runtime();
+
+// Threads that parallel regions started by the *calling* thread use (OpenMP's per-thread setting).
+void set_thread_intra_op_threads(int threads);
+
+// The setting that must stand in the environment before main (OpenMP reads it while loading).
+// True when the process must re-exec itself with the environment that this call has set.
+bool prepare_openmp_environment();
+
+struct calibration {
+  precision best = precision::fp32;
+  int slots = 1;                // compute slots for many batches
+  int threads_per_slot = 1;
+  double fp32_gflops = 0, bf16_gflops = 0;  // a core, [768->3072] linear
+  bool measured_now = false;    // false: read back from `file`
+  std::string cpu_model;
+};
+
+// A short measurement on this CPU (at most some 150 ms), kept in `file` for the next start and made
+// anew when the CPU or the LibTorch version differs. An unwritable file is no error.
+calibration calibrate(const std::filesystem::path& file, bool force);
+
+std::string torch_version();
+bool cuda_available();
+
+}  // namespace troupe::inference
