@@ -1,0 +1,64 @@
+#pragma once
+// One HTTP request and the way to answer it, free of RESTinio: handlers depend on this alone, so that
+// plain and TLS listeners (different traits types) share them.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace troupe::http {
+
+using header_list = std::vector<std::pair<std::string, std::string>>;
+
+struct response {
+  unsigned status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  header_list headers;  // beyond Content-Type, Content-Length, Date, Server, X-Request-Id, CORS
+};
+
+// A body that is sent in chunks while it comes. Any thread; calls are ordered by the caller.
+class body_stream {
+ public:
+  virtual ~body_stream() = default;  // ends the stream if nobody did
+  virtual bool write(std::string chunk) = 0;  // false: the client is gone
+  virtual void end() = 0;
+  // Bytes written but not yet flushed to the socket: a slow reader shows here.
+  virtual std::size_t unflushed_bytes() const = 0;
+  // Called once, on the connection's thread, when unflushed_bytes() has fallen below half of
+  // `stream_credit_bytes` (at once if it is already), or the client is gone.
+  virtual void when_drained(std::function<void()> f) = 0;
+};
+
+class exchange {
+ public:
+  virtual ~exchange() = default;  // an exchange that is dropped unanswered answers 503
+
+  virtual std::string_view method() const = 0;
+  virtual std::string_view path() const = 0;   // as sent, still percent-encoded, without the query
+  virtual std::string_view query() const = 0;  // as sent, without '?'; empty if none
+  virtual std::optional<std::string_view> header(std::string_view name) const = 0;
+  virtual std::string_view body() const = 0;   // valid while the handler runs
+  virtual const std::string& request_id() const = 0;
+  // Set when the edge has refused the request (413, 431, ..): the handler answers with the envelope and
+  // does nothing else. 0: not refused.
+  virtual unsigned refused_status() const = 0;
+  virtual std::string_view refused_reason() const = 0;
+
+  // Exactly one of the two, once; any thread.
+  virtual void respond(response r) = 0;
+  virtual std::shared_ptr<body_stream> start_stream(unsigned status, std::string content_type,
+                                                    header_list headers) = 0;
+  // `f` runs once if the client leaves before the answer is complete; at once if it already has.
+  virtual void on_disconnect(std::function<void()> f) = 0;
+  // Runs `f` on the connection's I/O thread (serialisation belongs there, not on compute threads).
+  virtual void post(std::function<void()> f) = 0;
+};
+using exchange_ptr = std::shared_ptr<exchange>;
+using handler = std::function<void(exchange_ptr)>;
+
+}  // namespace troupe::http
