@@ -1,0 +1,76 @@
+# What the CMakeLists.txt of a room uses.
+
+include(GoogleTest)
+
+# troupe_room(troupe_config SOURCES a.cpp... DEPENDS troupe::expected...): one room, one static
+# library. Includes are written from the repository root: #include "config/settings.hpp".
+function(troupe_room name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS")
+  if(arg_SOURCES)
+    add_library(${name} STATIC ${arg_SOURCES})
+    target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${name} PUBLIC troupe::version ${arg_DEPENDS} PRIVATE troupe_warnings)
+    add_dependencies(${name} troupe_write_version)
+  else() # headers only
+    add_library(${name} INTERFACE)
+    target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${name} INTERFACE troupe::version ${arg_DEPENDS})
+  endif()
+endfunction()
+
+# troupe_executable(NAME SOURCES a.cpp... DEPENDS lib...): a program, sanitized like the rest.
+function(troupe_executable name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS")
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE troupe_warnings troupe::version ${arg_DEPENDS})
+  add_dependencies(${name} troupe_write_version)
+  if(TROUPE_SANITIZE)
+    target_link_libraries(${name} PRIVATE troupe_sanitizer_options)
+  endif()
+endfunction()
+
+# troupe_test(NAME SOURCES a.cpp... DEPENDS lib... [LABELS unit] [TIMEOUT 60]): a GoogleTest program
+# with its main; each of its tests is one of ctest's. Labels: `unit` (the default) and `smoke` run
+# under the sanitizers too, `e2e` and anything else in release only. TROUPE_BINARY and TROUPE_SOURCE
+# in the tests' environment are the server's binary and the repository root.
+function(troupe_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPENDS;LABELS")
+  if(NOT arg_LABELS)
+    set(arg_LABELS unit)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 60)
+  endif()
+  troupe_executable(${name} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} troupe::gtest_main)
+  # Found when ctest starts rather than after each link: a link then costs no run of the program.
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+      ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
+endfunction()
+
+# troupe_script_test(NAME COMMAND program args... [LABELS e2e] [TIMEOUT 300]): an end-to-end test
+# that drives the real binary from outside; label one of them `smoke` to run it sanitized too.
+function(troupe_script_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "COMMAND;LABELS")
+  if(NOT arg_LABELS)
+    set(arg_LABELS e2e)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${arg_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
+endfunction()
+
+# troupe_precompile(TARGET <ATen/ATen.h>...): precompiles heavy headers for all sources of a target.
+# troupe_precompile(TARGET REUSE other): takes other's; both must have the same flags and defines.
+function(troupe_precompile target)
+  if("${ARGV1}" STREQUAL "REUSE")
+    target_precompile_headers(${target} REUSE_FROM ${ARGV2})
+  else()
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
