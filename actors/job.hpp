@@ -25,6 +25,7 @@ struct item_result {
   bool last = true;
   bool truncated = false;
   bool prediction_cache_hit = false;
+  bool resident_at_arrival = false;    // the job's; set by job::write
   std::uint32_t batch_items = 0;       // size of the batch that it ran in
   item_timing timing;
 };
@@ -43,7 +44,8 @@ class reply_stream {
 class job {
  public:
   job(std::string model, std::uint32_t items, config::priority priority, steady_time deadline,
-      std::unique_ptr<reply_stream> reply);
+      std::unique_ptr<reply_stream> reply,
+      std::shared_ptr<std::atomic<std::uint32_t>> in_flight = nullptr);  // counts its items until it closes
   ~job();  // answers 503 if nobody did
   job(const job&) = delete;
   job& operator=(const job&) = delete;
@@ -70,6 +72,9 @@ class job {
   bool begun_ = false;
   std::uint32_t items_left_;
   std::unique_ptr<reply_stream> reply_;
+  std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
+
+  std::unique_ptr<reply_stream> close_locked();
 };
 using job_ptr = std::shared_ptr<job>;
 

@@ -80,6 +80,12 @@ class service {
   // Known to the registry? Answered from the routing snapshot.
   virtual bool knows(std::string_view model) const = 0;
   virtual std::string default_model() const = 0;
+  // What the registry says of a model, from the routing snapshot; null if it is unknown. Cheap.
+  virtual std::shared_ptr<const config::registered_model> registration(std::string_view) const {
+    return nullptr;
+  }
+  // Every registered name in order, until `f` returns false: for "did you mean". From the snapshot.
+  virtual void for_each_name(const std::function<bool(const std::string&)>&) const {}
 
   // Re-reads the registry file; an error leaves the old one in force.
   virtual void reload_registry(one_shot<std::string> reply) = 0;

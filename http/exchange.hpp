@@ -2,6 +2,7 @@
 // One HTTP request and the way to answer it, free of RESTinio: handlers depend on this alone, so that
 // plain and TLS listeners (different traits types) share them.
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,6 +58,8 @@ class exchange {
   virtual void on_disconnect(std::function<void()> f) = 0;
   // Runs `f` on the connection's I/O thread (serialisation belongs there, not on compute threads).
   virtual void post(std::function<void()> f) = 0;
+  // Runs `f` on the same thread after `delay`; dropped without running when the server stops.
+  virtual void after(std::chrono::milliseconds delay, std::function<void()> f) = 0;
 };
 using exchange_ptr = std::shared_ptr<exchange>;
 using handler = std::function<void(exchange_ptr)>;
