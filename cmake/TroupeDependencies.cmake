@@ -34,7 +34,7 @@ troupe_import(openssl TARGETS OpenSSL::SSL OpenSSL::Crypto)
 # Boost.Asio rather than the standalone one: Boost.Beast shares its sockets. Without co_await, as
 # Boost 1.74's coroutine header does not compile by itself in C++20 and nothing here uses it.
 troupe_import(restinio HEADER restinio/all.hpp LIBRARIES http_parser TARGETS fmt::fmt Threads::Threads
-  DEFINES RESTINIO_USE_BOOST_ASIO BOOST_ASIO_DISABLE_CO_AWAIT BOOST_ASIO_NO_DEPRECATED)
+  DEFINES RESTINIO_USE_BOOST_ASIO BOOST_ASIO_DISABLE_CO_AWAIT)
 troupe_import(simdjson HEADER simdjson.h LIBRARIES simdjson)
 # The size of a document is a size_t; std::string in and out.
 troupe_import(rapidjson HEADER rapidjson/document.h DEFINES RAPIDJSON_HAS_STDSTRING=1)
