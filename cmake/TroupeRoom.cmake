@@ -2,19 +2,26 @@
 
 include(GoogleTest)
 
-# troupe_room(troupe_config SOURCES a.cpp... DEPENDS troupe::expected...): one room, one static
-# library. Includes are written from the repository root: #include "config/settings.hpp".
+# troupe_room(troupe_config SOURCES a.cpp... DEPENDS troupe::expected... PRIVATE troupe::torch...):
+# one room, one static library. Includes are written from the repository root:
+# #include "config/settings.hpp". What only the room's own sources include belongs to PRIVATE: its
+# headers do not reach the rooms above.
 function(troupe_room name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS;PRIVATE")
+  if(troupe::torch IN_LIST arg_DEPENDS) # Torch headers stay in their room
+    list(REMOVE_ITEM arg_DEPENDS troupe::torch)
+    list(APPEND arg_PRIVATE troupe::torch)
+  endif()
   if(arg_SOURCES)
     add_library(${name} STATIC ${arg_SOURCES})
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
-    target_link_libraries(${name} PUBLIC troupe::version ${arg_DEPENDS} PRIVATE troupe_warnings)
+    target_link_libraries(${name} PUBLIC troupe::version ${arg_DEPENDS}
+      PRIVATE troupe_warnings ${arg_PRIVATE})
     add_dependencies(${name} troupe_write_version)
   else() # headers only
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR})
-    target_link_libraries(${name} INTERFACE troupe::version ${arg_DEPENDS})
+    target_link_libraries(${name} INTERFACE troupe::version ${arg_DEPENDS} ${arg_PRIVATE})
   endif()
 endfunction()
 

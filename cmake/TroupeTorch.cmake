@@ -55,7 +55,10 @@ message(STATUS "LibTorch ${TORCH_VERSION}: ${TORCH_ROOT}")
 
 add_library(troupe_torch INTERFACE)
 add_library(troupe::torch ALIAS troupe_torch)
-target_include_directories(troupe_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIR} ${TORCH_API_INCLUDE_DIR})
+# Searched after the system's: LibTorch brings headers of a newer {fmt}, which RESTinio and spdlog would
+# find and then miss in Debian's libfmt.
+target_compile_options(troupe_torch INTERFACE
+  "SHELL:-idirafter ${TORCH_INCLUDE_DIR}" "SHELL:-idirafter ${TORCH_API_INCLUDE_DIR}")
 # Undefined symbols of the shared libraries (CUDA's) are resolved when a GPU build opens them.
 target_link_options(troupe_torch INTERFACE -Wl,--allow-shlib-undefined)
 target_link_libraries(troupe_torch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY} Threads::Threads)
