@@ -1,0 +1,116 @@
+"""Fixtures: checkpoints made once a session, servers that are stopped and checked at the end."""
+from __future__ import annotations
+
+import pathlib
+import signal
+
+import pytest
+
+import checkpoints
+from driver import BINARY, TESTSERVER, Server
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "asan: also run against the sanitized build")
+
+
+def pytest_collection_modifyitems(items):
+    if not BINARY.exists():
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=f"no server at {BINARY}"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for server in Server.live:
+            report.sections.append((f"server on port {server.port}", server.log(60)))
+
+
+def finish(server: Server) -> None:
+    """At the end of each test: the process is alive and ends with 0 on SIGTERM."""
+    if server not in Server.live:
+        return
+    alive = server.alive()
+    code = server.process.returncode
+    status = server.stop(signal.SIGTERM)
+    assert alive, f"the server had ended with {code}\n{server.log(60)}"
+    assert status == 0, f"exit status {status} on SIGTERM\n{server.log(60)}"
+
+
+class Factory:
+    def __init__(self, folder: pathlib.Path):
+        self.folder, self.made = folder, []
+
+    def __call__(self, registry: dict | None = None, settings: dict | None = None, **kw) -> Server:
+        server = Server(self.folder / f"server{len(self.made)}", registry, settings, **kw)
+        self.made.append(server)
+        return server
+
+    def finish(self) -> None:
+        problems = []
+        for server in self.made:
+            try:
+                finish(server)
+            except AssertionError as e:
+                problems.append(str(e))
+        assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """serve(registry, settings): a server for one test."""
+    factory = Factory(tmp_path)
+    yield factory
+    factory.finish()
+
+
+@pytest.fixture(scope="module")
+def serve_module(tmp_path_factory):
+    """The same for all tests of a file."""
+    factory = Factory(tmp_path_factory.mktemp("servers"))
+    yield factory
+    factory.finish()
+
+
+@pytest.fixture(scope="session")
+def testserver() -> pathlib.Path:
+    if not TESTSERVER.exists():
+        pytest.skip(f"no test server at {TESTSERVER}")
+    return TESTSERVER
+
+
+@pytest.fixture(scope="session")
+def tiny_shape() -> checkpoints.Bert:
+    return checkpoints.Bert(hidden=16, layers=2, heads=4, positions=64)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory, tiny_shape) -> pathlib.Path:
+    """A checkpoint that answers in microseconds (its answers are known: checkpoints.reference)."""
+    return checkpoints.write_bert(tmp_path_factory.mktemp("models") / "tiny", tiny_shape)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory) -> pathlib.Path:
+    """Some 8 MB."""
+    return checkpoints.write_bert(tmp_path_factory.mktemp("models") / "small", hidden=128, layers=4,
+                                  heads=4, vocabulary=8192, positions=512, seed=2)
+
+
+@pytest.fixture(scope="session")
+def sized(tmp_path_factory):
+    """sized(mb, seed): a checkpoint of about that many MB that is still quick to run."""
+    made: dict = {}
+    folder = tmp_path_factory.mktemp("sized")
+
+    def make(mb: int, seed: int = 1) -> pathlib.Path:
+        if (mb, seed) not in made:
+            vocabulary = max(1024, mb * 1024 * 1024 // (4 * 64))
+            made[mb, seed] = checkpoints.write_bert(folder / f"m{mb}_{seed}", hidden=64, layers=1, heads=4,
+                                                    vocabulary=vocabulary, positions=64, seed=seed)
+        return made[mb, seed]
+
+    return make
