@@ -1,0 +1,49 @@
+#pragma once
+// Who must leave memory, and when: pure functions over plain values.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/error.hpp"
+#include "config/registry.hpp"
+
+namespace troupe::actors {
+
+struct eviction_candidate {
+  std::string model;
+  std::uint64_t size_bytes = 0;  // what its going gives back (a shared mapping gives nothing)
+  config::priority priority = config::priority::low;
+  steady_time last_used{}, loaded_at{};
+  bool busy = false;
+  bool pinned = false;
+};
+
+struct eviction_need {
+  std::uint64_t size_bytes = 0;  // to free, beyond what is already on its way back
+  std::uint32_t models = 0;      // to remove, for max_models
+};
+
+struct eviction_rules {
+  steady_time now{};
+  std::chrono::milliseconds min_resident{1000};  // just-loaded ones are spared
+  bool take_busy = false;  // waited long enough: busy ones are drained, idle ones still go first
+};
+
+struct eviction_plan {
+  std::vector<std::string> idle;   // close and free now
+  std::vector<std::string> drain;  // close, let the work inside finish, free then
+  bool enough = false;             // the plan covers the need
+  bool hopeless = false;           // even every unpinned model's going would not
+  // When not enough: the moment from which a spared one may be taken; no_deadline if none.
+  steady_time retry_at = no_deadline;
+};
+
+// Low before medium before high priority, least recently used within one, and only as many as are needed
+// (a single sufficient model later in that order does not save several earlier ones: the order is the promise;
+// but a victim whose bytes turn out not to be needed once a later one was chosen is spared again).
+eviction_plan plan_eviction(std::vector<eviction_candidate> candidates, const eviction_need& need,
+                            const eviction_rules& rules);
+
+}  // namespace troupe::actors

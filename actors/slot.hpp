@@ -1,0 +1,56 @@
+#pragma once
+// A compute slot: one thread that runs one batch at a time. The only place where a model runs. A thread that
+// hangs is abandoned and replaced; what it holds is freed if it ever comes back.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "actors/batch_queue.hpp"
+#include "actors/routing.hpp"
+
+namespace troupe::actors {
+
+// Rows that run together, and where they run. Travels model actor -> slot thread -> model actor.
+struct batch {
+  resident_ptr owner;
+  std::vector<item_ptr> items;                   // empty for a warm-up
+  std::vector<inference::prepared_ptr> warm_inputs;
+  std::unique_ptr<ticket> warm_place;            // a warm-up keeps its model from being evicted
+  std::unique_ptr<inference::instance> instance; // null: the slot's thread makes one
+  std::uint64_t cost = 0;
+  std::uint32_t threads = 1;
+  std::chrono::microseconds took{0};
+  std::string failure;                           // the batch threw as a whole
+  bool warm() const noexcept { return items.empty(); }
+};
+
+// Runs a batch on this thread and answers its rows: outputs go to their jobs, rows that want another step stay
+// in batch::items. If a batch of several one-shot rows throws, each is run alone, so that a bad row costs only
+// itself. Never throws.
+void run_batch(batch& b);
+
+class slot {
+ public:
+  // Told on the slot's thread after each batch.
+  using finished = std::function<void(std::uint64_t epoch, batch_ptr)>;
+
+  virtual ~slot() = default;
+  virtual std::uint32_t index() const noexcept = 0;
+  virtual std::uint64_t epoch() const noexcept = 0;
+  virtual void run(batch_ptr b, finished f) = 0;
+  // Gives up the thread; returns the batch it was running (null: none).
+  virtual batch_ptr replace() = 0;
+};
+
+// Slots with threads of their own. Idle threads are joined in the destructor, hung ones are left behind.
+std::vector<slot_ptr> make_thread_slots(std::uint32_t count);
+
+// Threads that were given up and have not come back. The process must not run static destructors meanwhile.
+std::uint32_t abandoned_threads() noexcept;
+
+}  // namespace troupe::actors
