@@ -12,7 +12,7 @@ file(CREATE_LINK ${PROJECT_SOURCE_DIR}/models ${PROJECT_BINARY_DIR}/share/troupe
 # Debian's own: the C and C++ runtime, and OpenSSL, whose security fixes must not wait for us.
 install(TARGETS troupe
   RUNTIME_DEPENDENCIES
-    PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|rt|dl|pthread|stdc\\+\\+|gcc_s|ssl|crypto|asan|ubsan)\\.so"
+    PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|rt|dl|util|pthread|stdc\\+\\+|gcc_s|ssl|crypto|asan|ubsan)\\.so"
     POST_EXCLUDE_REGEXES "^/lib64/"
     DIRECTORIES ${TORCH_LIBRARY_DIR}
   RUNTIME DESTINATION bin
