@@ -1,19 +1,23 @@
 #pragma once
-// What the machine and the control group allow.
+// What the machine and the control group allow. `root` is the file system's root; tests give another.
 
 #include <cstdint>
-#include <string>
+#include <filesystem>
 
 namespace troupe::config {
 
-std::uint64_t machine_memory_bytes();
-std::uint64_t cgroup_memory_limit_bytes();  // v1 and v2, the tightest on the way up; UINT64_MAX: none
-std::uint32_t usable_cores();               // affinity and cgroup quota considered, at least 1
+std::uint64_t machine_memory_bytes(const std::filesystem::path& root = "/");
+// v1 and v2, the tightest on the way up; UINT64_MAX: none.
+std::uint64_t cgroup_memory_limit_bytes(const std::filesystem::path& root = "/");
+// The quota of the control group in cores, v1 and v2, the tightest on the way up; infinity: none.
+double cgroup_cpu_quota(const std::filesystem::path& root = "/");
+// Affinity and quota considered, rounded down (a throttled thread costs latency), at least 1.
+std::uint32_t usable_cores(const std::filesystem::path& root = "/");
 
 struct process_memory {
   std::uint64_t rss_bytes = 0, pss_bytes = 0, private_bytes = 0;
 };
-std::uint64_t resident_bytes();             // /proc/self/statm, cheap
-process_memory measure_process_memory();    // /proc/self/smaps_rollup, a millisecond or more
+std::uint64_t resident_bytes();           // /proc/self/statm, cheap
+process_memory measure_process_memory();  // /proc/self/smaps_rollup, a millisecond or more
 
 }  // namespace troupe::config

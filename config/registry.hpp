@@ -1,12 +1,14 @@
 #pragma once
 // The model registry, `models.json`: {"models": {NAME: {"path": FOLDER_OR_FILE, ...}}}. Immutable value;
-// re-read on SIGHUP, and a bad new file leaves the old one in force.
+// re-read on SIGHUP, and a bad new file leaves the old one in force. An optional {"tasks": {TASK:
+// {"cache_ttl", "priority"}}} holds what models that name this `task` get unless they say otherwise.
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/error.hpp"

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/error.hpp"
@@ -101,18 +102,21 @@ struct settings {
   }
 };
 
-// Where an effective value came from: "default", "file config.json:12:5", "env MAX_MODELS",
-// "command line --max-models".
+// Where an effective value came from: "default", "file config.json:12:5", "env TROUPE_MAX_MODELS",
+// "command line --max-models". Of a secret the value only tells whether it is set.
 struct provenance {
   std::string value, unit, source, description, env, name;
 };
 
 struct loaded_settings {
   settings values;
-  std::vector<provenance> table;  // in the table's order; what `troupe config` prints
+  std::vector<provenance> table;      // in the table's order; what `troupe config` prints
+  std::vector<std::string> warnings;  // for the log: probably mistyped variables, ..
 };
 
-// `overrides` are (setting name, text) of the command line. `env(name)` is null for an unset variable.
+// `overrides` are (setting name, text) of the command line; besides the settings, `host` and `port` (from
+// here or the environment they replace the listeners by one). A variable that is empty counts as unset.
+// Relative paths are taken from the file's folder, from elsewhere the current one.
 // The error's message holds file:line:column, the key, what is wrong and what would be right; for an
 // unknown key also the nearest known one. TROUPE_CONFIG names the file when `file` is empty.
 result<loaded_settings> load_settings(
@@ -124,7 +128,12 @@ result<loaded_settings> load_settings(
 struct setting_description {
   std::string name, type, unit, default_text, env, description;
   bool secret = false;
+  std::string group, allowed;  // "Models and memory", "a whole number from 0 to 256"
+  bool basic = false;          // one of the few that the short help shows
 };
 const std::vector<setting_description>& describe_settings();
+
+// docs/settings.md.
+std::string settings_markdown();
 
 }  // namespace troupe::config

@@ -1,0 +1,192 @@
+#include "config/machine.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sched.h>
+#include <unistd.h>
+
+namespace troupe::config {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr auto unlimited = std::numeric_limits<std::uint64_t>::max();
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc{} || end == text.data()) return std::nullopt;
+  return value;
+}
+
+std::string first_line(const fs::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+std::vector<std::string> split(const std::string& line, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream in(line);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+bool contains(const std::string& comma_list, std::string_view word) {
+  const auto words = split(comma_list, ',');
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// The folders of this process's control group for one controller, innermost first, under `root`.
+// Empty when the hierarchy is not mounted. `v2` tells which of the two it is.
+struct hierarchy {
+  std::vector<fs::path> folders;
+  bool v2 = false;
+};
+
+// Where the group of `path` is seen below a mount whose root is `mount_root`: in a container without
+// its own cgroup namespace the mount shows a part of the tree only.
+fs::path relative_to_mount(const std::string& path, const std::string& mount_root) {
+  if (path.find("/..") != std::string::npos) return {};
+  if (mount_root == "/") return fs::path(path).relative_path();
+  if (path == mount_root) return {};
+  if (path.rfind(mount_root + '/', 0) == 0) return fs::path(path.substr(mount_root.size() + 1));
+  return {};
+}
+
+void collect(const fs::path& mount_point, fs::path inside, std::vector<fs::path>& folders) {
+  while (!inside.empty()) {
+    folders.push_back(mount_point / inside);
+    inside = inside.parent_path();
+  }
+  folders.push_back(mount_point);
+}
+
+std::vector<hierarchy> find_hierarchies(const fs::path& root, std::string_view controller) {
+  std::string path_v1, path_v2;
+  bool has_v1 = false, has_v2 = false;
+  std::ifstream groups(root / "proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {  // "id:controllers:path"
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const auto controllers = line.substr(first + 1, second - first - 1);
+    if (controllers.empty()) {
+      path_v2 = line.substr(second + 1);
+      has_v2 = true;
+    } else if (contains(controllers, controller)) {
+      path_v1 = line.substr(second + 1);
+      has_v1 = true;
+    }
+  }
+  std::vector<hierarchy> found;
+  std::ifstream mounts(root / "proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    // "id parent dev root point options [optional..] - type source super-options"
+    const auto dash = line.find(" - ");
+    if (dash == std::string::npos) continue;
+    const auto before = split(line.substr(0, dash), ' '), after = split(line.substr(dash + 3), ' ');
+    if (before.size() < 5 || after.size() < 3) continue;
+    const bool v2 = after[0] == "cgroup2" && has_v2;
+    const bool v1 = after[0] == "cgroup" && has_v1 && contains(after[2], controller);
+    if (!v1 && !v2) continue;
+    hierarchy h;
+    h.v2 = v2;
+    collect(root / fs::path(before[4]).relative_path(), relative_to_mount(v2 ? path_v2 : path_v1, before[3]),
+            h.folders);
+    found.push_back(std::move(h));
+  }
+  return found;
+}
+
+}  // namespace
+
+std::uint64_t machine_memory_bytes(const fs::path& root) {
+  std::ifstream in(root / "proc/meminfo");
+  std::string key, unit;
+  std::uint64_t kib = 0;
+  while (in >> key >> kib) {
+    if (key == "MemTotal:") return kib * 1024;
+    std::getline(in, unit);
+  }
+  const auto pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page) : 0;
+}
+
+std::uint64_t cgroup_memory_limit_bytes(const fs::path& root) {
+  auto limit = unlimited;
+  for (const auto& h : find_hierarchies(root, "memory")) {
+    for (const auto& folder : h.folders) {
+      // Above memory.high a group is throttled to a crawl, so it is a limit as much as memory.max.
+      for (const char* file : {"memory.max", "memory.high", "memory.limit_in_bytes"}) {
+        const bool of_v1 = file == std::string_view("memory.limit_in_bytes");
+        if (of_v1 == h.v2) continue;
+        if (const auto bytes = number(first_line(folder / file))) limit = std::min(limit, *bytes);
+      }
+    }
+  }
+  // v1 writes "no limit" as the largest multiple of a page.
+  return limit >= (std::uint64_t{1} << 62) ? unlimited : limit;
+}
+
+double cgroup_cpu_quota(const fs::path& root) {
+  auto cores = std::numeric_limits<double>::infinity();
+  for (const auto& h : find_hierarchies(root, "cpu")) {
+    for (const auto& folder : h.folders) {
+      std::optional<std::uint64_t> quota, period;
+      if (h.v2) {
+        const auto parts = split(first_line(folder / "cpu.max"), ' ');  // "max 100000", "150000 100000"
+        if (parts.size() == 2) quota = number(parts[0]), period = number(parts[1]);
+      } else {
+        quota = number(first_line(folder / "cpu.cfs_quota_us"));  // -1: none
+        period = number(first_line(folder / "cpu.cfs_period_us"));
+      }
+      if (quota && period && *quota > 0 && *period > 0) {
+        cores = std::min(cores, static_cast<double>(*quota) / static_cast<double>(*period));
+      }
+    }
+  }
+  return cores;
+}
+
+std::uint32_t usable_cores(const fs::path& root) {
+  double cores = std::max(1u, std::thread::hardware_concurrency());
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+  cores = std::floor(std::min(cores, cgroup_cpu_quota(root)));
+  return cores < 1 ? 1 : static_cast<std::uint32_t>(cores);
+}
+
+std::uint64_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::uint64_t total = 0, resident = 0;
+  in >> total >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+process_memory measure_process_memory() {
+  process_memory memory;
+  std::ifstream in("/proc/self/smaps_rollup");
+  for (std::string line; std::getline(in, line);) {
+    const auto start = line.find_first_of("0123456789");
+    const auto kib = start == std::string::npos ? std::nullopt : number(std::string_view(line).substr(start));
+    if (!kib) continue;
+    if (line.rfind("Rss:", 0) == 0) memory.rss_bytes = *kib * 1024;
+    if (line.rfind("Pss:", 0) == 0) memory.pss_bytes = *kib * 1024;
+    if (line.rfind("Private_Clean:", 0) == 0 || line.rfind("Private_Dirty:", 0) == 0) {
+      memory.private_bytes += *kib * 1024;
+    }
+  }
+  return memory;
+}
+
+}  // namespace troupe::config

@@ -1,0 +1,313 @@
+#include "config/registry.hpp"
+
+#include <charconv>
+#include <functional>
+#include <limits>
+
+#include "config/located_json.hpp"
+#include "config/names.hpp"
+
+namespace troupe::config {
+namespace {
+
+constexpr std::uint64_t max_registry_bytes = 256ull << 20;
+constexpr std::uint64_t max_seconds = 10ull * 365 * 86400;
+
+// Where a value stands, and what its key is called in messages: enough to refuse it.
+struct place {
+  const located_json& json;
+  const json_value& value;
+  std::string key;
+
+  tl::unexpected<error> refuse(std::string_view allowed) const {
+    return json.problem(value.offset, key + ": found " + shown(value) + "; allowed: " + std::string(allowed));
+  }
+};
+
+result<std::string> text_of(const place& at) {
+  if (at.value.kind != json_kind::string) return at.refuse("a string");
+  for (const char c : at.value.text) {
+    if (static_cast<unsigned char>(c) < 0x20) return at.refuse("a string without control characters");
+  }
+  return at.value.text;
+}
+
+result<bool> boolean_of(const place& at) {
+  if (at.value.kind != json_kind::boolean) return at.refuse("true or false");
+  return at.value.text == "true";
+}
+
+template <class Integer>
+result<Integer> integer_of(const place& at, std::int64_t smallest, std::int64_t largest) {
+  std::int64_t number = 0;
+  const auto& text = at.value.text;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (at.value.kind != json_kind::number || ec != std::errc{} || end != text.data() + text.size() ||
+      number < smallest || number > largest) {
+    return at.refuse("a whole number from " + std::to_string(smallest) + " to " + std::to_string(largest));
+  }
+  return static_cast<Integer>(number);
+}
+
+result<std::string> one_of(const place& at, const std::vector<std::string>& choices) {
+  if (at.value.kind == json_kind::string) {
+    for (const auto& choice : choices) {
+      if (at.value.text == choice) return choice;
+    }
+  }
+  std::string all;
+  for (const auto& choice : choices) all += (all.empty() ? "" : ", ") + choice;
+  return at.refuse(all);
+}
+
+result<config::priority> priority_of(const place& at) {
+  return one_of(at, {"low", "medium", "high"}).map([](const std::string& text) { return *parse_priority(text); });
+}
+
+result<std::vector<std::string>> labels_of(const place& at) {
+  if (at.value.kind != json_kind::array) return at.refuse("a list of strings");
+  std::vector<std::string> labels;
+  for (const auto& item : at.value.items) {
+    auto label = text_of({at.json, item, at.key});
+    if (!label) return tl::unexpected(label.error());
+    labels.push_back(std::move(*label));
+  }
+  return labels;
+}
+
+result<std::vector<std::int64_t>> shape_of(const place& at) {
+  if (at.value.kind != json_kind::array || at.value.items.size() > 8) {
+    return at.refuse("a list of at most 8 whole numbers, -1 for any size");
+  }
+  std::vector<std::int64_t> shape;
+  for (const auto& item : at.value.items) {
+    const place dimension{at.json, item, at.key};
+    auto size = integer_of<std::int64_t>(dimension, -1, std::numeric_limits<std::int32_t>::max());
+    if (!size) return tl::unexpected(size.error());
+    if (*size == 0) return dimension.refuse("a size above 0, or -1 for any size");
+    shape.push_back(*size);
+  }
+  return shape;
+}
+
+result<registered_input> input_of(const place& at) {
+  if (at.value.kind != json_kind::object) return at.refuse("an object with name, dtype and shape");
+  if (auto keys = refuse_unknown_keys(at.json, at.value, "an input", {"name", "dtype", "shape"}); !keys) {
+    return tl::unexpected(keys.error());
+  }
+  registered_input input;
+  for (const auto& [key, offset, value] : at.value.members) {
+    const place member{at.json, value, at.key + '.' + key};
+    result<void> read;
+    if (key == "name") {
+      read = text_of(member).map([&](std::string&& v) { input.name = std::move(v); });
+    } else if (key == "dtype") {
+      read = one_of(member, {"float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8",
+                             "uint8", "bool"})
+                 .map([&](std::string&& v) { input.dtype = std::move(v); });
+    } else {
+      read = shape_of(member).map([&](auto&& v) { input.shape = std::move(v); });
+    }
+    if (!read) return tl::unexpected(read.error());
+  }
+  return input;
+}
+
+result<std::vector<registered_input>> inputs_of(const place& at) {
+  if (at.value.kind != json_kind::array) return at.refuse("a list of inputs: {\"name\", \"dtype\", \"shape\"}");
+  std::vector<registered_input> inputs;
+  for (const auto& item : at.value.items) {
+    auto input = input_of({at.json, item, at.key});
+    if (!input) return tl::unexpected(input.error());
+    inputs.push_back(std::move(*input));
+  }
+  return inputs;
+}
+
+result<std::filesystem::path> path_of(const place& at, const std::filesystem::path& folder) {
+  auto text = text_of(at);
+  if (!text) return tl::unexpected(text.error());
+  if (text->empty()) return at.refuse("a folder or file");
+  return (folder / *text).lexically_normal();
+}
+
+// One entry of a model's object: how its value gets into the registration.
+struct option {
+  std::string key;
+  std::function<result<void>(const place&, const std::filesystem::path& folder, registered_model&)> read;
+};
+
+template <class Member, class Read>
+option make_option(std::string key, Member registered_model::*member, Read read) {
+  return {std::move(key), [member, read](const place& at, const std::filesystem::path&, registered_model& model) {
+            return read(at).map([&](auto&& value) { model.*member = std::move(value); });
+          }};
+}
+
+template <class Integer>
+auto between(std::int64_t smallest, std::int64_t largest) {
+  return [=](const place& at) { return integer_of<Integer>(at, smallest, largest); };
+}
+
+const std::vector<option>& options() {
+  using m = registered_model;
+  static const std::vector<option> all{
+      {"path",
+       [](const place& at, const std::filesystem::path& folder, m& model) {
+         return path_of(at, folder).map([&](std::filesystem::path&& path) { model.path = std::move(path); });
+       }},
+      make_option("source", &m::source, text_of),
+      make_option("task", &m::task, text_of),
+      make_option("description", &m::description, text_of),
+      make_option("priority", &m::priority, priority_of),
+      make_option("cache_ttl", &m::cache_ttl_s, between<std::uint64_t>(0, max_seconds)),
+      make_option("preload", &m::preload, boolean_of),
+      make_option("pinned", &m::pinned, boolean_of),
+      make_option("precision", &m::precision,
+                  [](const place& at) { return one_of(at, {"auto", "fp32", "bf16"}); }),
+      make_option("max_length", &m::max_length, between<std::uint32_t>(0, 1 << 20)),
+      make_option("max_batch_items", &m::max_batch_items, between<std::uint32_t>(1, 4096)),
+      make_option("max_batch_tokens", &m::max_batch_tokens, between<std::uint32_t>(1, 1 << 20)),
+      make_option("max_queue_items", &m::max_queue_items, between<std::uint32_t>(1, 1 << 20)),
+      make_option("max_instances", &m::max_instances, between<std::uint32_t>(1, 256)),
+      make_option("max_queue_delay_us", &m::max_queue_delay_us, between<std::uint64_t>(0, 10'000'000)),
+      make_option("batching", &m::batching, boolean_of),
+      make_option("labels", &m::labels, labels_of),
+      make_option("inputs", &m::inputs, inputs_of),
+  };
+  return all;
+}
+
+const std::vector<std::string>& option_keys() {
+  static const std::vector<std::string> keys = [] {
+    std::vector<std::string> names;
+    for (const auto& o : options()) names.push_back(o.key);
+    return names;
+  }();
+  return keys;
+}
+
+// What models of one task get unless they say otherwise.
+struct task_defaults {
+  std::optional<std::uint64_t> cache_ttl_s;
+  std::optional<config::priority> priority;
+};
+
+result<std::map<std::string, task_defaults>> read_tasks(const located_json& json, const json_value& tasks) {
+  if (tasks.kind != json_kind::object) {
+    return place{json, tasks, "tasks"}.refuse("an object: {TASK: {\"cache_ttl\", \"priority\"}}");
+  }
+  std::map<std::string, task_defaults> all;
+  for (const auto& [task, offset, value] : tasks.members) {
+    if (value.kind != json_kind::object) return place{json, value, "tasks." + task}.refuse("an object");
+    if (auto keys = refuse_unknown_keys(json, value, "a task", {"cache_ttl", "priority"}); !keys) {
+      return tl::unexpected(keys.error());
+    }
+    auto& defaults = all[task];
+    if (const auto* ttl = value.find("cache_ttl")) {
+      auto seconds = integer_of<std::uint64_t>({json, *ttl, "tasks." + task + ".cache_ttl"}, 0, max_seconds);
+      if (!seconds) return tl::unexpected(seconds.error());
+      defaults.cache_ttl_s = *seconds;
+    }
+    if (const auto* priority = value.find("priority")) {
+      auto read = priority_of({json, *priority, "tasks." + task + ".priority"});
+      if (!read) return tl::unexpected(read.error());
+      defaults.priority = *read;
+    }
+  }
+  return all;
+}
+
+result<registered_model> read_model(const located_json& json, const json_member& entry,
+                                    const std::filesystem::path& folder) {
+  const auto& [name, name_offset, value] = entry;
+  if (auto checked = check_registered_name(name); !checked) {
+    return json.problem(name_offset, "model " + shown(name) + ": " + checked.error().message,
+                        checked.error().detail);
+  }
+  if (value.kind != json_kind::object) {
+    return json.problem(value.offset, "model " + shown(name) + ": found " + shown(value) + "; allowed: an object",
+                        "{\"path\": FOLDER_OR_FILE, ..}");
+  }
+  if (auto keys = refuse_unknown_keys(json, value, "model " + shown(name), option_keys()); !keys) {
+    return tl::unexpected(keys.error());
+  }
+  registered_model model;
+  model.name = name;
+  for (const auto& o : options()) {
+    const auto* given = value.find(o.key);
+    if (given == nullptr) continue;
+    if (auto read = o.read({json, *given, name + '.' + o.key}, folder, model); !read) {
+      return tl::unexpected(read.error());
+    }
+  }
+  if (model.path.empty()) {
+    return json.problem(value.offset, "model " + shown(name) + ": \"path\" is missing",
+                        "\"path\" is the model's folder or file, absolute or relative to the registry's folder");
+  }
+  return model;
+}
+
+}  // namespace
+
+std::string_view to_string(priority p) noexcept {
+  switch (p) {
+    case priority::low: return "low";
+    case priority::medium: return "medium";
+    case priority::high: return "high";
+  }
+  return "low";
+}
+
+std::optional<priority> parse_priority(std::string_view text) noexcept {
+  for (const auto p : {priority::low, priority::medium, priority::high}) {
+    if (text == to_string(p)) return p;
+  }
+  return std::nullopt;
+}
+
+result<registry> parse_registry(std::string_view text, const std::filesystem::path& file) {
+  auto json = located_json::parse(text, file.string());
+  if (!json) return tl::unexpected(json.error());
+  const auto& root = json->root();
+  if (root.kind != json_kind::object) {
+    return json->problem(root.offset, "found " + shown(root) + "; allowed: an object",
+                         "{\"models\": {NAME: {\"path\": FOLDER_OR_FILE, ..}}}");
+  }
+  if (auto keys = refuse_unknown_keys(*json, root, "the registry", {"models", "tasks"}); !keys) {
+    return tl::unexpected(keys.error());
+  }
+  const auto* models = root.find("models");
+  if (models == nullptr || models->kind != json_kind::object) {
+    return json->problem(models ? models->offset : root.offset, "\"models\" must be an object",
+                         "{\"models\": {NAME: {\"path\": FOLDER_OR_FILE, ..}}}");
+  }
+  std::map<std::string, task_defaults> tasks;
+  if (const auto* given = root.find("tasks")) {
+    auto read = read_tasks(*json, *given);
+    if (!read) return tl::unexpected(read.error());
+    tasks = std::move(*read);
+  }
+  registry all;
+  std::error_code ec;
+  all.file = std::filesystem::absolute(file, ec);
+  const auto folder = all.file.parent_path();
+  for (const auto& entry : models->members) {
+    auto model = read_model(*json, entry, folder);
+    if (!model) return tl::unexpected(model.error());
+    if (const auto defaults = tasks.find(model->task); defaults != tasks.end()) {
+      if (!model->cache_ttl_s) model->cache_ttl_s = defaults->second.cache_ttl_s;
+      if (!model->priority) model->priority = defaults->second.priority;
+    }
+    all.models.emplace(entry.key, std::move(*model));
+  }
+  return all;
+}
+
+result<registry> load_registry(const std::filesystem::path& file) {
+  auto text = read_text_file(file, max_registry_bytes);
+  if (!text) return tl::unexpected(text.error());
+  return parse_registry(*text, file);
+}
+
+}  // namespace troupe::config
