@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import signal
 
 import pytest
 
 import checkpoints
-from driver import BINARY, TESTSERVER, Server
+from driver import BINARY, TESTSERVER, TORCHSCRIPT, Server
 
 
 def pytest_configure(config):
@@ -80,6 +81,17 @@ def testserver() -> pathlib.Path:
     if not TESTSERVER.exists():
         pytest.skip(f"no test server at {TESTSERVER}")
     return TESTSERVER
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    """artifact("test:echo"): the path of a test model (tests/support/test_models.hpp)."""
+    def make(name: str) -> str:
+        path = tmp_path / f"{name}.pt"
+        shutil.copyfile(TORCHSCRIPT / "echo.pt", path)
+        return str(path)
+
+    return make
 
 
 @pytest.fixture(scope="session")
