@@ -1,7 +1,15 @@
 #pragma once
 // The routing table: one handler for all of the server's requests.
+//
+// A request passes, in this order: what the edge refused -> OPTIONS -> path (400, 404) -> keys (401, 403) ->
+// method (405) -> the route. `service` and `settings` must outlive the handler. `run` is called on the
+// connection's thread; the exchange may be answered later from any thread.
 
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "actors/service.hpp"
 #include "config/settings.hpp"
@@ -13,9 +21,13 @@ namespace troupe::http {
 // and CORS, and calls the route. Test executables add their own routes through `extra`.
 struct route {
   std::string method;   // "GET"
-  std::string pattern;  // "/models/{model_name}/load"; {model_name} may hold one '/' (namespace) or %2F
-  // `model_name` is decoded and checked; empty where the pattern has none.
+  // "/models/{model_name}/load": {model_name} may hold one '/' (a namespace), also as %2F, and is checked;
+  // any other parameter ("{id}") is one decoded segment, unchecked. At most one parameter a pattern.
+  std::string pattern;
+  // `model_name` is the decoded parameter; empty where the pattern has none.
   std::function<void(exchange_ptr, std::string model_name)> run;
+  bool open = false;   // needs no key even where API_KEYS are set
+  bool admin = false;  // needs the admin key
 };
 
 handler make_handler(actors::service& service, const config::settings& settings,
