@@ -160,7 +160,7 @@ def flatten(value) -> list[float]:
 
 def test_torchscript_wrong_shape(serve, torchscript):
     server = serve({"linear": torchscript("linear")})
-    for bad in ([1.0, 2.0], [[1.0] * 4] * 2, ["a", "b", "c", "d"]):
+    for bad in ([1.0, 2.0], [[[1.0] * 4]] * 2, ["a", "b", "c", "d"], [[1.0, 2.0], [3.0]], []):
         answer = server.tensor(bad, "linear")
         assert answer.status_code in (400, 422), answer.text
     assert server.tensor([1.0] * 4, "linear").status_code == 200
