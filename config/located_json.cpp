@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <unordered_set>
@@ -133,7 +134,15 @@ class fault_finder {
     if (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.')) {
       return stop(start, "a malformed number");
     }
-    return true;
+    return in_range(text_.substr(start, at_ - start)) || stop(start, "a number that is too large");
+  }
+
+  static bool in_range(std::string_view number) {
+    const auto parses = [&](auto value) {
+      return std::from_chars(number.data(), number.data() + number.size(), value).ec == std::errc{};
+    };
+    if (number.find_first_of(".eE") != std::string_view::npos) return parses(double{});
+    return parses(std::uint64_t{}) || parses(std::int64_t{});
   }
 
   std::string_view text_;

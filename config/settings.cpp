@@ -296,7 +296,8 @@ result<void> settings_builder::read_text(const std::string& name, const std::str
 
 result<void> settings_builder::read_environment() {
   shorthand short_form;
-  std::vector<std::string> known{"TROUPE_CONFIG", "TROUPE_HOST", "TROUPE_PORT"};
+  constexpr std::string_view prefix = "TROUPE_";
+  std::vector<std::string> known{"CONFIG", "HOST", "PORT"};  // without the prefix
   const auto read_variable = [&](const std::string& setting, const std::string& name) -> result<void> {
     const auto text = variable(environment_, name);
     if (text.empty()) return {};
@@ -306,7 +307,7 @@ result<void> settings_builder::read_environment() {
   };
   for (const auto& row : setting_rows()) {
     const auto name = environment_name(row.name);
-    known.push_back(name);
+    known.push_back(name.substr(prefix.size()));
     if (!row.documented_env.empty()) {
       if (auto read = read_variable(row.name, row.documented_env); !read) return read;
     }
@@ -315,12 +316,13 @@ result<void> settings_builder::read_environment() {
   for (const auto* setting : {"host", "port"}) {
     if (auto read = read_variable(setting, environment_name(setting)); !read) return read;
   }
-  for (auto it = environment_.lower_bound("TROUPE_"); it != environment_.end(); ++it) {
-    if (it->first.rfind("TROUPE_", 0) != 0) break;
-    if (std::find(known.begin(), known.end(), it->first) != known.end()) continue;
-    const auto near = nearest(it->first, known);
-    if (near.empty()) continue;
-    out_.warnings.push_back("the variable " + it->first + " is no setting; did you mean " + near + "?");
+  for (auto it = environment_.lower_bound(std::string(prefix)); it != environment_.end(); ++it) {
+    if (it->first.rfind(prefix, 0) != 0) break;
+    const auto name = it->first.substr(prefix.size());
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (const auto near = nearest(name, known); !near.empty()) {
+      out_.warnings.push_back("the variable " + it->first + " is no setting; did you mean TROUPE_" + near + "?");
+    }
   }
   apply(short_form);
   resolve_paths(fs::current_path(), "env ");
