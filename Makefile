@@ -28,9 +28,12 @@ setup: ## installs the packages and fetches LibTorch, where missing
 	@scripts/setup-packages.sh
 	@scripts/fetch-libtorch.sh >/dev/null
 
-# Configured by CMake itself from here on; the stamp is CMake's own.
+# CMake configures itself anew when its files change; only another LibTorch has to be told.
 define cmake_build
-	@[ -f build/$(1)/build.ninja ] && [ -z "$(TORCH_ROOT)$(TROUPE_GPU)" ] || cmake --preset $(1)
+	@root=$$(scripts/fetch-libtorch.sh); \
+	if [ ! -f build/$(1)/build.ninja ] || [ "$$(cat build/$(1)/torch-root 2>/dev/null)" != "$$root" ]; then \
+	  cmake --preset $(1) -DTORCH_ROOT="$$root" && echo "$$root" >build/$(1)/torch-root; \
+	fi
 	@cmake --build build/$(1) --parallel $(JOBS)
 endef
 
@@ -43,7 +46,7 @@ debug: setup ## builds build/debug with AddressSanitizer and UndefinedBehaviorSa
 	$(call cmake_build,debug)
 
 serve: build ## builds and serves the shipped classifier on 127.0.0.1:8000
-	@exec build/release/troupe serve $(ARGS)
+	@exec build/release/troupe serve --config config/serve.json $(ARGS)
 
 test: build debug ## builds all and runs all tests; the unit tests and a server also under sanitizers
 	$(call say,testing (release))
