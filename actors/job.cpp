@@ -38,6 +38,7 @@ void job::begin(const inference::model_info& info) {
 void job::write(item_result&& item) {
   const std::lock_guard lock(mutex_);
   if (closed()) return;
+  item.resident_at_arrival = resident_at_arrival;
   const bool last = item.last;
   reply_->write(std::move(item));
   if (last && --items_left_ == 0) close_locked()->end();

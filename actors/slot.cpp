@@ -120,7 +120,7 @@ struct worker {
   explicit worker(std::uint64_t e) : epoch(e) {}
   const std::uint64_t epoch;
   std::mutex mutex;
-  std::condition_variable wake;
+  std::condition_variable wake, idle;
   batch_ptr next, running;
   slot::finished next_finished;
   bool quit = false, given_up = false;
@@ -142,6 +142,7 @@ struct worker {
       {
         const std::lock_guard lock(mutex);
         running = nullptr;
+        idle.notify_all();
         if (given_up) {
           abandoned.fetch_sub(1);
           return;
@@ -156,11 +157,12 @@ class thread_slot : public slot {
  public:
   explicit thread_slot(std::uint32_t index) : index_(index) { start(); }
   ~thread_slot() override {
-    {
-      const std::lock_guard lock(worker_->mutex);
-      worker_->quit = true;
-    }
+    std::unique_lock lock(worker_->mutex);
+    worker_->quit = true;
     worker_->wake.notify_one();
+    if (!worker_->idle.wait_for(lock, last_batch_grace, [&] { return !worker_->running && !worker_->next; }))
+      leave_behind();
+    lock.unlock();
     if (worker_->thread.joinable()) worker_->thread.join();
   }
 
@@ -180,12 +182,9 @@ class thread_slot : public slot {
     batch_ptr lost;
     {
       const std::lock_guard lock(worker_->mutex);
-      worker_->given_up = worker_->quit = true;
+      worker_->quit = true;
       lost = worker_->running ? worker_->running : std::move(worker_->next);
-      if (worker_->running) {
-        abandoned.fetch_add(1);
-        worker_->thread.detach();
-      }
+      if (worker_->running) leave_behind();
     }
     worker_->wake.notify_one();
     if (worker_->thread.joinable()) worker_->thread.join();
@@ -194,6 +193,14 @@ class thread_slot : public slot {
   }
 
  private:
+  static constexpr std::chrono::seconds last_batch_grace{2};
+
+  void leave_behind() {  // with worker_->mutex held
+    worker_->given_up = true;
+    abandoned.fetch_add(1);
+    worker_->thread.detach();
+  }
+
   void start() {
     epoch_.fetch_add(1, std::memory_order_acq_rel);
     auto w = std::make_shared<worker>(epoch_.load());

@@ -19,6 +19,7 @@ namespace troupe::actors {
 struct batch {
   resident_ptr owner;
   std::vector<item_ptr> items;                   // empty for a warm-up
+  std::vector<job_ptr> jobs;                     // of the items; stays as it is while the batch runs
   std::vector<inference::prepared_ptr> warm_inputs;
   std::unique_ptr<ticket> warm_place;            // a warm-up keeps its model from being evicted
   std::unique_ptr<inference::instance> instance; // null: the slot's thread makes one
@@ -26,7 +27,7 @@ struct batch {
   std::uint32_t threads = 1;
   std::chrono::microseconds took{0};
   std::string failure;                           // the batch threw as a whole
-  bool warm() const noexcept { return items.empty(); }
+  bool warm() const noexcept { return !warm_inputs.empty(); }
 };
 
 // Runs a batch on this thread and answers its rows: outputs go to their jobs, rows that want another step stay

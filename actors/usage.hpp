@@ -37,7 +37,8 @@ expiry check_expiry(std::chrono::seconds ttl, std::chrono::nanoseconds idle, boo
 struct scaling_input {
   std::uint32_t instances = 1, max_instances = 1;
   std::uint32_t running = 0;                       // instances in use
-  std::chrono::microseconds oldest_wait{0};        // of the queue
+  std::size_t waiting = 0;                         // items in the queue
+  std::chrono::microseconds oldest_wait{0};
   std::chrono::microseconds batch_time{0};         // of late; 0: unknown
   std::chrono::nanoseconds idle_surplus{0};        // since when not all instances were needed
 };

@@ -66,22 +66,6 @@ void prediction_cache::put(const std::string& key, const inference::output& valu
   s.size_bytes += bytes;
 }
 
-void prediction_cache::forget_model(std::string_view model) {
-  for (auto& s : shards_) {
-    const std::lock_guard lock(s.mutex);
-    for (auto e = s.by_use.begin(); e != s.by_use.end();) {
-      const std::string_view k = e->key;
-      if (k.size() > model.size() && k.starts_with(model) && k[model.size()] == '\0') {
-        s.size_bytes -= e->size_bytes;
-        s.index.erase(k);
-        e = s.by_use.erase(e);
-      } else {
-        ++e;
-      }
-    }
-  }
-}
-
 std::uint64_t prediction_cache::size_bytes() const {
   std::uint64_t sum = 0;
   for (const auto& s : shards_) {

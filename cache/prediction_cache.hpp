@@ -30,8 +30,6 @@ class prediction_cache {
 
   std::optional<inference::output> get(const std::string& key);
   void put(const std::string& key, const inference::output& value);
-  // Drops all answers of one model (all versions).
-  void forget_model(std::string_view model);
 
   std::uint64_t size_bytes() const;
   std::uint64_t entries() const;

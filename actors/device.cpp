@@ -1,0 +1,111 @@
+#include "actors/device.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace troupe::actors {
+
+std::uint32_t device_state::busy_seats() const {
+  return static_cast<std::uint32_t>(
+      std::count_if(seats.begin(), seats.end(), [](const seat& s) { return s.busy; }));
+}
+
+namespace {
+
+using self_ptr = device_actor::stateful_pointer<device_state>;
+
+void arm_watchdog(self_ptr self) {
+  auto& st = self->state;
+  if (st.tick_armed || st.busy_seats() == 0) return;
+  st.tick_armed = true;
+  const auto pause = std::clamp(st.options.slot_timeout / 4, std::chrono::milliseconds(10), std::chrono::milliseconds(1000));
+  self->delayed_send(self, pause, tick_atom::value);
+}
+
+void give_slots(self_ptr self) {
+  auto& st = self->state;
+  const auto all = static_cast<std::uint32_t>(st.seats.size());
+  for (auto& seat : st.seats) {
+    if (seat.busy) continue;
+    const auto busy = st.busy_seats();
+    const auto wish = st.queue.pop(all - busy, all);
+    if (!wish) break;
+    const auto actor = st.waiting_actors.find(wish->model);
+    if (actor == st.waiting_actors.end()) continue;
+    seat.busy = true;
+    seat.epoch = seat.where->epoch();
+    seat.user = *wish;
+    seat.user_actor = actor->second;
+    seat.granted = self->clock().now();
+    auto g = std::make_shared<grant>();
+    g->where = seat.where;
+    g->epoch = seat.epoch;
+    g->background = wish->background;
+    g->threads = threads_for_batch(busy, st.queue.waiting(), all, st.options.threads_per_slot,
+                                   st.options.lone_threads);
+    self->send(seat.user_actor, grant_atom::value, std::move(g));
+  }
+  st.gauges->busy.store(st.busy_seats(), std::memory_order_relaxed);
+  arm_watchdog(self);
+}
+
+void release_seat(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::chrono::nanoseconds used) {
+  auto& st = self->state;
+  auto& seat = st.seats.at(index);
+  if (!seat.busy || seat.epoch != epoch) return;  // of a thread that was replaced
+  st.queue.charge(seat.user.model, seat.user.priority, used);
+  seat.busy = false;
+  seat.user_actor = nullptr;
+  give_slots(self);
+}
+
+void watch(self_ptr self) {
+  auto& st = self->state;
+  st.tick_armed = false;
+  const auto now = self->clock().now();
+  for (auto& seat : st.seats) {
+    if (!seat.busy || now - seat.granted < st.options.slot_timeout) continue;
+    spdlog::error("compute slot {} did not come back within {} ms: its thread is replaced", seat.where->index(),
+                  st.options.slot_timeout.count());
+    auto lost = seat.where->replace();
+    st.meter->slots_replaced.Increment();
+    st.gauges->replaced.fetch_add(1, std::memory_order_relaxed);
+    if (lost) self->send(seat.user_actor, hung_atom::value, std::move(lost));
+    seat.busy = false;
+    seat.user_actor = nullptr;
+  }
+  give_slots(self);
+  arm_watchdog(self);
+}
+
+}  // namespace
+
+device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, device_options options,
+                                   std::shared_ptr<metrics> meter, std::shared_ptr<device_gauges> gauges) {
+  auto& st = self->state;
+  for (auto& s : slots) st.seats.push_back({std::move(s), false, 0, {}, {}, {}});
+  st.options = options;
+  st.meter = std::move(meter);
+  st.gauges = std::move(gauges);
+  st.gauges->slots.store(static_cast<std::uint32_t>(st.seats.size()));
+  return {
+      [self](want_atom, const model_actor& who, const wish& w) {
+        auto& state = self->state;
+        state.waiting_actors[w.model] = who;
+        state.queue.push({w.model, w.priority, self->clock().now(), w.background});
+        give_slots(self);
+      },
+      [self](decline_atom, const std::shared_ptr<grant>& g) {
+        release_seat(self, g->where->index(), g->epoch, std::chrono::nanoseconds(0));
+      },
+      [self](free_atom, std::uint32_t index, std::uint64_t epoch, std::uint64_t used_us) {
+        release_seat(self, index, epoch, std::chrono::microseconds(used_us));
+      },
+      [self](forget_atom, std::uint64_t model) {
+        self->state.queue.forget(model);
+        self->state.waiting_actors.erase(model);
+      },
+      [self](tick_atom) { watch(self); },
+  };
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,109 @@
+#include "actors/loader.hpp"
+
+#include <chrono>
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "inference/memory.hpp"
+#include "inference/runtime.hpp"
+
+namespace troupe::actors {
+
+namespace {
+
+// The lowest share that still moves on a saturated machine (docs/experiments.md, b).
+void yield_to_everybody() {
+  sched_param none{};
+  sched_setscheduler(0, SCHED_BATCH, &none);
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
+}
+
+std::string run_smallest_bucket(const inference::model& m, inference::instance& instance) {
+  const auto buckets = m.warm_buckets(1, ~0u);
+  if (buckets.empty()) return {};
+  std::vector<inference::prepared_ptr> inputs;
+  std::vector<inference::row> rows(buckets.front().items);
+  for (auto& row : rows) {
+    inputs.push_back(m.warm_input(buckets.front()));
+    if (!inputs.back()) return {};
+    row.in = inputs.back().get();
+  }
+  try {
+    inference::set_thread_intra_op_threads(1);
+    instance.step(rows);
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+  for (const auto& row : rows)
+    if (!row.problem.empty()) return row.problem;
+  return {};
+}
+
+std::shared_ptr<load_outcome> load_and_warm(const load_order& order, inference::load_options options) {
+  auto out = std::make_shared<load_outcome>();
+  const auto started = steady_clock::now();
+  options.cancelled = order.cancelled.get();
+  auto loaded = inference::load(order.spec, options);
+  if (!loaded) {
+    out->problem = loaded.error();
+    return out;
+  }
+  if (const auto print = inference::fingerprint(order.spec)) out->fingerprint = *print;
+  try {
+    out->first_instance = (*loaded)->make_instance();
+  } catch (const std::exception& e) {
+    out->problem = {error_code::load_failed, "Model " + order.model + " could not be instantiated: " + e.what(), {}, {}};
+    return out;
+  }
+  // Ready early: one bucket here, the others on idle slots while the model serves.
+  const auto failure = run_smallest_bucket(**loaded, *out->first_instance);
+  if (!failure.empty()) {
+    out->first_instance.reset();
+    out->problem = {error_code::load_failed, "Model " + order.model + " failed its first run: " + failure, {}, {}};
+    return out;
+  }
+  out->model = std::move(*loaded);
+  out->load_time_s = std::chrono::duration<double>(steady_clock::now() - started).count();
+  return out;
+}
+
+}  // namespace
+
+loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options) {
+  pthread_setname_np(pthread_self(), "loader");
+  yield_to_everybody();
+  return {
+      [options](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
+        size_estimate out;
+        const auto size = inference::estimate_bytes(order->spec, options);
+        const auto print = size ? inference::fingerprint(order->spec) : result<std::string>(std::string());
+        if (size && print) {
+          out.ok = true;
+          out.size_bytes = *size;
+          out.fingerprint = *print;
+        } else {
+          out.problem = size ? print.error() : size.error();
+        }
+        done(std::move(out));
+      },
+      [options](load_atom, const std::shared_ptr<load_order>& order,
+                const std::function<void(std::shared_ptr<load_outcome>)>& done) { done(load_and_warm(*order, options)); },
+  };
+}
+
+reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer) {
+  pthread_setname_np(pthread_self(), "reclaimer");
+  yield_to_everybody();
+  return {
+      [](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
+        order->model.reset();
+        inference::return_free_memory();
+        order->freed();
+      },
+  };
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,190 @@
+#include "actors/make_service.hpp"
+
+#include <condition_variable>
+
+#include <caf/all.hpp>
+#include <spdlog/spdlog.h>
+
+#include "actors/device.hpp"
+#include "actors/gateway.hpp"
+#include "actors/loader.hpp"
+#include "actors/supervisor.hpp"
+#include "actors/test_hooks.hpp"
+#include "cache/prediction_cache.hpp"
+#include "config/machine.hpp"
+
+namespace troupe::actors {
+
+namespace {
+
+struct system_config : caf::actor_system_config {
+  explicit system_config(std::uint32_t threads) {
+    // One central queue: an idle worker sleeps on a condition variable and is woken in microseconds. Work
+    // stealing polls, and sleeps between polls.
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", static_cast<std::size_t>(threads));
+    set("scheduler.max-throughput", std::size_t{64});
+    set("middleman.workers", std::size_t{0});
+    set("logger.verbosity", caf::atom("quiet"));
+  }
+};
+
+template <class T>
+shared_reply<T> share(one_shot<T> reply) {
+  return std::make_shared<one_shot<T>>(std::move(reply));
+}
+
+class actor_service final : public service {
+ public:
+  actor_service(const config::settings& settings, config::registry registry, compute_options compute)
+      : settings_(settings),
+        system_config_(std::max(1u, compute.actor_threads)),
+        system_(system_config_),
+        meter_(std::make_shared<metrics>()),
+        routes_(std::make_shared<routing_snapshot>()),
+        in_flight_(std::make_shared<std::atomic<std::uint32_t>>(0)),
+        draining_(std::make_shared<std::atomic<bool>>(false)),
+        registry_file_(registry.file),
+        gateway_(std::make_unique<gateway>(settings_, routes_, meter_, in_flight_, draining_)) {
+    cache::prediction_cache::shared().set_capacity(settings.prediction_cache_mb << 20);
+    auto gauges = std::make_shared<device_gauges>();
+    device_options seats;
+    seats.threads_per_slot = compute.threads_per_slot;
+    seats.lone_threads = compute.lone_threads;
+    seats.slot_timeout = std::chrono::milliseconds(settings.slot_timeout_ms);
+    device_ = system_.spawn(device, make_thread_slots(std::max(1u, compute.slots)), seats, meter_, gauges);
+    reclaimer_ = system_.spawn<caf::detached>(reclaimer);
+    for (std::uint32_t i = 0; i < std::max(1u, settings.loader_threads); ++i)
+      loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load));
+
+    auto world = std::make_shared<supervisor_world>();
+    world->settings = settings;
+    std::tie(world->total_bytes, world->budget_bytes) = memory_budget(settings);
+    world->load_options = compute.load;
+    world->compute_slots = std::max(1u, compute.slots);
+    world->meter = meter_;
+    world->routes = routes_;
+    world->device_state = gauges;
+    world->in_flight = in_flight_;
+    world->draining = draining_;
+    world->device = device_;
+    world->loaders = loaders_;
+    world->reclaimer = reclaimer_;
+    world->dispatch = [this](std::vector<pending_ptr> requests) { gateway_->resume(std::move(requests)); };
+    supervisor_ = system_.spawn(supervisor, world, std::make_shared<config::registry>(std::move(registry)));
+    gateway_->connect(supervisor_);
+    // The routes are published by the supervisor's first step; nobody may be told "unknown model" before it.
+    caf::scoped_actor self{system_};
+    while (!routes_->load()) std::this_thread::yield();
+  }
+
+  ~actor_service() override {
+    draining_->store(true);
+    caf::scoped_actor self{system_};
+    // Outermost first; each is waited for before the next.
+    self->send(supervisor_, stop_atom::value);
+    self->wait_for(supervisor_);
+    gateway_.reset();
+    for (auto& l : loaders_) self->send_exit(l, caf::exit_reason::user_shutdown);
+    self->wait_for(loaders_);
+    self->send_exit(device_, caf::exit_reason::user_shutdown);
+    self->wait_for(device_);
+    self->send_exit(reclaimer_, caf::exit_reason::user_shutdown);
+    self->wait_for(reclaimer_);
+  }
+
+  cancel_handle predict(predict_request request, std::unique_ptr<reply_stream> reply) override {
+    return gateway_->predict(std::move(request), std::move(reply));
+  }
+  void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) override {
+    caf::anon_send(supervisor_, load_atom::value, std::move(model), wait_ms, share(std::move(reply)));
+  }
+  void unload(std::string model, one_shot<unload_report> reply) override {
+    caf::anon_send(supervisor_, unload_atom::value, std::move(model), share(std::move(reply)));
+  }
+  void warmup(std::string model, std::uint64_t wait_ms, one_shot<warmup_report> reply) override {
+    caf::anon_send(supervisor_, warm_atom::value, std::move(model), wait_ms, share(std::move(reply)));
+  }
+  void cleanup(one_shot<cleanup_report> reply) override {
+    caf::anon_send(supervisor_, cleanup_atom::value, share(std::move(reply)));
+  }
+  void report(one_shot<server_report> reply) override {
+    caf::anon_send(supervisor_, report_atom::value, share(std::move(reply)));
+  }
+  void report_model(std::string model, one_shot<model_report> reply) override {
+    caf::anon_send(supervisor_, report_atom::value, std::move(model), share(std::move(reply)));
+  }
+
+  bool knows(std::string_view model) const override { return gateway_->find(model) != nullptr; }
+  std::string default_model() const override {
+    const auto table = routes_->load();
+    return table ? table->default_model : std::string();
+  }
+  std::shared_ptr<const config::registered_model> registration(std::string_view model) const override {
+    const auto entry = gateway_->find(model);
+    return entry ? entry->registration.load() : nullptr;
+  }
+  void for_each_name(const std::function<bool(const std::string&)>& f) const override {
+    const auto table = routes_->load();
+    if (!table) return;
+    for (const auto& [name, entry] : table->models)
+      if (!f(name)) return;
+  }
+
+  void reload_registry(one_shot<std::string> reply) override {
+    auto fresh = config::load_registry(registry_file_);
+    if (!fresh) return reply(tl::unexpected(fresh.error()));
+    auto update = std::make_shared<registry_update>();
+    update->registry = std::move(*fresh);
+    caf::anon_send(supervisor_, registry_atom::value, std::move(update), share(std::move(reply)));
+  }
+
+  void begin_drain() override { draining_->store(true); }
+  std::uint32_t in_flight() const override { return in_flight_->load(); }
+  prometheus::Registry& metrics() override { return meter_->registry(); }
+
+  bool kill(const std::string& model) {
+    const auto entry = gateway_->find(model);
+    const auto home = entry ? entry->current.load() : nullptr;
+    if (home) caf::anon_send_exit(home->actor, caf::exit_reason::kill);
+    return home != nullptr;
+  }
+
+ private:
+  static std::pair<std::uint64_t, std::uint64_t> memory_budget(const config::settings& s) {
+    if (s.memory_limit_mb) return {s.memory_limit_mb << 20, s.memory_limit_mb << 20};
+    const auto total = std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
+    return {total, static_cast<std::uint64_t>(s.max_memory_usage * static_cast<double>(total))};
+  }
+
+  const config::settings& settings_;
+  system_config system_config_;
+  caf::actor_system system_;
+  std::shared_ptr<actors::metrics> meter_;
+  std::shared_ptr<routing_snapshot> routes_;
+  std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
+  std::shared_ptr<std::atomic<bool>> draining_;
+  const std::filesystem::path registry_file_;
+  std::unique_ptr<gateway> gateway_;
+  device_actor device_;
+  reclaimer_actor reclaimer_;
+  std::vector<loader_actor> loaders_;
+  supervisor_actor supervisor_;
+};
+
+}  // namespace
+
+std::unique_ptr<service> make_service(const config::settings& settings, config::registry registry,
+                                      compute_options compute) {
+  return std::make_unique<actor_service>(settings, std::move(registry), std::move(compute));
+}
+
+std::uint32_t abandoned_compute_threads() { return abandoned_threads(); }
+
+namespace test_hooks {
+
+bool kill_model(service& s, const std::string& model) { return dynamic_cast<actor_service&>(s).kill(model); }
+
+}  // namespace test_hooks
+
+}  // namespace troupe::actors
