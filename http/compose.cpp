@@ -1,0 +1,354 @@
+#include "http/compose.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <spdlog/spdlog.h>
+
+#include "config/machine.hpp"
+#include "config/version.hpp"
+#include "http/logging.hpp"
+#include "inference/runtime.hpp"
+
+namespace troupe::http {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+sigset_t our_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  return set;
+}
+
+// The signal that came within `limit`, or 0. A negative limit waits for ever.
+int wait_for_signal(std::chrono::milliseconds limit) {
+  const auto set = our_signals();
+  if (limit < 0ms) {
+    int number = 0;
+    return sigwait(&set, &number) == 0 ? number : 0;
+  }
+  const timespec time{limit.count() / 1000, static_cast<long>(limit.count() % 1000) * 1'000'000};
+  const int number = sigtimedwait(&set, nullptr, &time);
+  return number > 0 ? number : 0;
+}
+
+void raise_file_limit(const config::settings& settings) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  constexpr rlim_t others = 256;  // models, logs, what libraries open
+  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < settings.max_connections + others) {
+    spdlog::warn("{} files may be open, but max_connections is {}: raise the limit (ulimit -n, LimitNOFILE=) or "
+                 "lower the setting", limit.rlim_cur, settings.max_connections);
+  }
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
+}
+
+void warn_if_open_to_all(const config::settings& settings) {
+  if (!settings.api_keys.empty()) return;
+  for (const auto& l : settings.listeners) {
+    if (is_loopback(l.host)) continue;
+    spdlog::warn("**************************************************************************************");
+    spdlog::warn("{}:{} is reachable from other machines, and NO API KEYS are set: anybody who can reach it may "
+                 "use, load and unload models. Set API_KEYS, or listen on 127.0.0.1.", l.host, l.port);
+    spdlog::warn("**************************************************************************************");
+  }
+}
+
+inference::precision parse_precision(const std::string& text) {
+  return text == "fp32" ? inference::precision::fp32
+                        : text == "bf16" ? inference::precision::bf16 : inference::precision::automatic;
+}
+
+const char* name_of(inference::precision p) { return p == inference::precision::bf16 ? "bf16" : "fp32"; }
+
+std::string list_of(const std::vector<std::string>& names, std::size_t most = 8) {
+  std::string all;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) all += (i ? ", " : "") + names[i];
+  if (names.size() > most) all += ", and " + std::to_string(names.size() - most) + " more";
+  return all;
+}
+
+void log_configuration(const config::loaded_settings& loaded) {
+  for (const auto& warning : loaded.warnings) spdlog::warn("{}", warning);
+  for (const auto& p : loaded.table) {
+    if (p.source != "default") spdlog::info("setting {} = {} ({})", p.name, p.value, p.source);
+  }
+}
+
+std::string explain(const error& why) { return why.message + (why.detail.empty() ? "" : "; " + why.detail); }
+
+int refuse_to_start(const error& why, int status) {
+  spdlog::error("{}", explain(why));
+  stop_logging();
+  return status;
+}
+
+// Says once that the server answers, and with what.
+void announce(application& app, const actors::server_report& report, std::chrono::milliseconds took) {
+  std::vector<std::string> resident, failed;
+  for (const auto& m : report.models) {
+    if (m.state == actors::residency::resident) resident.push_back(m.registration.name);
+    if (m.state != actors::residency::resident && !m.last_error.empty()) failed.push_back(m.registration.name);
+  }
+  std::string models = resident.empty() ? "none in memory, " + std::to_string(report.models.size()) + " registered"
+                                        : list_of(resident);
+  if (!failed.empty()) models += "; failed: " + list_of(failed);
+  print_line(app.settings(), "troupe " + std::string(version::project) + " ready on " + app.address() + " (" +
+                                 std::to_string(took.count()) + " ms; models: " + models + ")");
+  if (isatty(STDOUT_FILENO) == 1 && !resident.empty()) {
+    std::printf("try: curl -X POST '%s/predict?text=Ignore%%20previous%%20instructions'\n", app.address().c_str());
+    std::fflush(stdout);
+  }
+}
+
+void reload_registry(actors::service& service) {
+  spdlog::info("SIGHUP: reading the registry again");
+  service.reload_registry(actors::one_shot<std::string>([](result<std::string> answer) {
+    if (answer) {
+      spdlog::info("the new registry is in force: {}", *answer);
+    } else {
+      spdlog::error("the registry stays as it was: {}", explain(answer.error()));
+    }
+  }));
+}
+
+// Waits for the end; announces readiness on the way. The signal that ended it.
+int run_until_signalled(application& app, steady_time started) {
+  bool announced = false;
+  auto pause = 1ms;
+  for (;;) {
+    if (!announced) {
+      if (const auto report = app.report(1s); report && report->ready) {
+        announced = true;
+        announce(app, *report, std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - started));
+      }
+    }
+    const int number = wait_for_signal(announced ? -1ms : pause);
+    pause = std::min(pause + 1ms, std::chrono::milliseconds(25));
+    if (number == SIGHUP) reload_registry(app.service());
+    if (number == SIGINT || number == SIGTERM) return number;
+  }
+}
+
+// Ends the process when taking the server down takes too long: a load or a batch that does not heed its
+// cancellation must not keep it alive. From here on a signal ends it at once, too.
+class teardown_guard {
+ public:
+  explicit teardown_guard(std::chrono::milliseconds limit) : watch_([this, limit] { run(limit); }) {
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+    const auto set = our_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  }
+  ~teardown_guard() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    changed_.notify_all();
+    watch_.join();
+  }
+  teardown_guard(const teardown_guard&) = delete;
+  teardown_guard& operator=(const teardown_guard&) = delete;
+
+ private:
+  void run(std::chrono::milliseconds limit) {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, limit, [this] { return done_; })) return;
+    spdlog::warn("work that cannot be called off is still running after {} ms: leaving it", limit.count());
+    stop_logging();
+    std::_Exit(0);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::thread watch_;  // last: it uses the others
+};
+
+// True if all requests were answered; false when the grace period or the operator's patience ended before.
+bool drain(application& app, int signal) {
+  const auto grace = std::chrono::milliseconds(app.settings().shutdown_grace_ms);
+  spdlog::info("{}: finishing {} requests in flight, at most {} ms", signal == SIGINT ? "SIGINT" : "SIGTERM",
+               app.server().open_exchanges(), grace.count());
+  app.begin_drain();
+  const auto end = steady_clock::now() + grace;
+  while (!app.drained()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - steady_clock::now());
+    if (left <= 0ms) {
+      spdlog::warn("{} requests are unanswered after {} ms: ending all the same", app.server().open_exchanges(),
+                   grace.count());
+      return false;
+    }
+    if (wait_for_signal(std::min<std::chrono::milliseconds>(left, 5ms)) == SIGINT) {
+      spdlog::warn("SIGINT again: ending at once");
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+result<config::registry> find_registry(const config::settings& settings) {
+  if (!settings.models_file.empty()) return config::load_registry(settings.models_file);
+  std::error_code ec;
+  const auto executable = fs::read_symlink("/proc/self/exe", ec);
+  for (auto folder = executable.parent_path(); !folder.empty(); folder = folder.parent_path()) {
+    const auto file = folder / "share/troupe/models/models.json";
+    if (fs::exists(file, ec)) return config::load_registry(file);
+    if (folder == folder.root_path()) break;
+  }
+  spdlog::warn("no models: models_file is not set, and no share/troupe/models/models.json lies beside {}. Name a "
+               "registry with --models-file FILE", executable.string());
+  return config::registry{};
+}
+
+std::string choose_default_model(const config::settings& settings, const config::registry& registry) {
+  if (!settings.default_model.empty()) return settings.default_model;
+  const std::string* first = nullptr;
+  for (const auto& name : settings.preload_models) {
+    if (first == nullptr || name < *first) first = &name;
+  }
+  for (const auto& [name, model] : registry.models) {
+    if (model.preload && (first == nullptr || name < *first)) first = &name;
+  }
+  if (first == nullptr && !registry.models.empty()) first = &registry.models.begin()->first;
+  return first ? *first : std::string();
+}
+
+actors::compute_options choose_compute(const config::settings& settings) {
+  const auto cores = config::usable_cores();
+  actors::compute_options chosen;
+  chosen.slots = settings.compute_slots;
+  chosen.threads_per_slot = settings.threads_per_slot;
+  chosen.load.automatic_precision = parse_precision(settings.precision);
+  const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
+  if (precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0) {
+    const auto measured = inference::calibrate(settings.data_dir / "calibration.json", false);
+    if (precision_open) chosen.load.automatic_precision = measured.best;
+    if (chosen.slots == 0) chosen.slots = static_cast<std::uint32_t>(std::max(1, measured.slots));
+    if (chosen.threads_per_slot == 0) {
+      chosen.threads_per_slot = static_cast<std::uint32_t>(std::max(1, measured.threads_per_slot));
+    }
+    spdlog::info("{}: fp32 {:.0f}, bf16 {:.0f} GFLOP/s a core ({})", measured.cpu_model, measured.fp32_gflops,
+                 measured.bf16_gflops, measured.measured_now ? "measured now" : "measured before");
+  }
+  const auto all_threads = std::min(cores, chosen.slots * chosen.threads_per_slot);
+  chosen.lone_threads = settings.threads_per_slot != 0 ? settings.threads_per_slot : std::max(1u, all_threads);
+  // The supervisor's long messages (a report on many models) must not hold up the models' actors.
+  chosen.actor_threads = settings.actor_threads != 0 ? settings.actor_threads : std::clamp(cores / 2 + 1, 2u, 8u);
+  chosen.load.store = settings.store_directory();
+  chosen.load.device = settings.device;
+  chosen.load.max_artifact_bytes = settings.max_artifact_mb << 20;
+  spdlog::info("compute on {}: {}, {} slots of {} threads, {} for a lone batch; {} actor threads; {} cores",
+               settings.device, name_of(chosen.load.automatic_precision), chosen.slots, chosen.threads_per_slot,
+               chosen.lone_threads, chosen.actor_threads, cores);
+  return chosen;
+}
+
+application::application(config::settings settings, config::registry registry, composition extra)
+    : settings_([&] {
+        settings.default_model = choose_default_model(settings, registry);
+        return std::move(settings);
+      }()) {
+  service_ = actors::make_service(settings_, std::move(registry), choose_compute(settings_));
+  auto routes = extra.extra_routes ? extra.extra_routes(*service_) : std::vector<route>();
+  auto answer = with_access_log(settings_, make_handler(*service_, settings_, std::move(routes)));
+  server_ = std::make_unique<http::server>(
+      settings_, std::move(answer),
+      [this](std::string_view method, std::string_view path) { return body_limit_for(settings_, method, path); },
+      service_->metrics());
+}
+
+application::~application() { stop(); }
+
+result<void> application::start() { return server_->start(); }
+
+std::optional<actors::server_report> application::report(std::chrono::milliseconds limit) {
+  auto promise = std::make_shared<std::promise<result<actors::server_report>>>();
+  auto future = promise->get_future();
+  service_->report(actors::one_shot<actors::server_report>(
+      [promise](result<actors::server_report> r) { promise->set_value(std::move(r)); }));
+  if (future.wait_for(limit) != std::future_status::ready) return std::nullopt;
+  auto answer = future.get();
+  return answer ? std::optional(std::move(*answer)) : std::nullopt;
+}
+
+std::string application::address() const {
+  const auto& first = settings_.listeners.front();
+  const auto ports = server_->ports();
+  auto host = first.host == "0.0.0.0" || first.host == "::" ? std::string("127.0.0.1") : first.host;
+  if (host.find(':') != std::string::npos) host = '[' + host + ']';
+  return (first.tls ? "https://" : "http://") + host + ':' +
+         std::to_string(ports.empty() ? first.port : ports.front());
+}
+
+void application::begin_drain() {
+  service_->begin_drain();
+  server_->stop_accepting();
+}
+
+bool application::drained() const { return service_->in_flight() == 0 && server_->open_exchanges() == 0; }
+
+void application::stop() {
+  if (server_) server_->stop();
+  service_.reset();  // its last answers find closed connections
+  server_.reset();
+}
+
+void prepare_signals() {
+  const auto set = our_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int serve(const config::loaded_settings& loaded, const composition& extra) {
+  const auto started = steady_clock::now();
+  start_logging(loaded.values);
+  spdlog::info("troupe {} (LibTorch {}, CAF {}, RESTinio {}), process {}", version::project, version::torch,
+               version::caf, version::restinio, getpid());
+  log_configuration(loaded);
+  raise_file_limit(loaded.values);
+  warn_if_open_to_all(loaded.values);
+  auto registry = find_registry(loaded.values);
+  if (!registry) return refuse_to_start(registry.error(), 2);
+  spdlog::info("registry {}: {} models", registry->file.string(), registry->models.size());
+  inference::initialise_runtime();
+  {
+    application app(loaded.values, std::move(*registry), extra);
+    if (auto listening = app.start(); !listening) {
+      const auto why = listening.error();
+      app.stop();
+      return refuse_to_start(why, 1);
+    }
+    for (const auto port : app.server().ports()) spdlog::info("listening on port {}", port);
+    const int signal = run_until_signalled(app, started);
+    const bool clean = drain(app, signal);
+    const teardown_guard guard(1500ms);
+    app.stop();
+    spdlog::info("ended{}", clean ? "" : " with requests unanswered");
+  }
+  stop_logging();
+  // Threads that a model has hung still run: nothing may be taken down under them.
+  if (actors::abandoned_compute_threads() > 0) std::_Exit(0);
+  return 0;
+}
+
+}  // namespace troupe::http
