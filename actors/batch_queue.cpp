@@ -36,8 +36,8 @@ steady_time batch_queue::rank(const item& it) noexcept {
 void batch_queue::push(item_ptr it) {
   ++size_;
   cost_ += it->in->cost;
-  auto& lane = lanes_[it->in->batch_key];
-  lane.by_priority[static_cast<std::size_t>(it->job->priority)].push_back(std::move(it));
+  auto& mine = lanes_[it->in->batch_key];
+  mine.by_priority[static_cast<std::size_t>(it->job->priority)].push_back(std::move(it));
 }
 
 void batch_queue::forget(const item& it) noexcept {

@@ -30,7 +30,7 @@ class deadline_heap {
   std::vector<job_ptr> expired(steady_time now) {
     std::vector<job_ptr> due;
     while (!heap_.empty() && (heap_.front().due <= now || gone(heap_.front()))) {
-      if (auto j = heap_.front().job.lock(); j && !j->closed()) due.push_back(std::move(j));
+      if (auto j = heap_.front().of.lock(); j && !j->closed()) due.push_back(std::move(j));
       pop();
     }
     return due;
@@ -41,11 +41,11 @@ class deadline_heap {
  private:
   struct entry {
     steady_time due;
-    std::weak_ptr<job> job;  // the heap must not keep an answered request alive
+    std::weak_ptr<job> of;  // the heap must not keep an answered request alive
   };
   static bool later(const entry& a, const entry& b) noexcept { return a.due > b.due; }
   static bool gone(const entry& e) {
-    auto j = e.job.lock();
+    auto j = e.of.lock();
     return !j || j->closed();
   }
   void pop() {

@@ -40,7 +40,7 @@ class actor_service final : public service {
       : settings_(settings),
         system_config_(std::max(1u, compute.actor_threads)),
         system_(system_config_),
-        meter_(std::make_shared<metrics>()),
+        meter_(std::make_shared<actors::metrics>()),
         routes_(std::make_shared<routing_snapshot>()),
         in_flight_(std::make_shared<std::atomic<std::uint32_t>>(0)),
         draining_(std::make_shared<std::atomic<bool>>(false)),

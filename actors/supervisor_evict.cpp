@@ -154,7 +154,7 @@ void supervisor_core::finish_leaving(lease_id lease) {
   const auto found = leaving_.find(lease);
   if (found == leaving_.end()) return;
   if (auto gone = std::exchange(found->second.resident, nullptr)) {
-    self_->demonitor(gone->actor);
+    self_->demonitor(gone->actor.address());
     self_->send_exit(gone->actor, caf::exit_reason::user_shutdown);
   }
 }
