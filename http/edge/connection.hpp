@@ -1,0 +1,64 @@
+#pragma once
+// One connection, free of its kind of socket: what exchanges need of it, and what the sweep may do to it.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "http/edge/io_thread.hpp"
+
+namespace troupe::http::edge {
+
+// Someone who wants to know that the client has left. Lives in the exchange.
+struct watch {
+  std::function<void()> run;
+  watch* previous = nullptr;
+  watch* next = nullptr;
+  bool linked = false;
+};
+
+class connection : public std::enable_shared_from_this<connection> {
+ public:
+  explicit connection(std::shared_ptr<io_thread> thread) : thread_(std::move(thread)) {}
+  virtual ~connection() = default;
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  io_thread& thread() const { return *thread_; }
+  edge::shared& shared() const { return thread_->shared(); }
+
+  // Any thread.
+  bool gone() const { return gone_.load(std::memory_order_acquire); }
+  // Sets what `w` runs, once, when the client leaves. False: it has left, `f` is given back.
+  bool set_watch(watch& w, std::function<void()>& f);
+  // No call of it begins after this; the function is given back to be dropped without a lock.
+  [[nodiscard]] std::function<void()> drop_watch(watch& w);
+
+  // The rest on the I/O thread.
+  void begun() { ++in_flight_; }
+  void finished();
+  virtual void sweep(clock::time_point now) = 0;
+  virtual void kill(const char* reason) = 0;
+  // The status of the refusal if request `ordinal` of this connection was refused by the edge, else 0.
+  virtual unsigned refused_status(std::uint64_t ordinal) const = 0;
+  virtual const std::string& refused_reason() const = 0;
+
+ protected:
+  // Tells those who watch; later calls do nothing.
+  void client_left();
+  virtual void all_answered() = 0;
+  std::uint32_t in_flight_ = 0;
+
+ private:
+  friend class io_thread;
+  std::shared_ptr<io_thread> thread_;
+  std::size_t index_ = 0;  // in the thread's list
+  bool listed_ = false;
+  std::atomic<bool> gone_{false};
+  std::mutex mutex_;
+  watch* watches_ = nullptr;
+};
+
+}  // namespace troupe::http::edge

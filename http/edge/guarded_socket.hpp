@@ -1,0 +1,391 @@
+#pragma once
+// The socket that RESTinio is given: its reads yield whole requests that keep the limits (see framer.hpp),
+// its close lingers so that the answer to a refused request arrives. Everything on the connection's thread.
+
+#include <array>
+#include <functional>
+#include <utility>
+
+#include "http/edge/connection.hpp"
+#include "http/edge/framer.hpp"
+#include "http/edge/restinio.hpp"
+#include "http/edge/tls.hpp"
+
+namespace troupe::http::edge {
+
+inline constexpr auto linger_limit = std::chrono::seconds(2);
+inline constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
+inline constexpr std::size_t body_read_bytes_max = 512 * 1024;  // at one go, before others get their turn
+
+// Differences between the two kinds of socket.
+inline tcp_stream& tcp_of(tcp_stream& s) { return s; }
+inline tcp_stream& tcp_of(tls_stream& s) { return s.next_layer(); }
+template <class Inner>
+inline constexpr bool is_tls = std::is_same_v<Inner, tls_stream>;
+
+// Reads and forgets what a client still sends after its last answer, with bounds: closing at once would
+// reset the connection and take the answer with it.
+template <class Inner>
+class lingering final : public closing, public std::enable_shared_from_this<lingering<Inner>> {
+ public:
+  lingering(std::unique_ptr<Inner> inner, connection_slot slot, std::shared_ptr<io_thread> thread)
+      : thread_(std::move(thread)), slot_(std::move(slot)), inner_(std::move(inner)), timer_(thread_->context()) {}
+
+  void start() {
+    thread_->add(this->shared_from_this());
+    timer_.expires_after(linger_limit);
+    timer_.async_wait([self = this->shared_from_this()](const asio_error& e) {
+      if (!e) self->close_now();
+    });
+    if constexpr (is_tls<Inner>) {
+      inner_->async_shutdown([self = this->shared_from_this()](const asio_error&) { self->half_close(); });
+    } else {
+      half_close();
+    }
+  }
+
+  void close_now() override {
+    if (std::exchange(closed_, true)) return;
+    timer_.cancel();
+    asio_error ignored;
+    tcp_of(*inner_).close(ignored);
+    thread_->remove(*this);
+  }
+
+ private:
+  void half_close() {
+    if (closed_) return;
+    asio_error ignored;
+    tcp_of(*inner_).shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    drain();
+  }
+
+  void drain() {
+    tcp_of(*inner_).async_wait(tcp_stream::wait_read, [self = this->shared_from_this()](const asio_error& e) {
+      if (self->closed_) return;
+      auto& scratch = self->thread_->scratch();
+      asio_error failed = e;
+      std::size_t turn_bytes = 0;
+      while (!failed && turn_bytes < body_read_bytes_max)
+        turn_bytes += tcp_of(*self->inner_).read_some(asio::buffer(scratch), failed);
+      self->drained_bytes_ += turn_bytes;
+      if ((failed && failed != asio::error::would_block) || self->drained_bytes_ > linger_bytes_max)
+        self->close_now();
+      else
+        self->drain();
+    });
+  }
+
+  std::shared_ptr<io_thread> thread_;
+  connection_slot slot_;
+  std::unique_ptr<Inner> inner_;
+  timer timer_;
+  std::size_t drained_bytes_ = 0;
+  bool closed_ = false;
+};
+
+template <class Inner>
+class guarded_connection final : public connection {
+ public:
+  using read_handler = std::function<void(const asio_error&, std::size_t)>;
+
+  guarded_connection(std::shared_ptr<io_thread> t, std::unique_ptr<Inner> inner)
+      : connection(std::move(t)),
+        slot_(thread().shared_handle()),
+        inner_(std::move(inner)),
+        framer_(shared().limits),
+        since_(thread().now()) {}
+
+  void open() {
+    thread().add(*this);
+    since_ = thread().now();
+    asio_error ignored;
+    tcp_of(*inner_).non_blocking(true, ignored);
+    tcp_of(*inner_).set_option(asio::ip::tcp::no_delay(true), ignored);
+  }
+
+  bool is_open() const { return open_; }
+  executor get_executor() { return thread().context().get_executor(); }
+
+  template <class Handler>
+  void handshake(Handler h) {
+    if constexpr (is_tls<Inner>) {
+      handshaking_ = true;
+      inner_->async_handshake(asio::ssl::stream_base::server, [this, h = std::move(h)](const asio_error& e) mutable {
+        handshaking_ = false;
+        since_ = thread().now();
+        h(killed_ ? asio_error(asio::error::timed_out) : e);
+      });
+    } else {
+      h(asio_error{});
+    }
+  }
+
+  template <class Handler>
+  void read(asio::mutable_buffer to, Handler h) {
+    if (!open_ || killed_) {
+      asio::post(thread().context(), [h = std::move(h), e = end_of_read()]() mutable { h(e, 0); });
+    } else if (framer_.has_output()) {
+      deliver_later(to, std::move(h));
+    } else if (framer_.refused()) {
+      park(to, std::move(h));
+    } else {
+      read_more(to, std::move(h));
+    }
+  }
+
+  template <class Buffers, class Handler>
+  void write(const Buffers& from, Handler h) {
+    if (!open_ || killed_) {
+      asio::post(thread().context(), [h = std::move(h), e = end_of_read()]() mutable { h(e, 0); });
+      return;
+    }
+    writing_ = true;
+    write_since_ = thread().now();
+    inner_->async_write_some(from, [this, h = std::move(h)](const asio_error& e, std::size_t n) mutable {
+      writing_ = false;
+      if (e) write_failed_ = true;
+      h(killed_ && !e ? asio_error(asio::error::timed_out) : e, n);
+    });
+  }
+
+  void cancel(asio_error& e) {
+    if (!open_) return;
+    if (parked_) {
+      asio::post(thread().context(), [h = std::exchange(parked_, nullptr)] { h(asio::error::operation_aborted, 0); });
+    }
+    tcp_of(*inner_).cancel(e);
+  }
+
+  void close() {
+    if (!std::exchange(open_, false)) return;
+    thread().remove(*this);
+    asio_error ignored;
+    if (parked_)
+      asio::post(thread().context(), [h = std::exchange(parked_, nullptr)] { h(asio::error::operation_aborted, 0); });
+    const bool answered = !killed_ && !write_failed_ && !read_ended_;
+    bool unread = framer_.refused() || framer_.inside_request() || framer_.has_output();
+    if (answered && !unread) unread = tcp_of(*inner_).available(ignored) > 0;
+    if (answered && (unread || is_tls<Inner>) && !thread().stopping() && !handshaking_) {
+      tcp_of(*inner_).cancel(ignored);
+      // Posted, so that what was cancelled is through before the TLS layer is used again.
+      asio::post(thread().context(),
+                 [l = std::make_shared<lingering<Inner>>(std::move(inner_), std::move(slot_),
+                                                         thread().shared_from_this())] { l->start(); });
+    } else {
+      tcp_of(*inner_).close(ignored);
+      auto released = std::move(slot_);
+    }
+    client_left();
+  }
+
+  // connection
+  void sweep(clock::time_point now) override {
+    if (handshaking_) {
+      if (now - since_ > shared().handshake_timeout) kill("handshake");
+    } else if (writing_) {
+      if (now - write_since_ > shared().stall_timeout) kill("stalled_reader");
+    } else if (framer_.inside_request()) {
+      if (now - since_ > shared().read_timeout) {
+        framer_.refuse(408, "The request did not come within " + std::to_string(shared().read_timeout.count()) +
+                                " ms");
+        refused();
+        wake();
+      }
+    } else if (in_flight_ > 0) {
+      since_ = now;
+    } else if (now - since_ > shared().read_timeout) {
+      kill("idle");
+    }
+  }
+
+  void kill(const char* reason) override {
+    if (killed_ || !open_) return;
+    killed_ = true;
+    shared().counts.closed(reason);
+    const auto self = shared_from_this();
+    if (parked_) {
+      asio::post(thread().context(), [h = std::exchange(parked_, nullptr)] { h(asio::error::eof, 0); });
+    } else if (reading_ || writing_ || handshaking_) {
+      asio_error ignored;
+      tcp_of(*inner_).cancel(ignored);
+    } else {
+      close();  // RESTinio learns it when it writes
+    }
+  }
+
+  unsigned refused_status(std::uint64_t ordinal) const override {
+    return framer_.refused() && framer_.refused_ordinal() == ordinal ? framer_.refused_status() : 0;
+  }
+  const std::string& refused_reason() const override { return framer_.refused_reason(); }
+
+ protected:
+  void all_answered() override {
+    since_ = thread().now();
+    if (continue_waits_ && reading_) send_continue([this](const asio_error&) {});
+  }
+
+ private:
+  asio_error end_of_read() const { return killed_ ? asio_error(asio::error::eof) : asio_error(asio::error::operation_aborted); }
+
+  void refused() { shared().counts.refused(framer_.refused_status()); }
+
+  template <class Handler>
+  void read_more(asio::mutable_buffer to, Handler h) {
+    reading_ = true;
+    inner_->async_read_some(asio::buffer(to), [this, to, h = std::move(h)](const asio_error& e, std::size_t n) mutable {
+      reading_ = false;
+      if (framer_.refused() && framer_.has_output() && open_ && !killed_)
+        deliver(to, std::move(h));
+      else if (killed_ && open_)
+        h(asio::error::eof, 0);
+      else if (e)
+        read_ended_ = read_ended_ || e != asio::error::operation_aborted, h(e, 0);
+      else
+        received(to, n, std::move(h));
+    });
+  }
+
+  template <class Handler>
+  void received(asio::mutable_buffer to, std::size_t n, Handler h) {
+    const bool was_inside = framer_.inside_request();
+    auto passed = framer_.feed(static_cast<const char*>(to.data()), n);
+    if (passed == 0 && n == to.size()) read_body();
+    if (framer_.inside_request() && (!was_inside || passed > 0)) since_ = thread().now();
+    if (framer_.refused()) refused();
+    if (framer_.take_continue()) continue_waits_ = true;
+    if (passed > 0) {
+      h(asio_error{}, passed);
+    } else if (framer_.has_output()) {
+      deliver(to, std::move(h));
+    } else if (continue_waits_ && in_flight_ == 0) {
+      send_continue([this, to, h = std::move(h)](const asio_error& e) mutable {
+        if (e)
+          h(e, 0);
+        else
+          read(to, std::move(h));
+      });
+    } else {
+      read_more(to, std::move(h));
+    }
+  }
+
+  // Takes more of a large body while it is there, past RESTinio's small buffer.
+  void read_body() {
+    if constexpr (!is_tls<Inner>) {
+      auto& scratch = thread().scratch();
+      asio_error e;
+      for (std::size_t bytes = 0; framer_.inside_body() && bytes < body_read_bytes_max;) {
+        const auto n = inner_->read_some(asio::buffer(scratch), e);
+        if (e) break;  // would_block, or what the next asynchronous read finds as well
+        bytes += n;
+        framer_.feed(scratch.data(), n);
+        if (n < scratch.size()) break;
+      }
+    }
+  }
+
+  template <class Handler>
+  void deliver(asio::mutable_buffer to, Handler h) {
+    const auto n = framer_.take(static_cast<char*>(to.data()), to.size());
+    h(asio_error{}, n);
+  }
+
+  template <class Handler>
+  void deliver_later(asio::mutable_buffer to, Handler h) {
+    asio::post(thread().context(), [this, to, h = std::move(h)]() mutable {
+      if (!open_ || killed_)
+        h(end_of_read(), 0);
+      else
+        deliver(to, std::move(h));
+    });
+  }
+
+  template <class Handler>
+  void park(asio::mutable_buffer, Handler h) {
+    parked_ = std::move(h);
+  }
+
+  // A read that is under way looks again at the framer.
+  void wake() {
+    if (!reading_) return;
+    asio_error ignored;
+    tcp_of(*inner_).cancel(ignored);
+  }
+
+  template <class Then>
+  void send_continue(Then then) {
+    static constexpr std::string_view line = "HTTP/1.1 100 Continue\r\n\r\n";
+    continue_waits_ = false;
+    since_ = thread().now();
+    asio::async_write(*inner_, asio::buffer(line),
+                      [self = shared_from_this(), then = std::move(then)](const asio_error& e, std::size_t) mutable {
+                        then(e);
+                      });
+  }
+
+  connection_slot slot_;
+  std::unique_ptr<Inner> inner_;
+  framer framer_;
+  read_handler parked_;  // RESTinio's read after a refused request: never yields anything
+  clock::time_point since_;        // idle, or inside a request, or in the handshake
+  clock::time_point write_since_;
+  bool open_ = true, killed_ = false, handshaking_ = false, reading_ = false, writing_ = false;
+  bool write_failed_ = false, read_ended_ = false, continue_waits_ = false;
+};
+
+// What RESTinio holds and moves.
+template <class Inner>
+class guarded_socket {
+ public:
+  using executor_type = executor;
+  using lowest_layer_type = tcp_stream;
+
+  explicit guarded_socket(std::shared_ptr<guarded_connection<Inner>> c) : connection_(std::move(c)) {}
+  guarded_socket(guarded_socket&&) = default;
+  guarded_socket& operator=(guarded_socket&&) = delete;
+  ~guarded_socket() {
+    if (connection_ && connection_->is_open() && connection_->thread().here()) connection_->close();
+  }
+
+  guarded_connection<Inner>& guarded() { return *connection_; }
+  executor get_executor() { return connection_->get_executor(); }
+  bool is_open() const { return connection_->is_open(); }
+
+  template <class Buffer, class Handler>
+  void async_read_some(const Buffer& to, Handler&& h) {
+    connection_->read(asio::mutable_buffer(to), std::forward<Handler>(h));
+  }
+  template <class Buffers, class Handler>
+  void async_write_some(const Buffers& from, Handler&& h) {
+    connection_->write(from, std::forward<Handler>(h));
+  }
+  void cancel(asio_error& e) { connection_->cancel(e); }
+  template <class How>
+  void shutdown(How, asio_error&) {}  // close() follows, and knows better
+  void close() { connection_->close(); }
+
+ private:
+  std::shared_ptr<guarded_connection<Inner>> connection_;
+};
+
+// Found by RESTinio through argument-dependent lookup.
+template <class Inner>
+restinio::impl::tls_socket_t* make_tls_socket_pointer_for_state_listener(guarded_socket<Inner>&) noexcept {
+  return nullptr;
+}
+
+template <class Inner, class Connection, class Started, class Failed>
+void prepare_connection_and_start_read(guarded_socket<Inner>& socket, Connection& c, Started started, Failed failed) {
+  if constexpr (is_tls<Inner>)
+    socket.guarded().handshake([started, failed, keep = c.shared_from_this()](const asio_error& e) mutable {
+      if (e)
+        failed(e);
+      else
+        started();
+    });
+  else
+    started();
+}
+
+}  // namespace troupe::http::edge
