@@ -1,0 +1,97 @@
+// troupe_testserver: the server with models and routes that exist for tests and benchmarks only.
+//   POST /test/kill/{model_name}   kills the actor of a resident model, as a bug in it would
+//   GET  /test/counters            what the test models have counted
+//   GET|POST /bench/direct         answers on the connection's thread, with a body as long as a prediction's:
+//                                  what the server could do at best; the limit that overhead is measured against
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include <unistd.h>
+
+#include "actors/test_hooks.hpp"
+#include "config/settings.hpp"
+#include "http/compose.hpp"
+#include "inference/runtime.hpp"
+#include "tests/support/test_models.hpp"
+
+extern char** environ;  // NOLINT
+
+namespace {
+
+using namespace troupe;
+
+constexpr const char* direct_body =
+    R"({"text":"an echo of some thirty bytes ..","prediction":"jailbreak","confidence":0.41049382,)"
+    R"("probabilities":{"prompt_injection":0.00308642,"jailbreak":0.41049382,"system_extraction":0.2037037,)"
+    R"("code_injection":0.35185185,"benign":0.030864198},"model_used":"echo","cache_hit":true,)"
+    R"("processing_time_ms":0.041,"prediction_cache_hit":false,"request_id":"0000000000000000",)"
+    R"("timestamp":"2024-01-01T00:00:00Z"})";
+
+void answer_direct(http::exchange_ptr request, std::string) {
+  http::response out;
+  out.body = direct_body;
+  request->respond(std::move(out));
+}
+
+void answer_counters(http::exchange_ptr request, std::string) {
+  const auto& c = tests::counters();
+  std::string body = "{";
+  const auto field = [&](const char* name, std::uint64_t value) {
+    if (body.size() > 1) body += ',';
+    body += '"' + std::string(name) + "\":" + std::to_string(value);
+  };
+  field("loads", c.loads);
+  field("unloads", c.unloads);
+  field("batches", c.batches);
+  field("rows", c.rows);
+  field("steps", c.steps);
+  field("states_open", c.states_open);
+  field("states_made", c.states_made);
+  field("largest_batch", c.largest_batch);
+  http::response out;
+  out.body = body + "}";
+  request->respond(std::move(out));
+}
+
+std::vector<http::route> routes(actors::service& service) {
+  return {{"GET", "/bench/direct", answer_direct},
+          {"POST", "/bench/direct", answer_direct},
+          {"GET", "/test/counters", answer_counters},
+          {"POST", "/test/kill/{model_name}", [&service](http::exchange_ptr request, std::string model) {
+             http::response out;
+             const bool killed = actors::test_hooks::kill_model(service, model);
+             out.status = killed ? 200 : 409;
+             out.body = killed ? R"({"killed":true})" : R"({"killed":false})";
+             request->respond(std::move(out));
+           }}};
+}
+
+std::map<std::string, std::string> environment() {
+  std::map<std::string, std::string> all;
+  for (char** entry = environ; *entry; ++entry) {
+    if (const char* equals = std::strchr(*entry, '=')) all.emplace(std::string(*entry, equals), equals + 1);
+  }
+  return all;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  http::prepare_signals();
+  if (inference::prepare_openmp_environment()) execv("/proc/self/exe", argv);
+  if (argc != 4 || std::string_view(argv[1]) != "serve" || std::string_view(argv[2]) != "--config") {
+    std::fprintf(stderr, "usage: %s serve --config FILE\n", argv[0]);
+    return 2;
+  }
+  const auto loaded = config::load_settings(argv[3], {}, environment());
+  if (!loaded) {
+    std::fprintf(stderr, "%s %s\n", loaded.error().message.c_str(), loaded.error().detail.c_str());
+    return 2;
+  }
+  tests::register_test_models();
+  return http::serve(*loaded, {routes});
+}
