@@ -73,7 +73,7 @@ std::vector<http::route> routes(actors::service& service) {
 std::map<std::string, std::string> environment() {
   std::map<std::string, std::string> all;
   for (char** entry = environ; *entry; ++entry) {
-    if (const char* equals = std::strchr(*entry, '=')) all.emplace(std::string(*entry, equals), equals + 1);
+    if (const char* equals = std::strchr(*entry, '=')) all.emplace(std::string(*entry, static_cast<std::size_t>(equals - *entry)), equals + 1);
   }
   return all;
 }
