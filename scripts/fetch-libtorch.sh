@@ -36,16 +36,15 @@ work=$(mktemp -d "$cache/fetch.XXXXXX.tmp")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
-requirements=("$here/libtorch-$kind.txt")
-if [ "$kind" = cpu ]; then say "fetching LibTorch $version (555 MB) into $target"
-else say "fetching LibTorch $version with CUDA (3 GB or more) into $target"; fi
+size="555 MB"
+[ "$kind" = cuda ] && size="some 3 GB"
+say "fetching LibTorch $version for $kind ($size) into $target"
 mkdir "$work/wheels" "$work/tmp" "$work/tree"
 # The wheel's libraries do not depend on a Python, so the host's version must not choose the wheel.
 TMPDIR="$work/tmp" python3 -m pip download --disable-pip-version-check --no-cache-dir --no-deps \
   --require-hashes --only-binary=:all: --implementation cp --python-version 3.11 --abi cp311 \
-  --abi none --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
-  --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
-  --platform manylinux2014_x86_64 --dest "$work/wheels" "${requirements[@]/#/--requirement=}" >&2
+  --abi none $(printf -- '--platform manylinux_2_%s_x86_64 ' {28..17}) --platform manylinux2014_x86_64 \
+  --dest "$work/wheels" --requirement "$here/libtorch-$kind.txt" >&2
 
 say "unpacking"
 python3 - "$work/wheels" "$work/tree" "$kind" <<'PY'
