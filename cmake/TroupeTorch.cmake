@@ -62,3 +62,12 @@ target_compile_options(troupe_torch INTERFACE
 # Undefined symbols of the shared libraries (CUDA's) are resolved when a GPU build opens them.
 target_link_options(troupe_torch INTERFACE -Wl,--allow-shlib-undefined)
 target_link_libraries(troupe_torch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY} Threads::Threads)
+
+# troupe::omp: the OpenMP runtime that LibTorch itself runs on. A second one would be a second team of
+# threads, and settings made in one would not reach the other.
+file(GLOB gomp ${TORCH_LIBRARY_DIR}/libgomp*.so*)
+list(APPEND gomp gomp) # a distribution's LibTorch takes the system's
+list(GET gomp 0 gomp)
+add_library(troupe_omp INTERFACE)
+add_library(troupe::omp ALIAS troupe_omp)
+target_link_libraries(troupe_omp INTERFACE ${gomp})
