@@ -1,0 +1,181 @@
+#include "http/cli.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <string_view>
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "config/version.hpp"
+#include "http/cli_predict.hpp"
+#include "http/cli_settings.hpp"
+#include "http/load_generator.hpp"
+#include "http/logging.hpp"
+#include "inference/runtime.hpp"
+
+namespace troupe::http {
+namespace {
+
+constexpr int bad_usage = 2;
+
+int complain(const error& why, int status) {
+  std::fprintf(stderr, "troupe: %s\n", why.message.c_str());
+  if (!why.detail.empty()) std::fprintf(stderr, "  %s\n", why.detail.c_str());
+  return status;
+}
+
+// LibTorch's OpenMP reads its environment while it is loaded: the process starts once more where that must
+// change. Only for commands that compute.
+void restart_with_environment(int argc, char** argv) {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command != "serve" && command != "predict") return;
+  if (inference::prepare_openmp_environment()) execv("/proc/self/exe", argv);
+  // Where exec fails the process goes on: slower, but right.
+}
+
+std::string cpu_features() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("flags", 0) != 0) continue;
+    line += ' ';
+    std::string found;
+    for (const char* name : {"sse4_2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512_vnni", "avx512_bf16",
+                             "avx512_fp16", "amx_bf16", "amx_int8"}) {
+      if (line.find(' ' + std::string(name) + ' ') != std::string::npos) found += (found.empty() ? "" : " ") + std::string(name);
+    }
+    return found;
+  }
+  return "unknown";
+}
+
+int print_version() {
+  const auto git = version::git.empty() ? std::string() : " (" + std::string(version::git) + ')';
+  std::printf("troupe    %s%s, %s%s\n", version::project.data(), git.c_str(), version::build_type.data(),
+              version::sanitized ? ", sanitized" : "");
+  std::printf("LibTorch  %s\n", inference::torch_version().c_str());
+  std::printf("CAF       %s\n", version::caf.data());
+  std::printf("RESTinio  %s\n", version::restinio.data());
+  std::printf("compiler  g++ %s, C++ %ld\n", __VERSION__, __cplusplus);
+  std::printf("CPU       %s\n", cpu_features().c_str());
+  return 0;
+}
+
+struct bench_options {
+  load_plan plan;
+  std::string texts_file;
+  bool no_cache = false, json = false;
+};
+
+int run_bench(bench_options options) {
+  if (!options.texts_file.empty()) {
+    std::ifstream in(options.texts_file);
+    if (!in) return complain({error_code::bad_request, options.texts_file + ": cannot be opened", {}, {}}, bad_usage);
+    for (std::string line; std::getline(in, line);) {
+      if (!line.empty()) options.plan.texts.push_back(line);
+    }
+  }
+  if (options.no_cache) options.plan.headers.push_back("Cache-Control: no-cache");
+  const auto r = generate_load(options.plan);
+  if (!r) return complain(r.error(), r.error().code == error_code::unavailable ? 1 : bad_usage);
+  std::printf("%s\n", options.json ? to_json(options.plan, *r).c_str() : to_text(options.plan, *r).c_str());
+  return r->latency.count() > 0 ? 0 : 1;
+}
+
+void add_bench_options(CLI::App& command, bench_options& o) {
+  command.add_option("url", o.plan.url, "http://HOST:PORT asks /predict; with a path, that path")->required();
+  command.add_option("--concurrency,-c", o.plan.concurrency, "connections [16]");
+  command.add_option("--requests,-n", o.plan.requests, "how many; 0: until the time is over");
+  command.add_option("--seconds", o.plan.seconds, "how long [10 without --requests]");
+  command.add_option("--warmup", o.plan.warmup_seconds, "seconds before it that are not counted");
+  command.add_option("--rate", o.plan.rate, "requests a second (open loop); 0: as fast as answers come");
+  command.add_option("--text", o.plan.texts, "text to send, more than one in turn");
+  command.add_option("--texts", o.texts_file, "file of texts, one a line");
+  command.add_option("--body", o.plan.body, "JSON body to send instead");
+  command.add_option("--model", o.plan.model, "model_name to send");
+  command.add_option("--header,-H", o.plan.headers, "header to send, 'Name: value'");
+  command.add_option("--timeout", o.plan.timeout_seconds, "seconds until a request is given up [30]");
+  command.add_flag("--no-cache", o.no_cache, "past the prediction cache");
+  command.add_flag("--json", o.json, "the result as JSON");
+  command.add_flag("--allow-remote", o.plan.allow_remote, "also load another machine");
+}
+
+int run_config(const settings_options& options, bool json) {
+  const auto loaded = options.load();
+  if (!loaded) return complain(loaded.error(), bad_usage);
+  for (const auto& warning : loaded->warnings) std::fprintf(stderr, "troupe: %s\n", warning.c_str());
+  std::printf("%s", (json ? settings_json(*loaded) + '\n' : settings_table(*loaded)).c_str());
+  return 0;
+}
+
+int run_serve(const settings_options& options, const composition& extra) {
+  prepare_signals();
+  const auto loaded = options.load();
+  return loaded ? serve(*loaded, extra) : complain(loaded.error(), bad_usage);
+}
+
+int run_predict_command(const settings_options& options, const predict_options& what) {
+  auto loaded = options.load();
+  if (!loaded) return complain(loaded.error(), bad_usage);
+  auto log = loaded->values;
+  log.log_level = "warn";
+  start_logging(log);
+  const int status = run_predict(loaded->values, what);
+  stop_logging();
+  return status;
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv, const composition& extra) {
+  restart_with_environment(argc, argv);
+  const bool show_all = std::any_of(argv, argv + argc, [](const char* a) { return std::string_view(a) == "--help-all"; });
+
+  CLI::App app("troupe: many PyTorch models from one process");
+  app.set_version_flag("--version,-V", "troupe " + std::string(version::project));
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(38);
+
+  settings_options settings;
+  auto* serve_command = app.add_subcommand("serve", "serve models over HTTP");
+  add_settings_options(*serve_command, settings, show_all);
+
+  predict_options predict;
+  auto* predict_command = app.add_subcommand("predict", "run texts through a model, without a server");
+  predict_command->add_option("--model", predict.model, "registered name, or a folder or file");
+  predict_command->add_option("text", predict.texts, "texts; - reads lines from stdin")->required();
+  add_settings_options(*predict_command, settings, show_all);
+
+  bench_options bench;
+  auto* bench_command = app.add_subcommand("bench", "measure a running server");
+  add_bench_options(*bench_command, bench);
+
+  bool as_json = false, as_markdown = false;
+  auto* config_command = app.add_subcommand("config", "each setting in force, and where it came from");
+  config_command->add_flag("--json", as_json, "as JSON");
+  config_command->add_flag("--markdown", as_markdown, "the reference of all settings (docs/settings.md)");
+  add_settings_options(*config_command, settings, show_all);
+
+  auto* version_command = app.add_subcommand("version", "versions of troupe and its libraries, CPU features");
+  for (auto* command : app.get_subcommands({})) command->set_help_flag("--help,-h,--help-all", "this help");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : bad_usage;
+  }
+  if (version_command->parsed()) return print_version();
+  if (config_command->parsed()) {
+    if (!as_markdown) return run_config(settings, as_json);
+    std::printf("%s", config::settings_markdown().c_str());
+    return 0;
+  }
+  if (bench_command->parsed()) return run_bench(std::move(bench));
+  if (predict_command->parsed()) return run_predict_command(settings, predict);
+  if (serve_command->parsed()) return run_serve(settings, extra);
+  return bad_usage;
+}
+
+}  // namespace troupe::http
