@@ -98,6 +98,7 @@ struct model_info {
   std::uint32_t max_length = 0;  // longest input in tokens; 0: not applicable
   bool stateful = false;         // a stepping model with open_state()
   bool accepts_text = true;      // else tensors
+  std::string notes;             // what an operator should know of this load; empty: nothing
   std::vector<tensor_spec> inputs;
 };
 

@@ -1,0 +1,79 @@
+#pragma once
+// Files as the inference room reads them: bounded, by descriptor, every failure an `error`.
+// Nothing here maps foreign files: a file that shrinks while it is read is an error, not a SIGBUS.
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include <simdjson.h>
+
+#include "config/error.hpp"
+
+namespace troupe::inference {
+
+using cancel_flag = const std::atomic<bool>*;
+inline bool is_cancelled(cancel_flag flag) noexcept {
+  return flag != nullptr && flag->load(std::memory_order_relaxed);
+}
+inline tl::unexpected<error> cancelled_error() { return fail(error_code::cancelled, "the load was cancelled"); }
+
+// "No space left on device" and the like, without strerror's shared buffer.
+std::string describe_errno(int number);
+
+bool file_exists(const std::filesystem::path& path) noexcept;
+
+class file_descriptor {
+ public:
+  file_descriptor() = default;
+  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
+  file_descriptor(file_descriptor&& o) noexcept : fd_(std::exchange(o.fd_, -1)) {}
+  file_descriptor& operator=(file_descriptor&& o) noexcept {
+    std::swap(fd_, o.fd_);
+    return *this;
+  }
+  ~file_descriptor();
+  int get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+struct opened_file {
+  file_descriptor fd;
+  std::uint64_t size_bytes = 0;
+};
+// Regular files only: a FIFO or a device in an artifact would block the loader.
+result<opened_file> open_for_reading(const std::filesystem::path& path);
+
+// Exactly `out.size()` bytes at `offset`; a shorter file is an error.
+result<void> read_exactly(int fd, std::uint64_t offset, std::span<std::byte> out,
+                          const std::filesystem::path& path);
+
+// A whole small file; larger than `size_bytes_max` is an error.
+result<std::string> read_small_file(const std::filesystem::path& path, std::uint64_t size_bytes_max);
+
+// A parsed document and the parser that owns it.
+struct json_document {
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+};
+// Checks UTF-8, depth (1,024) and that the root is an object. `what` names the document in errors.
+result<void> parse_json_object(std::string_view text, const std::string& what, json_document& out);
+result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max, json_document& out);
+
+// 64-bit FNV-1a, as 16 hex digits: names and fingerprints, nothing adversarial.
+class name_hash {
+ public:
+  name_hash& add(std::string_view bytes) noexcept;
+  name_hash& add(std::uint64_t number) noexcept;
+  std::string hex() const;
+
+ private:
+  std::uint64_t value_ = 14695981039346656037ULL;
+};
+
+}  // namespace troupe::inference

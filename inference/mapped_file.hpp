@@ -1,0 +1,50 @@
+#pragma once
+// Read-only memory of a loaded model: a private mapping of a file that troupe owns, shared by all models of
+// this process that use the file; or, where there is no store, anonymous memory.
+//
+// Only files of the artifact store may be mapped: whoever truncates a mapped file kills the process.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "inference/files.hpp"
+#include "inference/memory.hpp"
+
+namespace troupe::inference {
+
+// Immutable once shared; freed on any thread by its last owner, in chunks, so that other threads' page
+// faults are not held up by one long unmap.
+class weight_memory {
+ public:
+  // Maps `path`, or finds the mapping that this process has already (same device, inode, size and mtime).
+  static result<std::shared_ptr<const weight_memory>> map(const std::filesystem::path& path);
+  // Zeroed anonymous memory, charged to `account` until it is freed.
+  static result<std::shared_ptr<weight_memory>> allocate(std::uint64_t size_bytes,
+                                                         std::shared_ptr<memory_account> account);
+  ~weight_memory();
+  weight_memory(const weight_memory&) = delete;
+  weight_memory& operator=(const weight_memory&) = delete;
+
+  std::span<const std::byte> bytes() const noexcept { return {base_, size_bytes_}; }
+  std::span<std::byte> writable() noexcept { return {base_, account_ ? size_bytes_ : 0}; }
+  std::uint64_t id() const noexcept { return id_; }  // unique in this process, never reused
+  bool shared() const noexcept { return account_ == nullptr; }
+
+  // Makes the pages present, chunk by chunk; false when cancelled.
+  bool populate(cancel_flag cancelled) const;
+
+ private:
+  weight_memory(std::byte* base, std::uint64_t size_bytes, std::shared_ptr<memory_account> account);
+
+  std::byte* base_;
+  std::uint64_t size_bytes_;
+  std::uint64_t id_;
+  std::shared_ptr<memory_account> account_;  // null: a mapping
+};
+
+// Mappings alive in this process, for tests.
+std::size_t live_mappings();
+
+}  // namespace troupe::inference

@@ -1,0 +1,192 @@
+#include "inference/runtime.hpp"
+
+#include <dlfcn.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/version.h>
+
+#include "inference/files.hpp"
+#include "inference/tagged_allocator.hpp"
+
+namespace troupe::inference {
+namespace {
+
+int usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+// The processor's name, and whether it multiplies bf16 natively: together they decide what is fastest.
+std::string cpu_model() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line, name, flags;
+  while (std::getline(info, line) && (name.empty() || flags.empty())) {
+    const auto colon = line.find(": ");
+    if (colon == line.npos) continue;
+    if (line.starts_with("model name")) name = line.substr(colon + 2);
+    if (line.starts_with("flags")) flags = line.substr(colon + 2) + ' ';
+  }
+  for (const char* flag : {"avx2", "avx512f", "avx512_bf16", "amx_bf16"})
+    if (flags.find(std::string(flag) + ' ') != flags.npos) name += std::string(" +") + flag;
+  return name.empty() ? "unknown" : name;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The best of a few short runs: what the core does when nobody disturbs it.
+template <class F>
+double best_seconds(double budget_s, F f) {
+  f();
+  double best = 1e9;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int runs = 0; runs < 3 || (runs < 50 && seconds_since(begin) < budget_s); ++runs) {
+    const auto start = std::chrono::steady_clock::now();
+    f();
+    best = std::min(best, seconds_since(start));
+    if (seconds_since(begin) > 2 * budget_s) break;
+  }
+  return best;
+}
+
+double linear_gflops(at::ScalarType type) {
+  constexpr std::int64_t rows = 64, in = 768, out = 3072;
+  const c10::InferenceMode inference;
+  const auto x = at::ones({rows, in}, type), w = at::ones({out, in}, type), b = at::ones({out}, type);
+  return 2e-9 * rows * in * out / best_seconds(0.02, [&] { at::linear(x, w, b); });
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) >= 32) out += c;
+  }
+  return out;
+}
+
+bool read_kept(const std::filesystem::path& file, calibration& c) {
+  json_document kept;
+  if (file.empty() || !read_json_object(file, 64U << 10U, kept)) return false;
+  std::string_view model, version, best;
+  std::int64_t slots = 0, threads = 0, cores = 0;
+  if (kept.root["cpu_model"].get(model) || model != c.cpu_model || kept.root["torch_version"].get(version) ||
+      version != torch_version() || kept.root["cores"].get(cores) || cores != usable_cores() ||
+      kept.root["best"].get(best) || kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
+      kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) || slots < 1 ||
+      slots > 4096 || threads < 1 || threads > 4096)
+    return false;
+  c.best = best == "bf16" ? precision::bf16 : precision::fp32;
+  c.slots = static_cast<int>(slots);
+  c.threads_per_slot = static_cast<int>(threads);
+  return true;
+}
+
+void keep(const std::filesystem::path& file, const calibration& c) {
+  if (file.empty()) return;
+  std::error_code ignored;
+  std::filesystem::create_directories(file.parent_path(), ignored);
+  const auto temporary = file.string() + '.' + std::to_string(::getpid()) + ".tmp";
+  std::ofstream out(temporary);
+  char numbers[256];
+  std::snprintf(numbers, sizeof numbers,
+                "  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
+                "  \"bf16_gflops\": %.2f\n}\n",
+                c.slots, c.threads_per_slot, usable_cores(), c.fp32_gflops, c.bf16_gflops);
+  out << "{\n  \"cpu_model\": \"" << escaped(c.cpu_model) << "\",\n  \"torch_version\": \"" << escaped(torch_version())
+      << "\",\n  \"best\": \"" << (c.best == precision::bf16 ? "bf16" : "fp32") << "\",\n" << numbers;
+  out.close();
+  if (out) std::filesystem::rename(temporary, file, ignored);
+  else std::filesystem::remove(temporary, ignored);
+}
+
+using omp_set_threads = void (*)(int);
+omp_set_threads find_omp_set_num_threads() {
+  return reinterpret_cast<omp_set_threads>(::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+}
+
+}  // namespace
+
+void initialise_runtime() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    install_tagged_allocator();
+    // Inter-op threads are never used: batches run on the slots' own threads.
+    at::set_num_interop_threads(1);
+    set_thread_intra_op_threads(1);
+  });
+}
+
+void set_thread_intra_op_threads(int threads) {
+  // The first parallel region of a thread sets its number of threads to the default: let it do so first.
+  static_cast<void>(at::get_num_threads());
+  // Not at::set_num_threads: that is the whole process's, and pins MKL's number for this thread too.
+  static const auto set = find_omp_set_num_threads();
+  if (set != nullptr) set(std::max(1, threads));
+}
+
+bool prepare_openmp_environment() {
+  // Idle OpenMP threads that spin take the core that another batch or an I/O thread needs.
+  bool changed = false;
+  for (const auto& [name, value] : {std::pair{"OMP_WAIT_POLICY", "passive"}, std::pair{"GOMP_SPINCOUNT", "0"}}) {
+    if (std::getenv(name) != nullptr) continue;
+    ::setenv(name, value, 1);
+    changed = true;
+  }
+  return changed;
+}
+
+calibration calibrate(const std::filesystem::path& file, bool force) {
+  calibration c;
+  c.cpu_model = cpu_model();
+  if (!force && read_kept(file, c)) return c;
+  c.measured_now = true;
+  c.slots = usable_cores();
+  c.threads_per_slot = 1;
+  try {
+    set_thread_intra_op_threads(1);
+    c.fp32_gflops = linear_gflops(at::kFloat);
+    c.bf16_gflops = linear_gflops(at::kBFloat16);
+    c.best = c.bf16_gflops > 1.1 * c.fp32_gflops ? precision::bf16 : precision::fp32;
+  } catch (const std::exception&) {
+    c.best = precision::fp32;  // not kept: the next start measures again
+    return c;
+  }
+  keep(file, c);
+  return c;
+}
+
+std::string torch_version() {
+  return std::to_string(TORCH_VERSION_MAJOR) + '.' + std::to_string(TORCH_VERSION_MINOR) + '.' +
+         std::to_string(TORCH_VERSION_PATCH);
+}
+
+bool cuda_available() {
+  // Opened only when a GPU is asked for: its libraries are some GB, and a CPU build has none of them.
+  static const bool available = [] {
+    if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) return false;
+    try {
+      return at::globalContext().hasCUDA() && at::globalContext().getNumGPUs() > 0;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }();
+  return available;
+}
+
+}  // namespace troupe::inference

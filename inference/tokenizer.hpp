@@ -1,0 +1,70 @@
+#pragma once
+// Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt: the ids are exactly those of the
+// `tokenizers` library. Anything that is not implemented is an error that names the component, never a guess.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/error.hpp"
+#include "inference/wordpiece.hpp"
+
+namespace troupe::inference {
+
+struct encoding {
+  std::vector<std::int32_t> ids;  // special tokens included
+  bool truncated = false;
+};
+
+// Immutable after load; any thread.
+class tokenizer {
+ public:
+  static result<std::shared_ptr<const tokenizer>> load(const std::filesystem::path& folder);
+
+  // At most `length_max` ids, special tokens included (which are kept). Time is linear in the text, and what
+  // lies behind the last id is only checked to be UTF-8.
+  result<encoding> encode(std::string_view text, std::uint32_t length_max) const;
+
+  std::uint32_t special_count() const noexcept { return static_cast<std::uint32_t>(prefix_.size() + suffix_.size()); }
+  std::int32_t largest_id() const noexcept { return largest_id_; }
+  std::uint32_t length_max() const noexcept { return length_max_; }  // as its files say; 0: they do not
+  std::size_t memory_bytes() const noexcept;
+
+ private:
+  friend class tokenizer_builder;
+  friend class encoder;
+
+  enum class step { clean, space_chinese, decompose, strip_marks, lower };
+  enum class splitter { bert, whitespace, word };
+  struct added_token {
+    std::u32string content;
+    std::int32_t id = 0;
+    bool single_word = false, lstrip = false, rstrip = false;
+  };
+  // Tokens that are found in the text as they stand, by their first character, longest first.
+  struct added_set {
+    std::unordered_map<char32_t, std::vector<added_token>> by_first;
+    std::uint64_t ascii_low = 0, ascii_high = 0;  // the first characters below 128
+    void add(added_token token);
+    const added_token* match(std::u32string_view text, std::size_t at) const;
+  };
+
+  tokenizer() : model_({}, 64) {}
+
+  std::u32string normalize(std::u32string_view text) const;
+
+  std::vector<step> steps_;
+  std::vector<splitter> splitters_;
+  wordpiece model_;
+  added_set raw_, normalized_;  // matched before and after normalization
+  std::vector<std::int32_t> prefix_, suffix_;
+  std::uint32_t length_max_ = 0;
+  bool cut_left_ = false;
+  std::int32_t largest_id_ = -1;
+};
+
+}  // namespace troupe::inference
