@@ -78,8 +78,10 @@ std::size_t framer::feed(const char* data, std::size_t size) {
   std::size_t passed = 0;
   bool direct = !begun_ && !has_output();
   while (at < size) {
-    first_value_call_ = true;
-    std::size_t used = http_parser_execute(&parser_, &callbacks(), data + at, size - at);
+    parsed_begin_ = data + at;
+    parsed_end_ = data + size;
+    value_cut_before_ = std::exchange(value_cut_, false);
+    const std::size_t used = http_parser_execute(&parser_, &callbacks(), data + at, size - at);
     if (!refused() && HTTP_PARSER_ERRNO(&parser_) != HPE_OK && HTTP_PARSER_ERRNO(&parser_) != HPE_PAUSED) {
       const auto code = HTTP_PARSER_ERRNO(&parser_);
       if (code == HPE_HEADER_OVERFLOW)
@@ -103,7 +105,6 @@ std::size_t framer::feed(const char* data, std::size_t size) {
       continue;
     }
     at += used;
-    if (head_done_ && !complete_ && used == 0) break;  // never: no progress
     if (!complete_) continue;
 
     http_parser_pause(&parser_, 0);
@@ -203,9 +204,9 @@ int framer::on_header_name(const char* at, std::size_t size) {
 }
 
 int framer::on_header_value(const char* at, std::size_t size) {
-  // A second call for one value within the same bytes: the value goes on in the next line.
-  if (value_begun_ && !first_value_call_) fold_ = true;
-  first_value_call_ = false;
+  // A second call for one value, unless the bytes were cut within it: the value goes on in the next line.
+  if (value_begun_ && !(value_cut_before_ && at == parsed_begin_)) fold_ = true;
+  value_cut_ = at + size == parsed_end_;
   value_begun_ = true;
   header_bytes_ += static_cast<std::uint32_t>(size);
   if (header_bytes_ > limits_.max_header_bytes)
@@ -397,7 +398,7 @@ void framer::reset_request() {
   body_limit_bytes_ = body_bytes_ = raw_body_bytes_ = expected_bytes_ = 0;
   header_count_ = header_bytes_ = host_count_ = encoding_count_ = 0;
   begun_ = head_done_ = complete_ = edited_ = edit_now_ = false;
-  value_begun_ = trailing_ = false;
+  value_begun_ = trailing_ = value_cut_ = false;
   has_length_ = chunked_ = bad_encoding_ = expects_continue_ = bad_expect_ = websocket_ = fold_ = false;
 }
 

@@ -107,7 +107,10 @@ class framer {
   std::uint64_t expected_bytes_ = 0;
   std::uint32_t header_count_ = 0, header_bytes_ = 0, host_count_ = 0, encoding_count_ = 0;
   bool begun_ = false, head_done_ = false, complete_ = false, edited_ = false, edit_now_ = false;
-  bool value_begun_ = false, trailing_ = false, first_value_call_ = false;
+  bool value_begun_ = false, trailing_ = false;
+  bool value_cut_ = false, value_cut_before_ = false;  // the value's bytes end with those parsed (before)
+  const char* parsed_begin_ = nullptr;
+  const char* parsed_end_ = nullptr;
   bool has_length_ = false, chunked_ = false, bad_encoding_ = false, expects_continue_ = false;
   bool bad_expect_ = false, websocket_ = false, fold_ = false;
 
