@@ -60,10 +60,12 @@ class Run:
 
     def __init__(self, raw: dict):
         self.raw = raw
-        latency = raw["latency_us"]
-        self.rate = float(raw["requests_per_s"])
-        self.p50, self.p99, self.longest = (float(latency[k]) for k in ("p50", "p99", "max"))
-        self.errors = int(raw["errors"])
+        latency = raw["latency_ms"]
+        self.rate = float(raw["requests_per_second"])
+        self.p50, self.p99 = 1000 * latency["p50"], 1000 * latency["p99"]
+        self.longest = 1000 * raw["longest_wait_ms"]  # of any connection, unanswered requests included
+        self.errors = int(raw["failed"])
+        self.client_us = float(raw["client_cpu_us_per_request"])
 
 
 def generate(url: str, *, concurrency: int, seconds: float | None = None, requests: int | None = None,
@@ -71,7 +73,7 @@ def generate(url: str, *, concurrency: int, seconds: float | None = None, reques
              model: str | None = None) -> Run:
     command = [str(BUILD / "troupe"), "bench", url, "--concurrency", str(concurrency), "--json"]
     if seconds is not None:
-        command += ["--seconds", str(seconds)]
+        command += ["--seconds", str(seconds), "--warmup", "0.2"]
     if requests is not None:
         command += ["--requests", str(requests)]
     if text is not None:
