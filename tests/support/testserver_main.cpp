@@ -4,21 +4,13 @@
 //   GET|POST /bench/direct         answers on the connection's thread, with a body as long as a prediction's:
 //                                  what the server could do at best; the limit that overhead is measured against
 
-#include <cstdio>
-#include <cstring>
-#include <map>
 #include <string>
-#include <string_view>
-
-#include <unistd.h>
+#include <vector>
 
 #include "actors/test_hooks.hpp"
-#include "config/settings.hpp"
+#include "http/cli.hpp"
 #include "http/compose.hpp"
-#include "inference/runtime.hpp"
 #include "tests/support/test_models.hpp"
-
-extern char** environ;  // NOLINT
 
 namespace {
 
@@ -70,28 +62,9 @@ std::vector<http::route> routes(actors::service& service) {
            }}};
 }
 
-std::map<std::string, std::string> environment() {
-  std::map<std::string, std::string> all;
-  for (char** entry = environ; *entry; ++entry) {
-    if (const char* equals = std::strchr(*entry, '=')) all.emplace(std::string(*entry, static_cast<std::size_t>(equals - *entry)), equals + 1);
-  }
-  return all;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  http::prepare_signals();
-  if (inference::prepare_openmp_environment()) execv("/proc/self/exe", argv);
-  if (argc != 4 || std::string_view(argv[1]) != "serve" || std::string_view(argv[2]) != "--config") {
-    std::fprintf(stderr, "usage: %s serve --config FILE\n", argv[0]);
-    return 2;
-  }
-  const auto loaded = config::load_settings(argv[3], {}, environment());
-  if (!loaded) {
-    std::fprintf(stderr, "%s %s\n", loaded.error().message.c_str(), loaded.error().detail.c_str());
-    return 2;
-  }
   tests::register_test_models();
-  return http::serve(*loaded, {routes});
+  return http::run_cli(argc, argv, {routes});
 }
