@@ -14,18 +14,18 @@ std::string_view to_string(error_code code) noexcept {
     case error_code::payload_too_large: return "PAYLOAD_TOO_LARGE";
     case error_code::header_too_large: return "HEADER_TOO_LARGE";
     case error_code::uri_too_long: return "URI_TOO_LONG";
-    case error_code::unsupported_media: return "UNSUPPORTED_MEDIA_TYPE";
-    case error_code::unprocessable: return "UNPROCESSABLE_INPUT";
+    case error_code::unsupported_media: return "UNSUPPORTED_MEDIA";
+    case error_code::unprocessable: return "UNPROCESSABLE";
     case error_code::too_many_requests: return "TOO_MANY_REQUESTS";
     case error_code::insufficient_memory: return "INSUFFICIENT_MEMORY";
-    case error_code::unavailable: return "SERVICE_UNAVAILABLE";
-    case error_code::load_failed: return "MODEL_LOAD_FAILED";
+    case error_code::unavailable: return "UNAVAILABLE";
+    case error_code::load_failed: return "LOAD_FAILED";
     case error_code::model_failed: return "MODEL_FAILED";
     case error_code::deadline_exceeded: return "DEADLINE_EXCEEDED";
     case error_code::cancelled: return "CANCELLED";
-    case error_code::internal: return "INTERNAL_ERROR";
+    case error_code::internal: return "INTERNAL";
   }
-  return "INTERNAL_ERROR";
+  return "INTERNAL";
 }
 
 }  // namespace troupe

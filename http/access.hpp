@@ -21,7 +21,8 @@ enum class guard {
 // compared, each in constant time, so that the time tells nothing about them.
 std::optional<error> check_access(const config::settings& settings, guard needed, const exchange& request);
 
-// 204 with Allow, or with the preflight's headers where CORS is set. The edge adds Allow-Origin to all answers.
+// 204 with Allow, or with the preflight's headers where CORS is set. Allow-Origin is added
+// to every answer (http_metrics.hpp).
 response options_response(const config::settings& settings, const std::string& allow, const exchange& request);
 
 }  // namespace troupe::http

@@ -11,6 +11,7 @@ event_stream::event_stream(exchange_ptr request, header_list headers, limits bou
   headers.emplace_back("Cache-Control", "no-cache");
   headers.emplace_back("X-Accel-Buffering", "no");  // reverse proxies would collect the events
   stream_ = request_->start_stream(200, "text/event-stream", std::move(headers));
+  dead_ = stream_ == nullptr;
 }
 
 std::shared_ptr<event_stream> event_stream::start(exchange_ptr request, header_list headers, limits bounds,

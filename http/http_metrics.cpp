@@ -12,8 +12,9 @@ namespace {
 
 class tracked_exchange final : public exchange {
  public:
-  tracked_exchange(exchange_ptr inner, std::shared_ptr<route_metrics> metrics, steady_time started)
-      : inner_(std::move(inner)), metrics_(std::move(metrics)), started_(started) {}
+  tracked_exchange(exchange_ptr inner, std::shared_ptr<route_metrics> metrics, steady_time started,
+                   const std::string& allow_origin)
+      : inner_(std::move(inner)), metrics_(std::move(metrics)), started_(started), allow_origin_(allow_origin) {}
   ~tracked_exchange() override {
     // A stream's time ends here; so does that of a request that nobody answered.
     if (!observed_.exchange(true)) metrics_->observe(answered_ ? status_.load() : 503u, steady_clock::now() - started_);
@@ -32,11 +33,13 @@ class tracked_exchange final : public exchange {
     if (answered_.exchange(true)) return;
     observed_ = true;
     metrics_->observe(r.status, steady_clock::now() - started_);
+    add_cors(r.headers);
     inner_->respond(std::move(r));
   }
   std::shared_ptr<body_stream> start_stream(unsigned status, std::string type, header_list headers) override {
     if (answered_.exchange(true)) throw std::logic_error("the request was answered already");
     status_ = status;
+    add_cors(headers);
     return inner_->start_stream(status, std::move(type), std::move(headers));
   }
   void on_disconnect(std::function<void()> f) override { inner_->on_disconnect(std::move(f)); }
@@ -46,9 +49,17 @@ class tracked_exchange final : public exchange {
   }
 
  private:
+  void add_cors(header_list& headers) const {
+    if (allow_origin_.empty()) return;
+    headers.emplace_back("Access-Control-Allow-Origin", allow_origin_);
+    headers.emplace_back("Access-Control-Expose-Headers", "X-Request-Id, Server-Timing, Retry-After");
+    if (allow_origin_ != "*") headers.emplace_back("Vary", "Origin");
+  }
+
   const exchange_ptr inner_;
   const std::shared_ptr<route_metrics> metrics_;
   const steady_time started_;
+  const std::string allow_origin_;
   std::atomic<bool> answered_{false}, observed_{false};
   std::atomic<unsigned> status_{200};
 };
@@ -88,8 +99,9 @@ prometheus::Histogram& request_metrics::resolve(const std::string& method, const
                      boundaries());
 }
 
-exchange_ptr track(exchange_ptr inner, std::shared_ptr<route_metrics> metrics, steady_time started) {
-  return std::make_shared<tracked_exchange>(std::move(inner), std::move(metrics), started);
+exchange_ptr track(exchange_ptr inner, std::shared_ptr<route_metrics> metrics, steady_time started,
+                   const std::string& allow_origin) {
+  return std::make_shared<tracked_exchange>(std::move(inner), std::move(metrics), started, allow_origin);
 }
 
 }  // namespace troupe::http

@@ -42,6 +42,8 @@ class request_metrics {
 };
 
 // The same exchange, which tells `metrics` when it was answered, and to which only the first answer counts.
-exchange_ptr track(exchange_ptr inner, std::shared_ptr<route_metrics> metrics, steady_time started);
+// `allow_origin`, where not empty, is the CORS origin that every answer allows.
+exchange_ptr track(exchange_ptr inner, std::shared_ptr<route_metrics> metrics, steady_time started,
+                   const std::string& allow_origin = {});
 
 }  // namespace troupe::http

@@ -20,8 +20,8 @@ struct method_entry {
 std::vector<std::string_view> split(std::string_view path) {
   std::vector<std::string_view> out;
   if (path.starts_with('/')) path.remove_prefix(1);
-  if (path.ends_with('/')) path.remove_suffix(1);  // a trailing slash is tolerated
   if (path.empty()) return out;
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);  // a trailing slash is tolerated
   while (true) {
     const auto slash = path.find('/');
     out.push_back(path.substr(0, slash));

@@ -30,18 +30,19 @@ class dispatcher {
   void handle(exchange_ptr request) {
     const auto started = steady_clock::now();
     if (const auto refused = request->refused_status(); refused != 0) {
-      request = track(std::move(request), unmatched_, started);
+      request = track(std::move(request), unmatched_, started, settings_.cors_allow_origin);
       return refuse(*request, refused);
     }
     if (request->method() == "OPTIONS") {
-      request = track(std::move(request), unmatched_, started);
+      request = track(std::move(request), unmatched_, started, settings_.cors_allow_origin);
       const auto allow = router_.allowed(request->path());
       if (!allow.empty()) return request->respond(options_response(settings_, allow, *request));
     }
     std::string allow;
     auto found = router_.match(request->method(), request->path(), allow);
     if (request->method() != "OPTIONS") {
-      request = track(std::move(request), found ? handles_[found->index] : unmatched_, started);
+      request = track(std::move(request), found ? handles_[found->index] : unmatched_, started,
+                      settings_.cors_allow_origin);
     }
     // Before 404 and 405: without a key nobody learns what is there.
     const auto needed = !found || !routes_[found->index].open
@@ -61,9 +62,19 @@ class dispatcher {
   }
 
  private:
-  static void refuse(exchange& request, unsigned status) {
+  void refuse(exchange& request, unsigned status) const {
     const auto reason = request.refused_reason();
     error why{code_of_status(status), reason.empty() ? "The request was refused" : std::string(reason), {}, {}};
+    if (status == 413) {
+      why.detail = "the body may have " +
+                   std::to_string(body_limit_for(settings_, request.method(), request.path())) +
+                   " bytes here (max_body_bytes)";
+    } else if (status == 414) {
+      why.detail = "the URL may have " + std::to_string(settings_.max_url_bytes) + " bytes (max_url_bytes)";
+    } else if (status == 431) {
+      why.detail = "send at most " + std::to_string(settings_.max_header_count) + " headers and " +
+                   std::to_string(settings_.max_header_bytes) + " bytes of them (max_header_count, max_header_bytes)";
+    }
     auto out = error_response(why, request.request_id());
     out.status = status;
     request.respond(std::move(out));
