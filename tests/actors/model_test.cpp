@@ -1,0 +1,313 @@
+// The model actor and the device actor together, in virtual time, on slots without threads.
+
+#include "actors/model.hpp"
+
+#include <gtest/gtest.h>
+
+#include "actors/usage.hpp"
+#include "tests/actors/support.hpp"
+
+namespace troupe::actors {
+namespace {
+
+using namespace testing;
+using config::priority;
+
+struct ModelActor : ::testing::Test {
+  virtual_time time;
+  std::shared_ptr<metrics> meter = std::make_shared<metrics>();
+  std::shared_ptr<device_gauges> gauges = std::make_shared<device_gauges>();
+  std::vector<std::shared_ptr<fake_slot>> slots;
+  device_actor dev;
+  std::vector<std::string> failures;
+  model_id next_id = 1;
+
+  void start_device(std::uint32_t count = 1, std::chrono::milliseconds timeout = 30s) {
+    std::vector<slot_ptr> all;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      slots.push_back(std::make_shared<fake_slot>(i));
+      all.push_back(slots.back());
+    }
+    device_options options;
+    options.slot_timeout = timeout;
+    options.lone_threads = count;
+    dev = time.system.spawn(device, all, options, meter, gauges);
+    time.settle();
+  }
+
+  resident_ptr start_model(model_limits limits, std::unique_ptr<fake_model> m = std::make_unique<fake_model>(),
+                           priority p = priority::medium) {
+    auto r = std::make_shared<resident>();
+    r->id = next_id++;
+    r->name = "m" + std::to_string(r->id);
+    r->model = std::move(m);
+    r->limits = limits;
+    r->metrics = meter->for_model(r->name);
+    r->counters = std::make_shared<model_entry>(r->name);
+    r->actor = time.system.spawn(model, r, dev, p, std::make_shared<std::unique_ptr<inference::instance>>(),
+                                 std::function<void(std::string)>([this](std::string why) { failures.push_back(why); }));
+    time.settle();
+    return r;
+  }
+
+  made_job send(const resident_ptr& r, std::uint32_t cost = 1, steady_time deadline = no_deadline) {
+    auto m = make_job(deadline);
+    auto it = make_item(m.job, cost);
+    EXPECT_EQ(r->door.try_enter(1, 1000), gate::entry::entered);
+    it->place = std::make_unique<ticket>(r, 1);
+    caf::anon_send(r->actor, enqueue_atom::value, std::make_shared<std::vector<item_ptr>>(1, std::move(it)));
+    time.settle();
+    return m;
+  }
+
+  ~ModelActor() override { time.settle(); }
+  void stop(const resident_ptr& r) {
+    caf::anon_send_exit(r->actor, caf::exit_reason::kill);
+    time.settle();
+  }
+  void TearDown() override {
+    if (dev) caf::anon_send_exit(dev, caf::exit_reason::kill);
+    time.settle();
+  }
+};
+
+TEST_F(ModelActor, ZeroDelayBatching_WhatWaitsRunsTogetherWhenASlotIsFree) {
+  start_device();
+  auto r = start_model({});
+  auto first = send(r);
+  ASSERT_TRUE(slots[0]->running) << "a free slot takes a lone item at once";
+  EXPECT_EQ(slots[0]->running->items.size(), 1u);
+  std::vector<made_job> more;
+  for (int i = 0; i < 5; ++i) more.push_back(send(r));
+  slots[0]->finish();
+  time.settle();
+  EXPECT_TRUE(first.out->ended);
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->items.size(), 5u);
+  slots[0]->finish();
+  time.settle();
+  for (auto& m : more) EXPECT_TRUE(m.out->ended);
+  EXPECT_EQ(r->door.inside(), 0u);
+  stop(r);
+}
+
+TEST_F(ModelActor, QueueDelayWaitsForAFullBatchOrItsEnd) {
+  start_device();
+  model_limits limits;
+  limits.max_queue_delay = 5ms;
+  limits.batch.max_items = 3;
+  auto r = start_model(limits);
+  auto a = send(r);
+  EXPECT_FALSE(slots[0]->running);
+  time.pass(5ms);
+  ASSERT_TRUE(slots[0]->running);
+  slots[0]->finish();
+  time.settle();
+  auto b = send(r), c = send(r);
+  EXPECT_FALSE(slots[0]->running);
+  auto d = send(r);
+  ASSERT_TRUE(slots[0]->running) << "full: no more waiting";
+  EXPECT_EQ(slots[0]->running->items.size(), 3u);
+  slots[0]->finish();
+  time.settle();
+  stop(r);
+}
+
+TEST_F(ModelActor, AnExpiredEntryIsAnsweredOnTimeNotWhenItReachesTheFront) {
+  start_device();
+  auto r = start_model({});
+  auto running = send(r);
+  auto waiting = send(r, 1, time.now() + 50ms);
+  time.pass(49ms);
+  EXPECT_FALSE(waiting.out->closed());
+  time.pass(1ms);
+  ASSERT_TRUE(waiting.out->failure);
+  EXPECT_EQ(waiting.out->failure->code, error_code::deadline_exceeded);
+  EXPECT_FALSE(running.out->closed());
+  slots[0]->finish();
+  time.settle();
+  EXPECT_FALSE(slots[0]->running) << "the dead item runs no more";
+  EXPECT_EQ(r->door.inside(), 0u);
+  stop(r);
+}
+
+TEST_F(ModelActor, ARunningBatchDoesNotHoldAnExpiredRequestBack) {
+  start_device();
+  auto r = start_model({});
+  auto m = send(r, 1, time.now() + 20ms);
+  ASSERT_TRUE(slots[0]->running);
+  time.pass(20ms);
+  EXPECT_TRUE(m.out->failure);
+  slots[0]->finish();
+  time.settle();
+  EXPECT_TRUE(m.out->writes.empty());
+  stop(r);
+}
+
+TEST_F(ModelActor, AClientThatLeftIsSkipped) {
+  start_device();
+  auto r = start_model({});
+  auto running = send(r);
+  auto gone = send(r), stays = send(r);
+  gone.job->cancel();
+  slots[0]->finish();
+  time.settle();
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->items.size(), 1u);
+  slots[0]->finish();
+  time.settle();
+  EXPECT_TRUE(stays.out->ended);
+  EXPECT_TRUE(gone.out->writes.empty());
+  stop(r);
+}
+
+TEST_F(ModelActor, AdmitsOnlyWhatItCanFinishBeforeTheDeadline) {
+  start_device();
+  auto r = start_model({});
+  auto first = send(r, 100);
+  slots[0]->finish(100ms);  // 1,000 tokens a second
+  time.settle();
+  auto busy = send(r, 900);
+  auto queued = send(r, 900);
+  auto hopeless = send(r, 1, time.now() + 100ms);
+  ASSERT_TRUE(hopeless.out->failure);
+  EXPECT_EQ(hopeless.out->failure->code, error_code::too_many_requests);
+  auto patient = send(r, 1, time.now() + 10s);
+  EXPECT_FALSE(patient.out->closed());
+  slots[0]->finish();
+  time.settle();
+  slots[0]->finish();
+  time.settle();
+  stop(r);
+}
+
+TEST_F(ModelActor, AHungSlotIsReplacedItsModelFailsOthersGoOn) {
+  start_device(1, 1000ms);
+  auto bad = start_model({}), good = start_model({});
+  auto lost = send(bad);
+  auto waiting_in_bad = send(bad);
+  auto other = send(good);
+  auto hung = slots[0]->running;
+  time.pass(2s);
+  ASSERT_TRUE(lost.out->failure);
+  EXPECT_EQ(lost.out->failure->code, error_code::model_failed);
+  EXPECT_EQ(failures.size(), 1u);
+  ASSERT_TRUE(waiting_in_bad.out->failure) << "a dead actor's waiting requests are answered";
+  EXPECT_EQ(waiting_in_bad.out->failure->code, error_code::unavailable);
+  ASSERT_TRUE(slots[0]->running) << "the slot works again";
+  slots[0]->finish();
+  time.settle();
+  EXPECT_TRUE(other.out->ended);
+  EXPECT_EQ(gauges->replaced.load(), 1u);
+  hung.reset();
+  stop(good);
+}
+
+TEST_F(ModelActor, AKilledActorAnswersItsQueue) {
+  start_device();
+  auto r = start_model({});
+  auto running = send(r), waiting = send(r);
+  stop(r);
+  ASSERT_TRUE(waiting.out->failure);
+  EXPECT_EQ(waiting.out->failure->code, error_code::unavailable);
+  slots[0]->finish();
+  time.settle();
+  EXPECT_TRUE(running.out->ended) << "its batch was on the slot already";
+}
+
+TEST_F(ModelActor, TwoModelsShareOneSlotByPriority) {
+  start_device();
+  model_limits one;
+  one.batch.max_items = 1;
+  auto low = start_model(one, std::make_unique<fake_model>(), priority::low);
+  auto high = start_model(one, std::make_unique<fake_model>(), priority::high);
+  std::vector<made_job> jobs;
+  for (int i = 0; i < 50; ++i) {
+    jobs.push_back(send(low));
+    jobs.push_back(send(high));
+  }
+  int served_low = 0, served_high = 0;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(slots[0]->running);
+    ++(slots[0]->running->owner == low ? served_low : served_high);
+    slots[0]->finish(1ms);
+    time.settle();
+  }
+  EXPECT_NEAR(served_high, 40, 2);
+  EXPECT_NEAR(served_low, 10, 2);
+  while (slots[0]->running) {
+    slots[0]->finish();
+    time.settle();
+  }
+  stop(low);
+  stop(high);
+}
+
+TEST_F(ModelActor, InstancesGrowWithTheQueueAndShrinkWhenIdle) {
+  start_device(2);
+  model_limits limits;
+  limits.batch.max_items = 1;
+  limits.max_instances = 2;
+  auto r = start_model(limits);
+  std::vector<made_job> jobs;
+  for (int i = 0; i < 4; ++i) jobs.push_back(send(r));
+  EXPECT_TRUE(slots[0]->running);
+  EXPECT_TRUE(slots[1]->running) << "a second instance runs beside the first";
+  EXPECT_EQ(r->instances.load(), 2u);
+  for (int i = 0; i < 4; ++i) {
+    slots[i % 2]->finish();
+    time.settle();
+  }
+  EXPECT_EQ(r->instances.load(), 2u);
+  time.pass(shrink_after);
+  EXPECT_EQ(r->instances.load(), 1u);
+  stop(r);
+}
+
+TEST_F(ModelActor, WithoutAutoScalingThereIsOneInstance) {
+  start_device(2);
+  model_limits limits;
+  limits.batch.max_items = 1;
+  limits.max_instances = 2;
+  limits.auto_scaling = false;
+  auto r = start_model(limits);
+  std::vector<made_job> jobs;
+  for (int i = 0; i < 4; ++i) jobs.push_back(send(r));
+  EXPECT_FALSE(slots[1]->running);
+  for (int i = 0; i < 4; ++i) {
+    slots[0]->finish();
+    time.settle();
+  }
+  stop(r);
+}
+
+TEST_F(ModelActor, WarmUpRunsInTheBackgroundAndAnExplicitOneAnswersWhenDone) {
+  start_device(2);
+  auto m = std::make_unique<fake_model>();
+  m->buckets = {{1, 8}, {2, 8}, {4, 16}};
+  auto r = start_model({}, std::move(m));
+  ASSERT_TRUE(slots[0]->running) << "idle slots warm the buckets";
+  EXPECT_TRUE(slots[0]->running->warm());
+  auto m1 = send(r);
+  slots[0]->finish();
+  time.settle();
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_FALSE(slots[0]->running->warm()) << "requests go before the next bucket";
+  std::optional<warmup_report> report;
+  caf::anon_send(r->actor, warm_atom::value,
+                 std::make_shared<one_shot<warmup_report>>([&](result<warmup_report> w) { report = w.value(); }));
+  time.settle();
+  for (int i = 0; i < 20 && !report; ++i) {
+    for (auto& s : slots)
+      if (s->running) s->finish();
+    time.settle();
+  }
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->requests, 7u);
+  EXPECT_TRUE(r->fully_warm.load());
+  EXPECT_EQ(r->counters->inferences.load(), 1u) << "warm-up is no inference";
+  stop(r);
+}
+
+}  // namespace
+}  // namespace troupe::actors

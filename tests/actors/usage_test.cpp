@@ -1,0 +1,92 @@
+#include "actors/usage.hpp"
+
+#include <gtest/gtest.h>
+
+namespace troupe::actors {
+namespace {
+
+using namespace std::chrono_literals;
+using config::priority;
+const steady_time t0{1000s};
+
+TEST(DecayedUse, HalvesEachHalfLife) {
+  decayed_use u;
+  u.add(8, t0, 10s);
+  EXPECT_DOUBLE_EQ(u.at(t0, 10s), 8);
+  EXPECT_NEAR(u.at(t0 + 10s, 10s), 4, 1e-9);
+  u.add(1, t0 + 20s, 10s);
+  EXPECT_NEAR(u.at(t0 + 20s, 10s), 3, 1e-9);
+}
+
+TEST(Priority, RegistryThenPreloadThenUse) {
+  EXPECT_EQ(effective_priority(priority::low, true, 1000, 1000), priority::low);
+  EXPECT_EQ(effective_priority({}, true, 0, 0), priority::high);
+  EXPECT_EQ(effective_priority({}, false, 0, 100), priority::low);
+  EXPECT_EQ(effective_priority({}, false, 5, 100), priority::medium);
+  EXPECT_EQ(effective_priority({}, false, 50, 100), priority::high);
+  EXPECT_EQ(effective_priority({}, false, 9, 10000), priority::medium);
+}
+
+TEST(Expiry, IdleModelsLeavePreloadedOnesAreRevalidated) {
+  EXPECT_EQ(check_expiry(60s, 61s, false, false), expiry::unload);
+  EXPECT_EQ(check_expiry(60s, 59s, false, false), expiry::keep);
+  EXPECT_EQ(check_expiry(60s, 61s, true, false), expiry::revalidate);
+  EXPECT_EQ(check_expiry(60s, 61s, false, true), expiry::keep) << "work in flight";
+  EXPECT_EQ(check_expiry(0s, 99999s, false, false), expiry::keep) << "0 is never";
+}
+
+scaling_input scaling() {
+  scaling_input in;
+  in.instances = 1;
+  in.max_instances = 2;
+  in.running = 1;
+  in.waiting = 3;
+  in.batch_time = 10ms;
+  in.oldest_wait = 6ms;
+  return in;
+}
+
+TEST(Scaling, GrowsWhenABatchWaitsBesideRunningOnes) { EXPECT_EQ(desired_instances(scaling()), 2u); }
+
+TEST(Scaling, DoesNotGrowForAShortWaitOrBeyondTheMaximumOrWithAnIdleInstance) {
+  auto in = scaling();
+  in.oldest_wait = 4ms;
+  EXPECT_EQ(desired_instances(in), 1u);
+  in = scaling();
+  in.max_instances = 1;
+  EXPECT_EQ(desired_instances(in), 1u);
+  in = scaling();
+  in.running = 0;
+  EXPECT_EQ(desired_instances(in), 1u);
+  in = scaling();
+  in.waiting = 0;
+  EXPECT_EQ(desired_instances(in), 1u);
+}
+
+TEST(Scaling, ShrinksAfterALongSurplusOnly) {
+  scaling_input in;
+  in.instances = in.max_instances = 2;
+  in.idle_surplus = 29s;
+  EXPECT_EQ(desired_instances(in), 2u);
+  in.idle_surplus = 30s;
+  EXPECT_EQ(desired_instances(in), 1u);
+  in.instances = 1;
+  EXPECT_EQ(desired_instances(in), 1u);
+}
+
+TEST(RestartBackoff, DoublesUpToTheMaximum) {
+  EXPECT_EQ(restart_backoff(1, 100ms, 30000ms), 100ms);
+  EXPECT_EQ(restart_backoff(2, 100ms, 30000ms), 200ms);
+  EXPECT_EQ(restart_backoff(5, 100ms, 30000ms), 1600ms);
+  EXPECT_EQ(restart_backoff(4000000000u, 100ms, 30000ms), 30000ms);
+}
+
+TEST(Admission, OnlyWhatCanFinishBeforeItsDeadline) {
+  EXPECT_TRUE(can_finish(1000, 1000, t0, t0 + 2s));
+  EXPECT_FALSE(can_finish(3000, 1000, t0, t0 + 2s));
+  EXPECT_TRUE(can_finish(3000, 0, t0, t0 + 2s)) << "nothing is known yet";
+  EXPECT_TRUE(can_finish(3000, 1, t0, no_deadline));
+}
+
+}  // namespace
+}  // namespace troupe::actors
