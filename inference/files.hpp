@@ -71,6 +71,7 @@ class name_hash {
   name_hash& add(std::string_view bytes) noexcept;
   name_hash& add(std::uint64_t number) noexcept;
   std::string hex() const;
+  std::uint64_t value() const noexcept { return value_; }
 
  private:
   std::uint64_t value_ = 14695981039346656037ULL;

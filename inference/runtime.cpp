@@ -12,9 +12,11 @@
 #include <fstream>
 #include <mutex>
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/version.h>
 
 #include "inference/files.hpp"
@@ -180,11 +182,8 @@ bool cuda_available() {
   // Opened only when a GPU is asked for: its libraries are some GB, and a CPU build has none of them.
   static const bool available = [] {
     if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) return false;
-    try {
-      return at::globalContext().hasCUDA() && at::globalContext().getNumGPUs() > 0;
-    } catch (const std::exception&) {
-      return false;
-    }
+    const auto* guard = c10::impl::device_guard_impl_registry[static_cast<std::size_t>(c10::DeviceType::CUDA)].load();
+    return guard != nullptr && guard->deviceCount() > 0;
   }();
   return available;
 }
