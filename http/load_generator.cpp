@@ -470,7 +470,7 @@ double latency_histogram::percentile_ms(double p) const noexcept {
     if (seen < rank) continue;
     const auto group = i >> sub_bits;
     const auto sub = static_cast<double>(i & ((1u << sub_bits) - 1));
-    // Values of group g > 0 are (64 + sub) << (g - 1): the bucket's middle is told.
+    // Values of group g > 0 are (2^sub_bits + sub) << (g - 1): the bucket's middle is told.
     const auto scale = group > 0 ? std::ldexp(1.0, static_cast<int>(group) - 1) : 1.0;
     const auto ns = group > 0 ? (std::ldexp(1.0, sub_bits) + sub + 0.5) * scale : sub;
     return std::min(ns, static_cast<double>(max_ns_)) / 1e6;

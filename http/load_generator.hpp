@@ -30,7 +30,7 @@ struct load_plan {
   bool allow_remote = false;                  // else loopback addresses only
 };
 
-// Times in buckets of at most 1.6 % width, from 1 ns to hours.
+// Times in buckets of at most 0.4 % width, from 1 ns to hours.
 class latency_histogram {
  public:
   void record(std::chrono::nanoseconds time) noexcept;
@@ -40,7 +40,7 @@ class latency_histogram {
   double percentile_ms(double p) const noexcept;  // 0 < p <= 100; 0 where nothing was recorded
 
  private:
-  static constexpr unsigned sub_bits = 6;
+  static constexpr unsigned sub_bits = 8;
   std::array<std::uint64_t, (64 - sub_bits + 1) << sub_bits> buckets_{};
   std::uint64_t count_ = 0, max_ns_ = 0;
   double sum_ns_ = 0;
