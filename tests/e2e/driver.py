@@ -87,7 +87,7 @@ class Server:
         Server.live.append(self)
         threading.Thread(target=self._read_log, args=(self.process,), daemon=True).start()
         if ready_s > 0:
-            self.wait_log(r"(?i)\bready\b", ready_s * SLOW)
+            self.wait_log(r"\bready on http", ready_s * SLOW)
         return self
 
     def _read_log(self, process: subprocess.Popen) -> None:

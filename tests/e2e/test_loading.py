@@ -62,7 +62,7 @@ def test_unload_during_a_load(serve, testserver, artifact):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         loading = pool.submit(server.post, "/models/slow/load")
         asking = pool.submit(server.predict, "x", "slow")
-        server.until(lambda: server.model("slow").get("status", "loading") == "loading")
+        server.until(lambda: server.model("slow")["state"] == "loading")
         time.sleep(0.3)
         answer = server.post("/models/slow/unload")
         assert answer.status_code in (200, 409), answer.text
@@ -131,7 +131,7 @@ def test_auto_scaling(serve, testserver, artifact):
 
     def instances() -> int:
         m = server.model("m")
-        return m.get("instances", m.get("model_info", {}).get("instances"))
+        return m["instances"]
 
     assert instances() == 1
     used = server.stats()["cache_stats"]["memory_usage"]["used_mb"]
@@ -153,7 +153,7 @@ def test_auto_scaling_off(serve, testserver, artifact):
     with Load(lambda n: (server.predict(f"t {n}", "m").status_code == 200, n), 8) as load:
         load.wait(40)
         m = server.model("m")
-        assert m.get("instances", m.get("model_info", {}).get("instances")) == 1
+        assert m["instances"] == 1
 
 
 @pytest.mark.asan
