@@ -91,11 +91,11 @@ void add_bench_options(CLI::App& command, bench_options& o) {
   command.add_option("--seconds", o.plan.seconds, "how long [10 without --requests]");
   command.add_option("--warmup", o.plan.warmup_seconds, "seconds before it that are not counted");
   command.add_option("--rate", o.plan.rate, "requests a second (open loop); 0: as fast as answers come");
-  command.add_option("--text", o.plan.texts, "text to send, more than one in turn");
+  command.add_option("--text", o.plan.texts, "text to send; more than one in turn")->allow_extra_args(false);
   command.add_option("--texts", o.texts_file, "file of texts, one a line");
   command.add_option("--body", o.plan.body, "JSON body to send instead");
   command.add_option("--model", o.plan.model, "model_name to send");
-  command.add_option("--header,-H", o.plan.headers, "header to send, 'Name: value'");
+  command.add_option("--header,-H", o.plan.headers, "header to send, 'Name: value'")->allow_extra_args(false);
   command.add_option("--timeout", o.plan.timeout_seconds, "seconds until a request is given up [30]");
   command.add_flag("--no-cache", o.no_cache, "past the prediction cache");
   command.add_flag("--json", o.json, "the result as JSON");
@@ -131,22 +131,23 @@ int run_predict_command(const settings_options& options, const predict_options& 
 
 int run_cli(int argc, char** argv, const composition& extra) {
   restart_with_environment(argc, argv);
-  const bool show_all = std::any_of(argv, argv + argc, [](const char* a) { return std::string_view(a) == "--help-all"; });
+  const bool help_all = std::any_of(argv, argv + argc, [](const char* a) { return std::string_view(a) == "--help-all"; });
+  const auto basic = help_all ? shown_settings::all : shown_settings::basic;
 
-  CLI::App app("troupe: many PyTorch models from one process");
+  CLI::App app("troupe: many PyTorch models from one process", "troupe");
   app.set_version_flag("--version,-V", "troupe " + std::string(version::project));
   app.require_subcommand(1);
   app.get_formatter()->column_width(38);
 
   settings_options settings;
   auto* serve_command = app.add_subcommand("serve", "serve models over HTTP");
-  add_settings_options(*serve_command, settings, show_all);
+  add_settings_options(*serve_command, settings, basic);
 
   predict_options predict;
   auto* predict_command = app.add_subcommand("predict", "run texts through a model, without a server");
   predict_command->add_option("--model", predict.model, "registered name, or a folder or file");
   predict_command->add_option("text", predict.texts, "texts; - reads lines from stdin")->required();
-  add_settings_options(*predict_command, settings, show_all);
+  add_settings_options(*predict_command, settings, help_all ? basic : shown_settings::of_models);
 
   bench_options bench;
   auto* bench_command = app.add_subcommand("bench", "measure a running server");
@@ -156,7 +157,7 @@ int run_cli(int argc, char** argv, const composition& extra) {
   auto* config_command = app.add_subcommand("config", "each setting in force, and where it came from");
   config_command->add_flag("--json", as_json, "as JSON");
   config_command->add_flag("--markdown", as_markdown, "the reference of all settings (docs/settings.md)");
-  add_settings_options(*config_command, settings, show_all);
+  add_settings_options(*config_command, settings, basic);
 
   auto* version_command = app.add_subcommand("version", "versions of troupe and its libraries, CPU features");
   for (auto* command : app.get_subcommands({})) command->set_help_flag("--help,-h,--help-all", "this help");

@@ -41,6 +41,10 @@ std::string value_hint(const config::setting_description& d) {
   return "TEXT";
 }
 
+bool needed_to_predict(const std::string& setting) {
+  return setting == "models_file" || setting == "data_dir" || setting == "precision" || setting == "default_model";
+}
+
 }  // namespace
 
 result<config::loaded_settings> settings_options::load() const {
@@ -49,7 +53,8 @@ result<config::loaded_settings> settings_options::load() const {
   return config::load_settings(file, overrides, environment());
 }
 
-void add_settings_options(CLI::App& command, settings_options& into, bool show_all) {
+void add_settings_options(CLI::App& command, settings_options& into, shown_settings shown) {
+  const bool show_all = shown == shown_settings::all;
   command.add_option("--config", into.config_file, "JSON file of settings")
       ->type_name("FILE")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -68,7 +73,8 @@ void add_settings_options(CLI::App& command, settings_options& into, bool show_a
       option = command.add_option_function<std::string>(option_name(d.name), set, help)->type_name(value_hint(d));
     }
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    option->group(show_all ? d.group : d.basic ? "Settings (all: --help-all, docs/settings.md)" : "");
+    const bool in_help = shown == shown_settings::basic ? d.basic : needed_to_predict(d.name);
+    option->group(show_all ? d.group : in_help ? "Settings (all: --help-all, docs/settings.md)" : "");
   }
 }
 

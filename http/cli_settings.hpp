@@ -22,8 +22,11 @@ struct settings_options {
   result<config::loaded_settings> load() const;  // with this process's environment
 };
 
-// Adds --config and an option a setting: --max-models for max_models. The help shows the basic ones, or all.
-void add_settings_options(CLI::App& command, settings_options& into, bool show_all);
+// Which of them the help of a command shows; all of them are understood.
+enum class shown_settings { basic, of_models, all };
+
+// Adds --config and an option a setting: --max-models for max_models.
+void add_settings_options(CLI::App& command, settings_options& into, shown_settings shown);
 
 std::string settings_table(const config::loaded_settings& loaded);
 std::string settings_json(const config::loaded_settings& loaded);
