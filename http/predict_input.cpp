@@ -92,8 +92,6 @@ result<void> take_parameters(const parameter_list& parameters, const config::set
 result<std::string> string_of(std::string_view field, element value) {
   std::string_view text;
   if (value.get_string().get(text) != simdjson::SUCCESS) return wrong_type(field, "a string", value);
-  // An escape can name half of a surrogate pair, which is no character.
-  if (!is_utf8(text)) return bad("'" + std::string(field) + "' is not valid UTF-8", "escape surrogates in pairs");
   return std::string(text);
 }
 
@@ -218,11 +216,7 @@ class item_reader {
 
   // `inputs` of /predict.
   result<void> any(element value) {
-    if (value.type() == element_type::STRING) {
-      auto text = string_of("inputs", value);
-      if (!text) return tl::unexpected(text.error());
-      return one_text(std::move(*text));
-    }
+    if (value.type() == element_type::STRING) return one_text(std::string(value.get_string().value_unsafe()));
     if (value.type() != element_type::ARRAY) {
       return wrong_type("inputs", "a string, a list of strings or an array of numbers", value);
     }
@@ -276,10 +270,7 @@ class item_reader {
     const auto type = item.type();
     if (type == element_type::STRING && !takes_tensors_.value_or(false)) {
       const std::string_view text(item.get_string().value_unsafe());
-      if (!is_utf8(text)) {
-        out_.items.push_back({{}, false, error{error_code::bad_request, "The text is not valid UTF-8",
-                                               "escape surrogates in pairs", {}}});
-      } else if (auto problem = check_text(text, settings_)) {
+      if (auto problem = check_text(text, settings_)) {
         // What is too long is not sent back either.
         out_.items.push_back({text.size() > settings_.max_text_bytes ? std::string() : std::string(text), true,
                               std::move(problem)});
