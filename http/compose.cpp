@@ -121,11 +121,8 @@ void announce(application& app, const actors::server_report& report, std::chrono
 void reload_registry(actors::service& service) {
   spdlog::info("SIGHUP: reading the registry again");
   service.reload_registry(actors::one_shot<std::string>([](result<std::string> answer) {
-    if (answer) {
-      spdlog::info("the new registry is in force: {}", *answer);
-    } else {
-      spdlog::error("the registry stays as it was: {}", explain(answer.error()));
-    }
+    // Of what has changed the supervisor tells.
+    if (!answer) spdlog::error("the registry stays as it was: {}", explain(answer.error()));
   }));
 }
 
@@ -171,7 +168,7 @@ class teardown_guard {
   void run(std::chrono::milliseconds limit) {
     std::unique_lock lock(mutex_);
     if (changed_.wait_for(lock, limit, [this] { return done_; })) return;
-    spdlog::warn("work that cannot be called off is still running after {} ms: leaving it", limit.count());
+    spdlog::warn("something still runs {} ms after the listeners were closed: leaving it", limit.count());
     stop_logging();
     std::_Exit(0);
   }

@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <vector>
 
 #include <unistd.h>
 
 #include <spdlog/async.h>
+#include <spdlog/details/registry.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/spdlog.h>
@@ -171,7 +173,15 @@ void start_logging(const config::settings& settings) {
 }
 
 void stop_logging() {
-  spdlog::shutdown();
+  const auto async = spdlog::default_logger();
+  // Threads that a model has hung, and those that end late, may still log: from now on as they go, through a
+  // logger without a thread. The former one stays, as spdlog's free functions use it without counting.
+  static std::vector<std::shared_ptr<spdlog::logger>> former;
+  former.push_back(async);
+  auto direct = std::make_shared<spdlog::logger>("direct", async->sinks().begin(), async->sinks().end());
+  direct->set_level(async->level());
+  spdlog::set_default_logger(std::move(direct));
+  spdlog::details::registry::instance().set_tp(nullptr);  // writes what waits
 }
 
 void print_line(const config::settings& settings, std::string_view text) {

@@ -13,7 +13,7 @@ namespace troupe::http {
 
 // Once, from main, after the last fork or exec and before other threads start.
 void start_logging(const config::settings& settings);
-// Writes what waits and ends the thread.
+// Writes what waits and ends the thread; lines that come later are written by their callers.
 void stop_logging();
 bool logs_json(const config::settings& settings);
 

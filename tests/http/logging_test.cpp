@@ -1,6 +1,10 @@
 #include "http/logging.hpp"
 
+#include <atomic>
+#include <thread>
+
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
 
 namespace troupe::http {
 namespace {
@@ -27,6 +31,28 @@ TEST(logging, format_follows_the_setting) {
   EXPECT_TRUE(logs_json(s));
   s.log_format = "human";
   EXPECT_FALSE(logs_json(s));
+}
+
+TEST(logging, a_thread_may_log_through_the_end) {
+  config::settings s;
+  s.log_format = "json";
+  testing::internal::CaptureStderr();
+  start_logging(s);
+  spdlog::info("first\n\"line\"");
+  spdlog::debug("below the level");
+  std::atomic<bool> ended{false};
+  std::thread late([&] {
+    while (!ended) spdlog::info("late");
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  stop_logging();
+  spdlog::info("last");
+  ended = true;
+  late.join();
+  const auto text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find(R"("level":"info","message":"first\u000a\"line\""})"), std::string::npos) << text.substr(0, 300);
+  EXPECT_NE(text.find(R"("message":"last"})"), std::string::npos);
+  EXPECT_EQ(text.find("below"), std::string::npos);
 }
 
 }  // namespace
