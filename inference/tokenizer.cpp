@@ -63,9 +63,13 @@ std::u32string tokenizer::normalize(std::u32string_view text) const {
         }
         break;
       case step::decompose: next = decompose(current); break;
-      case step::strip_marks:
+      case step::strip_nonspacing:
         for (const auto c : current)
           if (!is_nonspacing_mark(c)) next.push_back(c);
+        break;
+      case step::strip_marks:
+        for (const auto c : current)
+          if (!is_mark(c)) next.push_back(c);
         break;
       case step::lower:
         for (const auto c : current) append_lower(c, next);

@@ -38,7 +38,7 @@ class tokenizer {
   friend class tokenizer_builder;
   friend class encoder;
 
-  enum class step { clean, space_chinese, decompose, strip_marks, lower };
+  enum class step { clean, space_chinese, decompose, strip_nonspacing, strip_marks, lower };
   enum class splitter { bert, whitespace, word };
   struct added_token {
     std::u32string content;

@@ -118,7 +118,7 @@ class tokenizer_builder {
     auto& steps = made_->steps_;
     if (clean) steps.push_back(step::clean);
     if (chinese) steps.push_back(step::space_chinese);
-    if (strip) steps.insert(steps.end(), {step::decompose, step::strip_marks});
+    if (strip) steps.insert(steps.end(), {step::decompose, step::strip_nonspacing});
     if (lower) steps.push_back(step::lower);
   }
 

@@ -83,6 +83,7 @@ bool is_space(char32_t c) noexcept {
 }
 
 bool is_nonspacing_mark(char32_t c) noexcept { return c >= 0x300 && contains(nonspacing_ranges, c); }
+bool is_mark(char32_t c) noexcept { return c >= 0x300 && contains(mark_ranges, c); }
 bool is_punctuation(char32_t c) noexcept { return contains_fast<punctuation_ranges>(c); }
 bool is_word_character(char32_t c) noexcept { return contains_fast<word_ranges>(c); }
 

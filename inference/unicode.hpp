@@ -14,6 +14,7 @@ std::optional<std::u32string> decode_utf8(std::string_view text);
 bool is_removed_by_cleaning(char32_t c) noexcept;  // controls, format characters, U+FFFD, NUL
 bool is_space(char32_t c) noexcept;                // Rust's char::is_whitespace
 bool is_nonspacing_mark(char32_t c) noexcept;
+bool is_mark(char32_t c) noexcept;                 // nonspacing, spacing or enclosing
 bool is_punctuation(char32_t c) noexcept;          // ASCII symbols count
 bool is_word_character(char32_t c) noexcept;       // \w
 bool is_chinese(char32_t c) noexcept;
