@@ -32,9 +32,15 @@ tl::unexpected<error> bad(std::string what, std::string right) {
   return fail(error_code::bad_request, std::move(what), std::move(right));
 }
 
+std::string in_quotes(std::string_view text) {
+  std::string out(1, '\'');
+  out.append(text).push_back('\'');
+  return out;
+}
+
 tl::unexpected<error> wrong_type(std::string_view field, std::string_view wanted, element found) {
-  return bad("'" + std::string(field) + "' must be " + std::string(wanted) + ", found " + std::string(kind_of(found)),
-             "send " + std::string(wanted));
+  return bad(in_quotes(field).append(" must be ").append(wanted).append(", found ").append(kind_of(found)),
+             std::string("send ").append(wanted));
 }
 
 std::string_view shorter(std::string_view text) noexcept { return text.substr(0, text.find(';')); }
@@ -56,7 +62,7 @@ result<config::priority> priority_from(std::string_view text) {
 result<bool> flag_from(std::string_view name, std::string_view text) {
   if (text == "true" || text == "1") return true;
   if (text == "false" || text == "0") return false;
-  return bad("'" + std::string(name) + "' is '" + shown(text) + "'", "use true or false");
+  return bad(in_quotes(name) + " is " + in_quotes(shown(text)), "use true or false");
 }
 
 result<void> take_parameters(const parameter_list& parameters, const config::settings& settings, fields& out) {
