@@ -8,7 +8,11 @@
 namespace troupe::actors {
 
 item::item() = default;
-item::~item() = default;
+item::~item() {
+  if (job && !answered)
+    job->fail({error_code::unavailable, "Model " + job->model + " stopped before it came to this request",
+               "it is restarted or reloaded; try again", 1});
+}
 
 std::uint64_t batch_cost(inference::padding rule, std::uint64_t items, std::uint64_t cost_sum,
                          std::uint64_t cost_max) noexcept {

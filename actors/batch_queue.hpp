@@ -28,8 +28,10 @@ struct item {
   bool alone = false;             // enable_batching: false
   std::string cache_key;          // where its result is kept; empty: nowhere
 
+  bool answered = false;          // its last write is done, or somebody else will do it
+
   item();
-  ~item();
+  ~item();  // dropped unanswered, on a queue of an actor that died: its job answers 503
   bool dead() const noexcept { return job->closed(); }
 };
 using item_ptr = std::shared_ptr<item>;

@@ -32,6 +32,7 @@ void give_slots(self_ptr self) {
     const auto actor = st.waiting_actors.find(wish->model);
     if (actor == st.waiting_actors.end()) continue;
     seat.busy = true;
+    seat.ended = seat.user_gone = false;
     seat.epoch = seat.where->epoch();
     seat.user = *wish;
     seat.user_actor = actor->second;
@@ -48,13 +49,41 @@ void give_slots(self_ptr self) {
   arm_watchdog(self);
 }
 
+void note_wish(self_ptr self, const model_actor& who, const wish& w) {
+  auto& st = self->state;
+  st.waiting_actors[w.model] = who;
+  st.queue.push({w.model, w.priority, self->clock().now(), w.background});
+}
+
 void release_seat(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::chrono::nanoseconds used) {
   auto& st = self->state;
   auto& seat = st.seats.at(index);
-  if (!seat.busy || seat.epoch != epoch) return;  // of a thread that was replaced
+  if (!seat.busy || seat.epoch != epoch) return;  // of a thread that was replaced, or released already
   st.queue.charge(seat.user.model, seat.user.priority, used);
   seat.busy = false;
   seat.user_actor = nullptr;
+}
+
+void thread_ended(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::chrono::nanoseconds used) {
+  auto& seat = self->state.seats.at(index);
+  if (!seat.busy || seat.epoch != epoch) return;
+  seat.ended = true;
+  seat.used = used;
+  if (!seat.user_gone) return;
+  release_seat(self, index, epoch, used);
+  give_slots(self);
+}
+
+void forget_model(self_ptr self, std::uint64_t model) {
+  auto& st = self->state;
+  st.queue.forget(model);
+  st.waiting_actors.erase(model);
+  for (auto& seat : st.seats) {
+    if (!seat.busy || seat.user.model != model) continue;
+    seat.user_gone = true;
+    // It may have died with the grant in its mailbox: then nothing runs that could end.
+    if (seat.ended || !seat.where->busy()) release_seat(self, seat.where->index(), seat.epoch, seat.used);
+  }
   give_slots(self);
 }
 
@@ -82,28 +111,29 @@ void watch(self_ptr self) {
 device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, device_options options,
                                    std::shared_ptr<metrics> meter, std::shared_ptr<device_gauges> gauges) {
   auto& st = self->state;
-  for (auto& s : slots) st.seats.push_back({std::move(s), false, 0, {}, {}, {}});
+  for (auto& s : slots) st.seats.emplace_back().where = std::move(s);
   st.options = options;
   st.meter = std::move(meter);
   st.gauges = std::move(gauges);
   st.gauges->slots.store(static_cast<std::uint32_t>(st.seats.size()));
   return {
       [self](want_atom, const model_actor& who, const wish& w) {
-        auto& state = self->state;
-        state.waiting_actors[w.model] = who;
-        state.queue.push({w.model, w.priority, self->clock().now(), w.background});
+        note_wish(self, who, w);
         give_slots(self);
       },
       [self](decline_atom, const std::shared_ptr<grant>& g) {
         release_seat(self, g->where->index(), g->epoch, std::chrono::nanoseconds(0));
+        give_slots(self);
       },
-      [self](free_atom, std::uint32_t index, std::uint64_t epoch, std::uint64_t used_us) {
-        release_seat(self, index, epoch, std::chrono::microseconds(used_us));
+      [self](free_atom, const model_actor& who, const std::shared_ptr<slot_release>& r) {
+        for (const auto& w : r->next) note_wish(self, who, w);
+        release_seat(self, r->slot_index, r->epoch, std::chrono::microseconds(r->used_us));
+        give_slots(self);
       },
-      [self](forget_atom, std::uint64_t model) {
-        self->state.queue.forget(model);
-        self->state.waiting_actors.erase(model);
+      [self](done_atom, std::uint32_t index, std::uint64_t epoch, std::uint64_t used_us) {
+        thread_ended(self, index, epoch, std::chrono::microseconds(used_us));
       },
+      [self](forget_atom, std::uint64_t model) { forget_model(self, model); },
       [self](tick_atom) { watch(self); },
   };
 }

@@ -28,6 +28,9 @@ struct device_state {
   struct seat {  // of one slot
     slot_ptr where;
     bool busy = false;
+    bool ended = false;      // its thread is idle again
+    bool user_gone = false;  // the model's actor has died
+    std::chrono::nanoseconds used{0};
     std::uint64_t epoch = 0;
     slot_wish user;
     model_actor user_actor;

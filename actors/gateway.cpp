@@ -175,6 +175,7 @@ void gateway::go_as_a_miss(const pending_ptr& p, const std::vector<item_ptr>& un
     while ((p->left.empty() ? n : p->left[n]) != it->index) ++n;
     inputs.push_back(std::move(p->request.inputs[n]));
     left.push_back(it->index);
+    it->answered = true;
   }
   p->request.inputs = std::move(inputs);
   p->left = std::move(left);

@@ -12,7 +12,7 @@ using self_ptr = model_actor::stateful_pointer<model_state>;
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
-void pump(self_ptr self);
+void pump(self_ptr self, std::vector<wish>* collected = nullptr);
 
 void arm(self_ptr self, steady_time when) {
   auto& st = self->state;
@@ -218,8 +218,10 @@ void run(self_ptr self, const grant& g, batch_ptr b) {
   g.where->run(std::move(b), [me = caf::actor_cast<model_actor>(self), device = st.device,
                               index = g.where->index()](std::uint64_t epoch, batch_ptr ended) {
     const auto used = static_cast<std::uint64_t>(ended->took.count());
+    ended->epoch = epoch;
+    ended->slot_index = index;
     caf::anon_send(me, done_atom::value, std::move(ended));
-    caf::anon_send(device, free_atom::value, index, epoch, used);
+    caf::anon_send(device, done_atom::value, index, epoch, used);
   });
 }
 
@@ -262,11 +264,16 @@ void on_done(self_ptr self, batch& b) {
       st.queue.push(std::move(it));
     }
   }
-  pump(self);
+  auto release = std::make_shared<slot_release>();
+  release->slot_index = b.slot_index;
+  release->epoch = b.epoch;
+  release->used_us = static_cast<std::uint64_t>(b.took.count());
+  pump(self, &release->next);
+  self->send(st.device, free_atom::value, caf::actor_cast<model_actor>(self), std::move(release));
 }
 
-// Asks for as many slots as there are batches to run and instances to run them.
-void pump(self_ptr self) {
+// Asks for as many slots as there are batches to run and instances to run them; or collects the wishes.
+void pump(self_ptr self, std::vector<wish>* collected) {
   auto& st = self->state;
   scale(self);
   const auto ask = [&](bool background, std::uint32_t& open) {
@@ -275,7 +282,10 @@ void pump(self_ptr self) {
     w.model = st.me->id;
     w.priority = st.priority;
     w.background = background;
-    self->send(st.device, want_atom::value, caf::actor_cast<model_actor>(self), w);
+    if (collected)
+      collected->push_back(w);
+    else
+      self->send(st.device, want_atom::value, caf::actor_cast<model_actor>(self), w);
   };
   const auto& limits = st.me->limits;
   bool ready = !st.queue.empty();

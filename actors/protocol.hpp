@@ -46,6 +46,12 @@ struct grant {  // of a compute slot to a model, for one batch
   bool background = false;
 };
 
+struct slot_release {  // a model gives its slot back
+  std::uint32_t slot_index = 0;
+  std::uint64_t epoch = 0, used_us = 0;
+  std::vector<wish> next;
+};
+
 struct load_order {
   std::string model;
   inference::artifact_spec spec;
@@ -128,8 +134,10 @@ using device_actor = caf::typed_actor<
     caf::reacts_to<want_atom, model_actor, wish>,
     // The granted slot is not needed.
     caf::reacts_to<decline_atom, std::shared_ptr<grant>>,
-    // The slot's thread (of that epoch) has finished a batch of that model, which took so many microseconds.
-    caf::reacts_to<free_atom, std::uint32_t, std::uint64_t, std::uint64_t>,
+    // The model is through with its slot; its next wishes come along, so that a backlog keeps its turn.
+    caf::reacts_to<free_atom, model_actor, std::shared_ptr<slot_release>>,
+    // The slot's thread (of that epoch) is idle after so many microseconds; counts when the model has died.
+    caf::reacts_to<done_atom, std::uint32_t, std::uint64_t, std::uint64_t>,
     // The model is gone.
     caf::reacts_to<forget_atom, std::uint64_t>,
     // Its own timer: slots that hang.
@@ -186,6 +194,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::pending_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::wish)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::size_estimate)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::grant>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::slot_release>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::load_order>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::load_outcome>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::reclaim_order>)

@@ -58,6 +58,7 @@ void answer(batch& b, item& it, inference::row& row, std::uint32_t infer_us, std
     entry.metrics->prepare_s.Observe(it.prepare_us * 1e-6);
     entry.metrics->end_to_end_s.Observe(std::chrono::duration<double>(steady_clock::now() - it.job->created).count());
   }
+  it.answered = out.last;
   it.job->write(std::move(out));
 }
 
@@ -176,6 +177,11 @@ class thread_slot : public slot {
       worker_->next_finished = std::move(f);
     }
     worker_->wake.notify_one();
+  }
+
+  bool busy() const override {
+    const std::lock_guard lock(worker_->mutex);
+    return worker_->running || worker_->next;
   }
 
   batch_ptr replace() override {

@@ -26,6 +26,8 @@ struct batch {
   std::uint64_t cost = 0;
   std::uint32_t threads = 1;
   std::chrono::microseconds took{0};
+  std::uint64_t epoch = 0;                       // of the slot's thread that ran it
+  std::uint32_t slot_index = 0;
   std::string failure;                           // the batch threw as a whole
   bool warm() const noexcept { return !warm_inputs.empty(); }
 };
@@ -44,6 +46,8 @@ class slot {
   virtual std::uint32_t index() const noexcept = 0;
   virtual std::uint64_t epoch() const noexcept = 0;
   virtual void run(batch_ptr b, finished f) = 0;
+  // A batch was given to it and its thread is not through with it.
+  virtual bool busy() const = 0;
   // Gives up the thread; returns the batch it was running (null: none).
   virtual batch_ptr replace() = 0;
 };

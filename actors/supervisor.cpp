@@ -201,7 +201,7 @@ void supervisor_core::stop() {
 supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<supervisor_state> self,
                                            std::shared_ptr<supervisor_world> world,
                                            std::shared_ptr<config::registry> registry) {
-  self->state.core = std::make_unique<supervisor_core>(self, std::move(*world), *registry);
+  self->state.core = std::make_unique<supervisor_core>(self, *world, *registry);
   auto* core = self->state.core.get();
   self->set_down_handler([core](caf::down_msg& d) { core->down(d.source, to_string(d.reason)); });
   return {

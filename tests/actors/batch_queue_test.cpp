@@ -111,14 +111,21 @@ TEST_F(BatchQueue, AnItemThatWantsToBeAloneIs) {
   EXPECT_EQ(costs(queue.take({64, 1000}, padding::none)), list{3});
 }
 
+item_result text(std::uint32_t index, std::string words) {
+  item_result r;
+  r.index = index;
+  r.value = inference::output(std::move(words));
+  return r;
+}
+
 TEST(Job, ClosesExactlyOnce) {
   auto m = make_job(no_deadline, priority::medium, 2);
-  m.job->write({0, inference::output{std::string("a")}});
+  m.job->write(text(0, "a"));
   EXPECT_FALSE(m.out->ended);
-  m.job->write({1, inference::output{std::string("b")}});
+  m.job->write(text(1, "b"));
   EXPECT_TRUE(m.out->ended);
   EXPECT_FALSE(m.job->fail({error_code::internal, "late", {}, {}}));
-  m.job->write({1, inference::output{std::string("c")}});
+  m.job->write(text(1, "c"));
   EXPECT_EQ(m.out->writes.size(), 2u);
   EXPECT_FALSE(m.out->failure);
 }

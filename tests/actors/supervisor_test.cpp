@@ -66,18 +66,26 @@ struct Supervisor : ::testing::Test {
               [this](load_atom, const std::shared_ptr<load_order>& o,
                      const std::function<void(std::shared_ptr<load_outcome>)>& done) {
                 loads.push_back({o, done});
-                if (load_at_once) end_load();
+                if (load_at_once) deliver_load({});
               }};
     }));
     world->reclaimer = time.system.spawn([this]() -> reclaimer_actor::behavior_type {
       return {[this](reclaim_atom, const std::shared_ptr<reclaim_order>& o) {
         reclaims.push_back(o);
-        if (reclaim_at_once) end_reclaim();
+        if (reclaim_at_once) deliver_reclaim();
       }};
     });
   }
 
   void end_load(std::optional<error> problem = {}) {
+    deliver_load(problem);
+    time.settle();
+  }
+  void end_reclaim() {
+    deliver_reclaim();
+    time.settle();
+  }
+  void deliver_load(const std::optional<error>& problem) {  // on the loader's own time
     auto l = std::move(loads.front());
     loads.pop_front();
     auto out = std::make_shared<load_outcome>();
@@ -91,14 +99,12 @@ struct Supervisor : ::testing::Test {
       loaded_order.push_back(l.order->model);
     }
     l.done(std::move(out));
-    time.settle();
   }
-  void end_reclaim() {
+  void deliver_reclaim() {
     auto o = std::move(reclaims.front());
     reclaims.pop_front();
     o->model.reset();
     o->freed();
-    time.settle();
   }
 
   config::registered_model& add(const std::string& name, std::uint64_t size = 10 * mb) {
@@ -161,10 +167,10 @@ struct Supervisor : ::testing::Test {
     return {};
   }
   std::vector<std::string> resident() {
-    std::vector<std::string> names;
+    std::vector<std::string> all;
     for (auto& m : report().models)
-      if (m.state == residency::resident) names.push_back(m.registration.name);
-    return names;
+      if (m.state == residency::resident) all.push_back(m.registration.name);
+    return all;
   }
   entry_ptr entry(const std::string& m) { return world->routes->load()->models.at(m); }
   void use(const std::string& m) {
@@ -542,9 +548,15 @@ TEST_F(Supervisor, DecayedUseMakesPriorities) {
   EXPECT_EQ(report("used").priority, priority::low);
 }
 
+std::string numbered(int i) {
+  std::string name = std::to_string(i);
+  name.insert(name.begin(), 'm');
+  return name;
+}
+
 TEST_F(Supervisor, TheLedgerIsExactAfterManyCycles) {
   for (int i = 0; i < 8; ++i) {
-    const auto name = "m" + std::to_string(i);
+    const auto name = numbered(i);
     add(name, (i % 3 + 1) * 10 * mb);
     artifacts[name].mapping = static_cast<std::uint64_t>(i / 2 + 1);
     artifacts[name].size_bytes = static_cast<std::uint64_t>(i / 2 + 1) * 10 * mb;
@@ -552,11 +564,11 @@ TEST_F(Supervisor, TheLedgerIsExactAfterManyCycles) {
   start();
   for (int round = 0; round < 64; ++round)
     for (int i = 0; i < 8; ++i) {
-      load_model("m" + std::to_string(i));
+      load_model(numbered(i));
       time.pass(1100ms);
-      if ((round + i) % 3 == 0) unload_model("m" + std::to_string((i + 5) % 8));
+      if ((round + i) % 3 == 0) unload_model(numbered((i + 5) % 8));
     }
-  for (int i = 0; i < 8; ++i) unload_model("m" + std::to_string(i));
+  for (int i = 0; i < 8; ++i) unload_model(numbered(i));
   EXPECT_EQ(report().memory.used_bytes, 0u);
   EXPECT_EQ(report().memory.draining_bytes, 0u);
 }

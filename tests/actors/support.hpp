@@ -91,6 +91,7 @@ class fake_slot : public slot {
     running = std::move(b);
     finished_ = std::move(f);
   }
+  bool busy() const override { return running != nullptr; }
   batch_ptr replace() override {
     ++epoch_;
     return std::exchange(running, nullptr);
