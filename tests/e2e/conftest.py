@@ -15,10 +15,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "asan: also run against the sanitized build")
 
 
-def pytest_collection_modifyitems(items):
-    if not BINARY.exists():
-        for item in items:
-            item.add_marker(pytest.mark.skip(reason=f"no server at {BINARY}"))
+def pytest_sessionstart(session):
+    if not BINARY.exists() and not session.config.option.collectonly:
+        pytest.exit(f"no server at {BINARY}: build it, or set TROUPE_BINARY", 2)
 
 
 @pytest.hookimpl(hookwrapper=True)

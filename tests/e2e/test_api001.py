@@ -31,6 +31,8 @@ def same_shape(documented, real, at="$"):
         assert isinstance(real, list), f"{at}: {real!r}"
     elif isinstance(documented, bool):
         assert isinstance(real, bool), f"{at}: {real!r}"
+    elif at.endswith(".warmup_time_seconds") and real is None:
+        pass  # no warm-up of all buckets has run yet
     elif isinstance(documented, (int, float)):
         assert isinstance(real, (int, float)) and not isinstance(real, bool), f"{at}: {real!r}"
     elif at.endswith((".last_accessed", ".last_cleanup", ".loaded_at")):
@@ -198,8 +200,8 @@ def test_predict_list_is_a_batch(server):
 @pytest.mark.asan
 def test_predict_batch(server, tiny, tiny_shape):
     texts = ["aa bb cc", "dd", "ee ff " * 10]
-    for answer in (server.post("/predict/batch", json=texts),
-                   server.post("/predict/batch", json={"inputs": texts, "model_name": "alpha"})):
+    for body in (texts, {"inputs": texts, "model_name": "alpha"}):
+        answer = server.post("/predict/batch", json=body, headers={"Cache-Control": "no-cache"})
         assert answer.status_code == 200, answer.text
         body = answer.json()
         for text, result in zip(texts, body["results"], strict=True):
