@@ -55,7 +55,7 @@ result<void> server::start() {
     s.shared->resume_accepting = [first = s.threads.front().get(), listeners = s.listeners, shared = s.shared.get()] {
       first->post([listeners, shared] {
         shared->accept_paused = false;
-        for (const auto& l : listeners) l->resume();
+        for (const auto& l : listeners) l->accept();
       });
     };
   }

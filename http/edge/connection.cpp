@@ -51,7 +51,8 @@ void connection::client_left() {
 void connection::finished() {
   assert(in_flight_ > 0);
   thread_->exchange_finished();
-  if (--in_flight_ == 0) all_answered();
+  --in_flight_;
+  one_answered();
 }
 
 }  // namespace troupe::http::edge

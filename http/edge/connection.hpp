@@ -44,11 +44,12 @@ class connection : public std::enable_shared_from_this<connection> {
   // The status of the refusal if request `ordinal` of this connection was refused by the edge, else 0.
   virtual unsigned refused_status(std::uint64_t ordinal) const = 0;
   virtual const std::string& refused_reason() const = 0;
+  virtual bool http_1_0() const = 0;  // RESTinio keeps no version
 
  protected:
   // Tells those who watch; later calls do nothing.
   void client_left();
-  virtual void all_answered() = 0;
+  virtual void one_answered() = 0;
   std::uint32_t in_flight_ = 0;
 
  private:

@@ -33,18 +33,18 @@ struct answer_form {
   bool keep_alive, head_only, http_1_0;
 };
 
-answer_form form_of(const restinio::request_handle_t& request, const connection& c, unsigned refused) {
+answer_form form_of(const restinio::request_handle_t& request, const connection& c, unsigned refused, bool http_1_0) {
   const auto& header = request->header();
   // After an upgrade request RESTinio cannot go on with plain requests.
   const bool upgrade = header.connection() == restinio::http_connection_header_t::upgrade;
   return {header.should_keep_alive() && !upgrade && refused == 0 &&
               !c.shared().draining.load(std::memory_order_relaxed),
-          header.method() == restinio::http_method_head(), header.http_major() == 1 && header.http_minor() == 0};
+          header.method() == restinio::http_method_head(), http_1_0};
 }
 
 void write_response(const restinio::request_handle_t& request, const std::shared_ptr<connection>& c,
-                    response&& r, const std::string& id, unsigned refused) {
-  const auto form = form_of(request, *c, refused);
+                    response&& r, const std::string& id, unsigned refused, bool http_1_0) {
+  const auto form = form_of(request, *c, refused, http_1_0);
   const bool bodiless = r.status == 204 || r.status == 304 || r.status < 200;
   response_head head;
   head.status = r.status;
@@ -111,6 +111,7 @@ class stream_core : public std::enable_shared_from_this<stream_core> {
     if (std::exchange(ended_, true)) return;
     if (!form_.head_only && !form_.http_1_0) pending_.append("0\r\n\r\n");
     schedule(std::move(lock));
+    exchange_->streaming_ = false;
     exchange_->unwatch();
   }
 
@@ -233,6 +234,7 @@ exchange_impl::exchange_impl(restinio::request_handle_t request, std::shared_ptr
   const auto* given = request_->header().try_get_field("X-Request-Id");
   id_ = given && sane_request_id(*given) ? *given : make_request_id();
   refused_ = connection_->refused_status(request_->request_id());
+  http_1_0_ = connection_->http_1_0();
   if (request_->body().size() >= charged_from_bytes) {
     charged_bytes_ = request_->body().size();
     connection_->shared().budget.charge(charged_bytes_);
@@ -244,8 +246,8 @@ exchange_impl::~exchange_impl() {
   if (charged_bytes_ > 0) connection_->shared().budget.release(charged_bytes_);
   if (!answer_once()) return;
   auto& thread = connection_->thread();
-  auto answer = [request = request_, c = connection_, id = id_, refused = refused_] {
-    write_response(request, c, dropped_response(), id, refused);
+  auto answer = [request = request_, c = connection_, id = id_, refused = refused_, http_1_0 = http_1_0_] {
+    write_response(request, c, dropped_response(), id, refused, http_1_0);
   };
   try {
     if (thread.here())
@@ -290,19 +292,24 @@ void exchange_impl::respond(response r) {
   }
   auto& thread = connection_->thread();
   if (thread.here()) {
-    write_response(request_, connection_, std::move(r), id_, refused_);
+    write_response(request_, connection_, std::move(r), id_, refused_, http_1_0_);
     return;
   }
   if (!thread.post([self = shared_from_this(), r = std::move(r)]() mutable {
-        write_response(self->request_, self->connection_, std::move(r), self->id_, self->refused_);
+        write_response(self->request_, self->connection_, std::move(r), self->id_, self->refused_,
+                       self->http_1_0_);
       }))
     thread.exchange_finished();
 }
 
 std::shared_ptr<body_stream> exchange_impl::start_stream(unsigned status, std::string content_type,
                                                          header_list headers) {
-  if (answered_.exchange(true)) return nullptr;
-  auto form = form_of(request_, *connection_, refused_);
+  const bool streamed = streaming_.exchange(true);  // before answered_: on_disconnect asks for both
+  if (answered_.exchange(true)) {
+    streaming_ = streamed;
+    return nullptr;
+  }
+  auto form = form_of(request_, *connection_, refused_, http_1_0_);
   if (form.http_1_0) form.keep_alive = false;
   response_head head;
   head.status = status;
@@ -320,6 +327,7 @@ std::shared_ptr<body_stream> exchange_impl::start_stream(unsigned status, std::s
 }
 
 void exchange_impl::on_disconnect(std::function<void()> f) {
+  if (answered_.load() && !streaming_.load()) return;
   watched_.store(true, std::memory_order_release);
   if (!connection_->set_watch(watch_, f)) f();
 }

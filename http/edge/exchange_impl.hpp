@@ -6,7 +6,10 @@
 #include <mutex>
 #include <string>
 
-#include "http/edge/connection.hpp"
+#include "http/edge/connection.hpp"  // Asio first
+
+#include <restinio/request_handler.hpp>
+
 #include "http/edge/response_head.hpp"
 #include "http/exchange.hpp"
 
@@ -47,7 +50,9 @@ class exchange_impl final : public exchange, public std::enable_shared_from_this
   std::string id_;
   std::uint64_t charged_bytes_ = 0;
   unsigned refused_ = 0;
+  bool http_1_0_ = false;
   std::atomic<bool> answered_{false};
+  std::atomic<bool> streaming_{false};
   std::atomic<bool> watched_{false};  // watch_ may be linked
   watch watch_;
 };

@@ -66,17 +66,30 @@ const http_parser_settings& framer::callbacks() {
   return table;
 }
 
-std::size_t framer::feed(const char* data, std::size_t size) {
-  if (refused() || stopped_) return 0;  // what follows a refused request is not read
+std::size_t framer::feed(const char* data, std::size_t size, std::uint32_t requests_max) {
+  if (requests_max == 0 || has_backlog()) {
+    backlog_.append(data, size);
+    return 0;
+  }
+  return parse(data, size, requests_max, !begun_ && !has_output());
+}
+
+void framer::resume(std::uint32_t requests_max) {
+  if (requests_max == 0) return;
+  const auto data = std::exchange(backlog_, {});
+  parse(data.data(), data.size(), requests_max, false);
+}
+
+std::size_t framer::parse(const char* data, std::size_t size, std::uint32_t requests_max, bool direct) {
+  if (refused()) return 0;  // what follows a refused request is not read
   if (upgraded_) {
-    if (!has_output()) return size;
+    if (direct) return size;
     output_.append(data, size);
     return 0;
   }
   std::size_t at = 0;      // parsed so far
   std::size_t from = 0;    // where the bytes of the current request begin in `data`
   std::size_t passed = 0;
-  bool direct = !begun_ && !has_output();
   while (at < size) {
     parsed_begin_ = data + at;
     parsed_end_ = data + size;
@@ -132,6 +145,10 @@ std::size_t framer::feed(const char* data, std::size_t size) {
       return passed;
     }
     reset_request();
+    if (--requests_max == 0) {
+      backlog_.append(data + at, size - at);
+      return passed;
+    }
   }
   if (!begun_) return passed;
   if (!edited_) {
@@ -281,7 +298,7 @@ int framer::on_head() {
 
 int framer::check_head() {
   if (parser_.http_major != 1) return stop(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here");
-  const bool http_1_0 = parser_.http_minor == 0;
+  const bool http_1_0 = http_1_0_ = parser_.http_minor == 0;
   if (host_count_ > 1 || (host_count_ == 0 && !http_1_0))
     return stop(400, "Malformed request: exactly one Host header is needed");
   if (encoding_count_ > 0 && has_length_)
@@ -361,7 +378,6 @@ void framer::emit_edited() {
 
 // The request in place of the refused one. Its method and path are for the access log and the envelope.
 void framer::emit_refused() {
-  stopped_ = true;
   begun_ = false;
   continue_wanted_ = false;
   const bool has_method = !url_.empty() && parser_.method != HTTP_CONNECT;
@@ -372,7 +388,7 @@ void framer::emit_refused() {
   if (!request_id_.empty()) output_.append("X-Request-Id: ").append(request_id_).append("\r\n");
   if (!origin_.empty()) output_.append("Origin: ").append(origin_).append("\r\n");
   output_.append("\r\n");
-  for (auto* text : {&held_, &head_, &body_, &url_, &name_, &value_}) std::string().swap(*text);
+  for (auto* text : {&held_, &head_, &body_, &url_, &name_, &value_, &backlog_}) std::string().swap(*text);
   if (charged_bytes_ > 0) limits_.budget->release(std::exchange(charged_bytes_, 0));
 }
 

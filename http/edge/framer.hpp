@@ -52,8 +52,11 @@ class framer {
   framer& operator=(const framer&) = delete;
 
   // Takes the next bytes. The first `n` of them, n being the result, are whole requests to be passed on as
-  // they are; whatever else is to be passed on comes after them from take().
-  std::size_t feed(const char* data, std::size_t size);
+  // they are; whatever else is to be passed on comes after them from take(). At most `requests_max` are
+  // passed on; what follows them waits for resume().
+  std::size_t feed(const char* data, std::size_t size, std::uint32_t requests_max = UINT32_MAX);
+  bool has_backlog() const { return !backlog_.empty(); }
+  void resume(std::uint32_t requests_max);
   bool has_output() const { return output_at_ < output_.size(); }
   std::size_t take(char* to, std::size_t size);
 
@@ -63,6 +66,8 @@ class framer {
   bool inside_body() const { return begun_ && head_done_; }
   // The client waits for `100 Continue`; asked once a request.
   bool take_continue() { return std::exchange(continue_wanted_, false); }
+  // Of the request that came last.
+  bool http_1_0() const { return http_1_0_; }
   bool refused() const { return refused_status_ != 0; }
   // Which request of the connection is the refused one, from 0.
   std::uint64_t refused_ordinal() const { return requests_; }
@@ -76,6 +81,7 @@ class framer {
  private:
   static framer& of(http_parser* p) { return *static_cast<framer*>(p->data); }
   static const http_parser_settings& callbacks();
+  std::size_t parse(const char* data, std::size_t size, std::uint32_t requests_max, bool direct);
   int stop(unsigned status, std::string reason);
   int on_begin();
   int on_url(const char* at, std::size_t size);
@@ -116,12 +122,13 @@ class framer {
 
   // The connection.
   std::string output_;
+  std::string backlog_;  // not looked at yet
   std::size_t output_at_ = 0;
   std::uint64_t output_charged_bytes_ = 0;
   std::uint64_t requests_ = 0;  // passed on so far
   unsigned refused_status_ = 0;
   std::string refused_reason_;
-  bool continue_wanted_ = false, upgraded_ = false, stopped_ = false;
+  bool continue_wanted_ = false, upgraded_ = false, http_1_0_ = false;
 };
 
 }  // namespace troupe::http::edge

@@ -2,14 +2,16 @@
 // The socket that RESTinio is given: its reads yield whole requests that keep the limits (see framer.hpp),
 // its close lingers so that the answer to a refused request arrives. Everything on the connection's thread.
 
-#include <array>
 #include <functional>
 #include <utility>
 
 #include "http/edge/connection.hpp"
 #include "http/edge/framer.hpp"
-#include "http/edge/restinio.hpp"
 #include "http/edge/tls.hpp"
+
+namespace restinio::impl {
+class tls_socket_t;
+}
 
 namespace troupe::http::edge {
 
@@ -87,11 +89,9 @@ class lingering final : public closing, public std::enable_shared_from_this<ling
 template <class Inner>
 class guarded_connection final : public connection {
  public:
-  using read_handler = std::function<void(const asio_error&, std::size_t)>;
-
-  guarded_connection(std::shared_ptr<io_thread> t, std::unique_ptr<Inner> inner)
+  guarded_connection(std::shared_ptr<io_thread> t, connection_slot slot, std::unique_ptr<Inner> inner)
       : connection(std::move(t)),
-        slot_(thread().shared_handle()),
+        slot_(std::move(slot)),
         inner_(std::move(inner)),
         framer_(shared().limits),
         since_(thread().now()) {}
@@ -114,6 +114,7 @@ class guarded_connection final : public connection {
       inner_->async_handshake(asio::ssl::stream_base::server, [this, h = std::move(h)](const asio_error& e) mutable {
         handshaking_ = false;
         since_ = thread().now();
+        if (e) read_ended_ = true;
         h(killed_ ? asio_error(asio::error::timed_out) : e);
       });
     } else {
@@ -128,7 +129,19 @@ class guarded_connection final : public connection {
     } else if (framer_.has_output()) {
       deliver_later(to, std::move(h));
     } else if (framer_.refused()) {
-      park(to, std::move(h));
+      discard(to, std::move(h));
+    } else if (requests_left() == 0) {
+      parked_ = [this, to, h = std::move(h)](const asio_error& e) mutable {
+        if (e)
+          h(e, 0);
+        else
+          read(to, std::move(h));
+      };
+    } else if (framer_.has_backlog()) {
+      const bool was_inside = framer_.inside_request();
+      framer_.resume(requests_left());
+      note_progress(!was_inside);
+      read(to, std::move(h));
     } else {
       read_more(to, std::move(h));
     }
@@ -151,18 +164,15 @@ class guarded_connection final : public connection {
 
   void cancel(asio_error& e) {
     if (!open_) return;
-    if (parked_) {
-      asio::post(thread().context(), [h = std::exchange(parked_, nullptr)] { h(asio::error::operation_aborted, 0); });
-    }
+    unpark(asio::error::operation_aborted);
     tcp_of(*inner_).cancel(e);
   }
 
   void close() {
     if (!std::exchange(open_, false)) return;
     thread().remove(*this);
+    unpark(asio::error::operation_aborted);
     asio_error ignored;
-    if (parked_)
-      asio::post(thread().context(), [h = std::exchange(parked_, nullptr)] { h(asio::error::operation_aborted, 0); });
     const bool answered = !killed_ && !write_failed_ && !read_ended_;
     bool unread = framer_.refused() || framer_.inside_request() || framer_.has_output();
     if (answered && !unread) unread = tcp_of(*inner_).available(ignored) > 0;
@@ -205,7 +215,7 @@ class guarded_connection final : public connection {
     shared().counts.closed(reason);
     const auto self = shared_from_this();
     if (parked_) {
-      asio::post(thread().context(), [h = std::exchange(parked_, nullptr)] { h(asio::error::eof, 0); });
+      unpark(asio::error::eof);
     } else if (reading_ || writing_ || handshaking_) {
       asio_error ignored;
       tcp_of(*inner_).cancel(ignored);
@@ -218,9 +228,12 @@ class guarded_connection final : public connection {
     return framer_.refused() && framer_.refused_ordinal() == ordinal ? framer_.refused_status() : 0;
   }
   const std::string& refused_reason() const override { return framer_.refused_reason(); }
+  bool http_1_0() const override { return framer_.http_1_0(); }
 
  protected:
-  void all_answered() override {
+  void one_answered() override {
+    if (parked_) unpark({});
+    if (in_flight_ > 0) return;
     since_ = thread().now();
     if (continue_waits_ && reading_) send_continue([this](const asio_error&) {});
   }
@@ -232,6 +245,15 @@ class guarded_connection final : public connection {
 
   template <class Handler>
   void read_more(asio::mutable_buffer to, Handler h) {
+    if (continue_waits_ && in_flight_ == 0) {
+      send_continue([this, to, h = std::move(h)](const asio_error& e) mutable {
+        if (e)
+          h(e, 0);
+        else
+          read(to, std::move(h));
+      });
+      return;
+    }
     reading_ = true;
     inner_->async_read_some(asio::buffer(to), [this, to, h = std::move(h)](const asio_error& e, std::size_t n) mutable {
       reading_ = false;
@@ -249,25 +271,35 @@ class guarded_connection final : public connection {
   template <class Handler>
   void received(asio::mutable_buffer to, std::size_t n, Handler h) {
     const bool was_inside = framer_.inside_request();
-    auto passed = framer_.feed(static_cast<const char*>(to.data()), n);
+    auto passed = framer_.feed(static_cast<const char*>(to.data()), n, requests_left());
     if (passed == 0 && n == to.size()) read_body();
-    if (framer_.inside_request() && (!was_inside || passed > 0)) since_ = thread().now();
-    if (framer_.refused()) refused();
-    if (framer_.take_continue()) continue_waits_ = true;
+    note_progress(!was_inside || passed > 0);
     if (passed > 0) {
       h(asio_error{}, passed);
     } else if (framer_.has_output()) {
       deliver(to, std::move(h));
-    } else if (continue_waits_ && in_flight_ == 0) {
-      send_continue([this, to, h = std::move(h)](const asio_error& e) mutable {
-        if (e)
-          h(e, 0);
-        else
-          read(to, std::move(h));
-      });
     } else {
       read_more(to, std::move(h));
     }
+  }
+
+  void note_progress(bool new_request) {
+    if (new_request && framer_.inside_request()) since_ = thread().now();
+    if (framer_.refused()) refused();
+    if (framer_.take_continue()) continue_waits_ = true;
+  }
+
+  // RESTinio is never given more than it may have: beyond its own limit it loses count and closes.
+  std::uint32_t requests_left() const {
+    const auto most = shared().max_pipelined_requests;
+    return in_flight_ < most ? most - in_flight_ : 0;
+  }
+
+  // Lets RESTinio's waiting read go on, later, as we may be within one of its calls.
+  void unpark(asio_error e) {
+    if (parked_)
+      asio::post(thread().context(),
+                 [self = shared_from_this(), h = std::exchange(parked_, nullptr), e]() mutable { h(e); });
   }
 
   // Takes more of a large body while it is there, past RESTinio's small buffer.
@@ -279,7 +311,7 @@ class guarded_connection final : public connection {
         const auto n = inner_->read_some(asio::buffer(scratch), e);
         if (e) break;  // would_block, or what the next asynchronous read finds as well
         bytes += n;
-        framer_.feed(scratch.data(), n);
+        framer_.feed(scratch.data(), n, requests_left());
         if (n < scratch.size()) break;
       }
     }
@@ -301,9 +333,17 @@ class guarded_connection final : public connection {
     });
   }
 
+  // After a refused request nothing is read for RESTinio, but the client's leaving is noticed.
   template <class Handler>
-  void park(asio::mutable_buffer, Handler h) {
-    parked_ = std::move(h);
+  void discard(asio::mutable_buffer to, Handler h) {
+    reading_ = true;
+    inner_->async_read_some(asio::buffer(to), [this, to, h = std::move(h)](const asio_error& e, std::size_t) mutable {
+      reading_ = false;
+      if (killed_ || e)
+        h(killed_ ? asio_error(asio::error::eof) : e, 0);
+      else
+        discard(to, std::move(h));
+    });
   }
 
   // A read that is under way looks again at the framer.
@@ -327,7 +367,7 @@ class guarded_connection final : public connection {
   connection_slot slot_;
   std::unique_ptr<Inner> inner_;
   framer framer_;
-  read_handler parked_;  // RESTinio's read after a refused request: never yields anything
+  std::function<void(const asio_error&)> parked_;  // a read while max_pipelined_requests are in flight
   clock::time_point since_;        // idle, or inside a request, or in the handshake
   clock::time_point write_since_;
   bool open_ = true, killed_ = false, handshaking_ = false, reading_ = false, writing_ = false;

@@ -10,7 +10,6 @@
 namespace troupe::http::edge {
 namespace {
 
-constexpr auto second_line_period = std::chrono::seconds(5);  // RESTinio's own timers
 constexpr auto stop_limit = std::chrono::seconds(2);
 constexpr std::size_t scratch_bytes = 64 * 1024;
 
@@ -20,7 +19,6 @@ thread_local const io_thread* current = nullptr;
 
 io_thread::io_thread(std::shared_ptr<edge::shared> s)
     : shared_(std::move(s)),
-      timers_(std::make_shared<restinio::asio_timer_manager_t>(context_, second_line_period)),
       work_(asio::make_work_guard(context_)),
       sweep_timer_(context_),
       scratch_(scratch_bytes) {}
@@ -48,8 +46,10 @@ void io_thread::stop() {
   const auto done = std::make_shared<std::promise<void>>();
   asio::post(context_, [this, done] {
     stopping_ = true;
-    for (auto open = connections_; auto* c : open) c->kill("shutdown");
-    for (auto open = closing_; auto& c : open) c->close_now();
+    std::vector<std::shared_ptr<connection>> open;
+    for (auto* c : connections_) open.push_back(c->shared_from_this());
+    for (const auto& c : open) c->kill("shutdown");
+    for (const auto lingering = closing_; const auto& c : lingering) c->close_now();
     sweep_timer_.cancel();
     for (auto& t : timers_of_others_) t.cancel();
     work_.reset();

@@ -10,13 +10,12 @@
 #include <thread>
 #include <vector>
 
-#include "http/edge/restinio.hpp"
+#include "http/edge/asio.hpp"
 #include "http/edge/shared.hpp"
 
 namespace troupe::http::edge {
 
 class connection;
-using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, executor>;
 
 // Sockets that are no connection any more, but not closed yet.
 class closing {
@@ -36,7 +35,6 @@ class io_thread : public std::enable_shared_from_this<io_thread> {
   asio::io_context& context() { return context_; }
   edge::shared& shared() const { return *shared_; }
   const std::shared_ptr<edge::shared>& shared_handle() const { return shared_; }
-  const std::shared_ptr<restinio::asio_timer_manager_t>& timers() const { return timers_; }
   bool here() const;
 
   // Runs `f` on this thread, later. False: the thread has ended, `f` is left as it was. Any thread.
@@ -75,7 +73,6 @@ class io_thread : public std::enable_shared_from_this<io_thread> {
 
   std::shared_ptr<edge::shared> shared_;
   asio::io_context context_{1};
-  std::shared_ptr<restinio::asio_timer_manager_t> timers_;
   asio::executor_work_guard<executor> work_;
   timer sweep_timer_;
   std::list<timer> timers_of_others_;  // of after()

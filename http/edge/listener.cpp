@@ -5,10 +5,13 @@
 #include "http/edge/exchange_impl.hpp"
 #include "http/edge/guarded_socket.hpp"
 
+#include <restinio/http_server.hpp>
+
 namespace troupe::http::edge {
 namespace {
 
 constexpr std::size_t read_buffer_bytes = 4096;             // RESTinio's, a connection
+constexpr auto second_line_period = std::chrono::seconds(5);  // of RESTinio's own timers
 constexpr auto accept_retry = std::chrono::milliseconds(50);  // after no more file descriptors, say
 
 // RESTinio's handler of one connection.
@@ -50,7 +53,8 @@ struct connection_settings {
   auto read_next_http_message_timelimit() { return 2 * c->shared().read_timeout + std::chrono::seconds(30); }
   auto write_http_response_timelimit() { return c->shared().handle_timeout; }
   auto handle_request_timeout() { return c->shared().handle_timeout; }
-  std::size_t max_pipelined_requests() { return c->shared().max_pipelined_requests; }
+  // One more than the guarded socket gives it: see there.
+  std::size_t max_pipelined_requests() { return std::size_t{c->shared().max_pipelined_requests} + 1; }
   auto logger() { return std::make_unique<restinio::null_logger_t>(); }
   auto giveaway_extra_data_factory() {
     static const auto factory = std::make_shared<restinio::no_extra_data_factory_t>();
@@ -59,7 +63,7 @@ struct connection_settings {
 };
 
 template <class Inner>
-void serve(const std::shared_ptr<io_thread>& thread, std::unique_ptr<Inner> inner) {
+void serve(const std::shared_ptr<io_thread>& thread, connection_slot slot, std::unique_ptr<Inner> inner) {
   using T = traits<Inner>;
   static const auto parser_settings =
       restinio::impl::create_parser_settings<typename T::http_methods_mapper_t>();
@@ -67,10 +71,11 @@ void serve(const std::shared_ptr<io_thread>& thread, std::unique_ptr<Inner> inne
   asio_error failed;
   const auto peer = tcp_of(*inner).remote_endpoint(failed);
   if (failed || thread->stopping()) return;
-  auto guarded = std::make_shared<guarded_connection<Inner>>(thread, std::move(inner));
+  auto guarded = std::make_shared<guarded_connection<Inner>>(thread, std::move(slot), std::move(inner));
   guarded->open();
   auto settings = std::make_shared<restinio::impl::connection_settings_t<T>>(
-      connection_settings<Inner>{guarded}, parser_settings, thread->timers());
+      connection_settings<Inner>{guarded}, parser_settings,
+      std::make_shared<restinio::asio_timer_manager_t>(thread->context(), second_line_period));
   std::make_shared<restinio::impl::connection_t<T>>(
       1, guarded_socket<Inner>(std::move(guarded)), std::move(settings), peer,
       restinio::connection_count_limits::connection_lifetime_monitor_t<no_limiter>(nullptr))
@@ -122,13 +127,21 @@ void listener::accept() {
     if (!shared.accept_paused.exchange(true)) shared.counts.accept_pauses.Increment();
     if (!shared.may_accept()) return;  // resume() comes when one closes
   }
+  if (waiting_) {
+    auto [to, socket] = std::move(*waiting_);
+    waiting_.reset();
+    accepted(to, std::move(socket));
+    return accept();
+  }
   accepting_ = true;
   auto to = threads_[next_++ % threads_.size()];
   acceptor_.async_accept(to->context(), [self = shared_from_this(), to](const asio_error& e, tcp_stream socket) {
     self->accepting_ = false;
     if (!self->acceptor_.is_open()) return;
-    if (!e) {
+    if (!e && self->threads_.front()->shared().may_accept()) {
       self->accepted(to, std::move(socket));
+    } else if (!e) {  // another listener was quicker: this one waits as those in the backlog do
+      self->waiting_.emplace(to, std::move(socket));
     } else if (e != asio::error::operation_aborted && e != asio::error::connection_aborted) {
       self->retry_.expires_after(accept_retry);
       self->retry_.async_wait([self](const asio_error& stopped) {
@@ -140,21 +153,20 @@ void listener::accept() {
   });
 }
 
-void listener::resume() { accept(); }
-
 void listener::close() {
   asio_error ignored;
   acceptor_.close(ignored);
   retry_.cancel();
+  waiting_.reset();
 }
 
 void listener::accepted(std::shared_ptr<io_thread> to, tcp_stream socket) {
   to->shared().counts.accepted.Increment();
-  auto run = [to, socket = std::move(socket), tls = tls_]() mutable {
+  auto run = [to, slot = connection_slot(to->shared_handle()), socket = std::move(socket), tls = tls_]() mutable {
     if (tls)
-      serve(to, std::make_unique<tls_stream>(std::move(socket), *tls));
+      serve(to, std::move(slot), std::make_unique<tls_stream>(std::move(socket), *tls));
     else
-      serve(to, std::make_unique<tcp_stream>(std::move(socket)));
+      serve(to, std::move(slot), std::make_unique<tcp_stream>(std::move(socket)));
   };
   if (to->here())
     run();

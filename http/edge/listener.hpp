@@ -21,7 +21,6 @@ class listener : public std::enable_shared_from_this<listener> {
   std::uint16_t port() const { return port_; }
   // On the first thread.
   void accept();
-  void resume();
   void close();
 
  private:
@@ -35,6 +34,7 @@ class listener : public std::enable_shared_from_this<listener> {
   timer retry_;
   std::uint16_t port_ = 0;
   bool accepting_ = false;
+  std::optional<std::pair<std::shared_ptr<io_thread>, tcp_stream>> waiting_;  // accepted, not served yet
 };
 
 }  // namespace troupe::http::edge

@@ -22,8 +22,6 @@ class Family;
 
 namespace troupe::http::edge {
 
-using clock = std::chrono::steady_clock;
-
 struct metrics {
   explicit metrics(prometheus::Registry& registry);
   void refused(unsigned status);

@@ -34,9 +34,6 @@ result<std::shared_ptr<asio::ssl::context>> make_tls_context(const config::tls_f
   context->use_private_key_file(files.private_key_file, asio::ssl::context::pem, e);
   if (e) return fail(error_code::internal, "TLS: bad private key file " + files.private_key_file + ": " + e.message(),
                      "An unencrypted PEM key that belongs to " + files.certificate_file);
-  if (SSL_CTX_check_private_key(context->native_handle()) != 1)
-    return fail(error_code::internal, "TLS: the private key file " + files.private_key_file +
-                                          " does not belong to the certificate in " + files.certificate_file);
   return context;
 }
 

@@ -1,12 +1,13 @@
 #pragma once
 // TLS for a listener.
 
-#include <boost/asio/ssl.hpp>
-
 #include <memory>
 
 #include "config/settings.hpp"
-#include "http/edge/restinio.hpp"
+#include "http/edge/asio.hpp"
+
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 
 namespace troupe::http::edge {
 

@@ -175,6 +175,27 @@ TEST(framer, an_upgrade_other_than_websocket_is_ignored) {
   EXPECT_EQ(run(websocket + "\x81\x05hello", {9}).out, websocket + "\x81\x05hello");
 }
 
+TEST(framer, passes_on_no_more_requests_than_it_may) {
+  body_budget budget(1 << 20);
+  framer_limits limits;
+  limits.body_limit = [](std::string_view, std::string_view) { return std::uint64_t{1000}; };
+  limits.budget = &budget;
+  framer f(limits);
+  const auto in = a_get + a_post + a_chunked + a_get + a_post.substr(0, 30);
+  char piece[1000];
+  EXPECT_EQ(f.feed(in.data(), in.size(), 1), a_get.size());
+  EXPECT_FALSE(f.has_output());
+  EXPECT_TRUE(f.has_backlog());
+  f.resume(2);
+  EXPECT_EQ(std::string(piece, f.take(piece, sizeof piece)), a_post + a_dechunked);
+  EXPECT_EQ(f.feed(a_post.data() + 30, a_post.size() - 30, 5), 0u);
+  f.resume(1);
+  EXPECT_EQ(std::string(piece, f.take(piece, sizeof piece)), a_get);
+  f.resume(1);
+  EXPECT_EQ(std::string(piece, f.take(piece, sizeof piece)), a_post);
+  EXPECT_FALSE(f.has_backlog());
+}
+
 // Whatever comes, nothing is read out of bounds, and what comes out does not depend on the cuts.
 TEST(framer, noise_is_harmless) {
   std::mt19937 random(7);

@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -108,7 +110,7 @@ answer raw_client::receive(bool head) {
   if (head || a.status == 204 || a.status / 100 == 1) return a;
   if (a.headers.count("content-length")) {
     a.body = receive_bytes(std::stoul(a.headers["content-length"]));
-  } else if (a.headers["transfer-encoding"] == "chunked") {
+  } else if (a.headers.count("transfer-encoding")) {
     for (;;) {
       while ((end = buffer_.find("\r\n")) == std::string::npos)
         if (!fill()) return a;
