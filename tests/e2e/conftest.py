@@ -119,9 +119,10 @@ def sized(tmp_path_factory):
 
     def make(mb: int, seed: int = 1) -> pathlib.Path:
         if (mb, seed) not in made:
-            vocabulary = max(1024, mb * 1024 * 1024 // (4 * 64))
-            made[mb, seed] = checkpoints.write_bert(folder / f"m{mb}_{seed}", hidden=64, layers=1, heads=4,
-                                                    vocabulary=vocabulary, positions=64, seed=seed)
+            # A wide inner layer: megabytes of weights, one small matrix product, a small vocabulary.
+            intermediate = max(1024, (mb * 1024 * 1024 - 3_000_000) // (4 * 2 * 256))
+            made[mb, seed] = checkpoints.write_bert(folder / f"m{mb}_{seed}", hidden=256, layers=1, heads=4,
+                                                    intermediate=intermediate, positions=64, seed=seed)
         return made[mb, seed]
 
     return make
