@@ -5,8 +5,8 @@ Every template belongs to a family ("## name" in the grammar files). Whole famil
 exactly one split (train, dev, heldout); so do the families of code payloads. Sentences that
 a template embeds (a quoted attack, a harmless sentence around an attack) are drawn from the
 families of the same split. check_splits() fails the run when two splits share a family, a
-template or a near-copy of one, or a generated text, and when the hand-written set
-shares a text with any of them.
+template or a near-copy of one, or a generated text, and when a generated text comes near
+a hand-written one (wild.tsv); main() drops such texts first.
 
 Deterministic: the same seed gives the same files.
 """
@@ -28,6 +28,7 @@ SIZES = {
     "dev": {label: 200 for label in LABELS} | {"benign": 400},
     "heldout": {label: 300 for label in LABELS} | {"benign": 600},
 }
+NEAR_WILD = 0.6  # word-set Jaccard similarity to a hand-written text above which a generated one is dropped
 NEAR_COPY = 0.5  # Jaccard similarity of word bigrams above which two templates count as one
 
 SHORT = {"pi": "prompt_injection", "jb": "jailbreak", "se": "system_extraction"}
@@ -88,7 +89,7 @@ def choose_alternative(text, rng, opening, closing, bar, slot_open, slot_close, 
 
 
 def read_families(path):
-    families, pinned, name = collections.OrderedDict(), set(), None
+    families, pinned, weight, name = collections.OrderedDict(), set(), {}, None
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             fields = line[3:].split()
@@ -98,9 +99,10 @@ def read_families(path):
             families[name] = []
             if "!train" in fields[1:]:
                 pinned.add(name)
+            weight[name] = next((int(f[2:]) for f in fields[1:] if f.startswith("!x")), 1)
         elif line.strip() and not line.startswith("# ") and name:
             families[name].append(line)
-    return families, pinned
+    return families, pinned, weight
 
 
 class Grammar:
@@ -124,9 +126,9 @@ class Grammar:
                 self.payload_families[name] = []
             elif line.strip() and not line.startswith("# ") and name:
                 self.payload_families[name].append(line)
-        self.families, self.pinned = {}, {}
+        self.families, self.pinned, self.weight = {}, {}, {}
         for label in LABELS:
-            self.families[label], self.pinned[label] = read_families(folder / f"{label}.txt")
+            self.families[label], self.pinned[label], self.weight[label] = read_families(folder / f"{label}.txt")
         self.assign(random.Random(seed))
 
     def assign(self, rng):
@@ -273,7 +275,8 @@ def generate(grammar, split, seed):
     rng = random.Random(f"{seed}/{split}")
     rows, seen = [], set()
     for label in LABELS:
-        families, want = grammar.of_split(label, split), SIZES[split][label]
+        families = [f for f in grammar.of_split(label, split) for _ in range(grammar.weight[label][f])]
+        want = SIZES[split][label]
         got = tries = 0
         while got < want and tries < want * 20:
             tries += 1
@@ -302,6 +305,11 @@ def generate(grammar, split, seed):
 
 def normal(text):
     return " ".join(re.findall(r"\w+|[^\w\s]", text.lower()))
+
+
+def near(text, wild):
+    words = frozenset(normal(text).split())
+    return any(len(words & w) > NEAR_WILD * len(words | w) for w in wild)
 
 
 def bigrams(text, syntax="()|"):
@@ -342,16 +350,13 @@ def check_splits(grammar, data, wild):
     for s in SPLITS:
         for t in texts[s]:
             word_rows.append(frozenset(t.split()))
-    near_wild = 0
     for row in wild:
         key = normal(row["text"])
-        for s in SPLITS:
-            if key in texts[s]:
-                failures.append(f"the hand-written set and {s} share a text: {key!r}")
         w = frozenset(key.split())
         best = max((len(w & o) / len(w | o) for o in word_rows), default=0.0)
         seen_words[key] = best
-        near_wild += best >= 0.7
+        if best > NEAR_WILD:
+            failures.append(f"a generated text comes near a hand-written one ({best:.2f}): {key!r}")
     if failures:
         raise SystemExit("the splits are not apart:\n" + "\n".join(failures))
     similarities = sorted(seen_words.values())
@@ -365,7 +370,7 @@ def check_splits(grammar, data, wild):
         "wild_nearest_generated": {
             "what": "word-set Jaccard similarity of each hand-written sentence to the nearest generated text",
             "median": round(similarities[len(similarities) // 2], 3), "max": round(similarities[-1], 3),
-            "at_least_0.7": near_wild},
+            "limit": NEAR_WILD},
     }
 
 
@@ -390,10 +395,11 @@ def main():
     grammar = Grammar(args.seed)
     data = {split: generate(grammar, split, args.seed) for split in SPLITS}
     # A short text can come out of two unlike templates: the training side gives way.
-    kept = {normal(r["text"]) for s in ("dev", "heldout") for r in data[s]} | {normal(r["text"]) for r in read_wild()}
-    data["train"] = [r for r in data["train"] if normal(r["text"]) not in kept]
-    held = {normal(r["text"]) for r in data["heldout"]}
-    data["dev"] = [r for r in data["dev"] if normal(r["text"]) not in held]
+    wild = [frozenset(normal(r["text"]).split()) for r in read_wild()]
+    taken = set()
+    for split in reversed(SPLITS):
+        data[split] = [r for r in data[split] if normal(r["text"]) not in taken and not near(r["text"], wild)]
+        taken |= {normal(r["text"]) for r in data[split]}
     facts = check_splits(grammar, data, read_wild())
     args.out.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
