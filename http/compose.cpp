@@ -1,12 +1,11 @@
 #include "http/compose.hpp"
 
 #include <algorithm>
-#include <condition_variable>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
-#include <mutex>
 #include <thread>
 
 #include <sys/resource.h>
@@ -145,20 +144,12 @@ int run_until_signalled(application& app, steady_time started) {
 }
 
 // Ends the process when taking the server down takes too long: a load or a batch that does not heed its
-// cancellation must not keep it alive. From here on a signal ends it at once, too.
+// cancellation must not keep it alive. SIGINT ends it at once here, too; a repeated SIGTERM changes nothing.
 class teardown_guard {
  public:
-  explicit teardown_guard(std::chrono::milliseconds limit) : watch_([this, limit] { run(limit); }) {
-    for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
-    const auto set = our_signals();
-    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-  }
+  explicit teardown_guard(std::chrono::milliseconds limit) : watch_([this, limit] { run(limit); }) {}
   ~teardown_guard() {
-    {
-      const std::lock_guard lock(mutex_);
-      done_ = true;
-    }
-    changed_.notify_all();
+    done_ = true;
     watch_.join();
   }
   teardown_guard(const teardown_guard&) = delete;
@@ -166,17 +157,18 @@ class teardown_guard {
 
  private:
   void run(std::chrono::milliseconds limit) {
-    std::unique_lock lock(mutex_);
-    if (changed_.wait_for(lock, limit, [this] { return done_; })) return;
-    spdlog::warn("something still runs {} ms after the listeners were closed: leaving it", limit.count());
-    stop_logging();
-    std::_Exit(0);
+    const auto end = steady_clock::now() + limit;
+    while (!done_) {
+      const bool asked = wait_for_signal(5ms) == SIGINT;
+      if (!asked && steady_clock::now() < end) continue;
+      spdlog::warn("{}: leaving what still runs", asked ? "SIGINT again" : "taking the server down takes too long");
+      stop_logging();
+      std::_Exit(0);
+    }
   }
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool done_ = false;
-  std::thread watch_;  // last: it uses the others
+  std::atomic<bool> done_{false};
+  std::thread watch_;  // last: it uses done_
 };
 
 // True if all requests were answered; false when the grace period or the operator's patience ended before.
