@@ -43,7 +43,7 @@ bool contains_fast(char32_t c) noexcept {
 }
 
 int combining_class(char32_t c) noexcept {
-  return c < 0x300 ? 0 : utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
+  return c < 0x300 || !contains(ordered_ranges, c) ? 0 : utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
 }
 
 }  // namespace

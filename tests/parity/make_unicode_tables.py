@@ -6,7 +6,7 @@ Its Unicode tables are of several, older versions than utf8proc's, so the answer
 import ctypes
 import pathlib
 
-from tokenizers.normalizers import BertNormalizer, NFD
+from tokenizers.normalizers import NFD, BertNormalizer, StripAccents
 from tokenizers.pre_tokenizers import BertPreTokenizer, Whitespace
 
 utf8proc = ctypes.CDLL("libutf8proc.so.2")
@@ -17,7 +17,9 @@ strip = BertNormalizer(**{**off, "strip_accents": True})
 lower = BertNormalizer(**{**off, "lowercase": True})
 nfd, bert, words = NFD(), BertPreTokenizer(), Whitespace()
 
-removed, marks, punctuation, word, lowered = [], [], [], [], []
+accents = StripAccents()
+
+removed, marks, all_marks, ordered, punctuation, word, lowered = [], [], [], [], [], [], []
 for code in range(1, 0x110000):
     if 0xD800 <= code <= 0xDFFF:
         continue
@@ -26,6 +28,11 @@ for code in range(1, 0x110000):
         removed.append(code)
     if nfd.normalize_str(c) == c and strip.normalize_str(c) == "":
         marks.append(code)
+    if accents.normalize_str(c) == "":
+        all_marks.append(code)
+    # Does it have a combining class? Then it changes places with a mark of class 1 or of class 230.
+    if nfd.normalize_str(c) == c and (nfd.normalize_str(c + "\u0334") != c + "\u0334" or nfd.normalize_str("\u0301" + c) != "\u0301" + c):
+        ordered.append(code)
     if [piece for piece, _ in bert.pre_tokenize_str(f"a{c}b")] == ["a", c, "b"]:
         punctuation.append(code)
     if len(words.pre_tokenize_str(f"a{c}b")) == 1:
@@ -63,6 +70,8 @@ target.write_text(
     "// Made by tests/parity/make_unicode_tables.py from the `tokenizers` library: do not edit.\n"
     + table("code_range", "removed_ranges", ranges(removed))
     + table("code_range", "nonspacing_ranges", ranges(marks))
+    + table("code_range", "mark_ranges", ranges(all_marks))
+    + table("code_range", "ordered_ranges", ranges(ordered))
     + table("code_range", "punctuation_ranges", ranges(punctuation))
     + table("code_range", "word_ranges", ranges(word))
     + "// Where the lower case is not utf8proc's: the code point, its one or two replacements.\n"

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# make_all.sh: makes the reference outputs of the tests anew (they are committed: tests need no Python).
+#   PYTHON=..  a Python that has torch, transformers, tokenizers and safetensors; else the active environment's,
+#              else scripts/parity.sh makes one
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+
+PYTHON=${PYTHON:-${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}}
+[ -n "$PYTHON" ] || exec "$root/scripts/parity.sh" "$@"
+
+"$PYTHON" "$here/make_unicode_tables.py"
+"$PYTHON" "$here/make_tokenizer.py"
+"$PYTHON" "$here/make_bert.py"
+"$PYTHON" "$here/make_torchscript.py"
+git -C "$root" status --short -- tests/fixtures inference/unicode_tables.inc
