@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "inference/memory.hpp"
@@ -14,11 +13,10 @@ namespace troupe::actors {
 
 namespace {
 
-// The lowest share that still moves on a saturated machine (docs/experiments.md, b).
-void yield_to_everybody() {
+// docs/experiments.md, b: only the idle class lets a waking thread in at once.
+void enter_idle_class() {
   sched_param none{};
-  sched_setscheduler(0, SCHED_BATCH, &none);
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
+  sched_setscheduler(0, SCHED_IDLE, &none);
 }
 
 std::string run_smallest_bucket(const inference::model& m, inference::instance& instance) {
@@ -72,9 +70,9 @@ std::shared_ptr<load_outcome> load_and_warm(const load_order& order, inference::
 
 }  // namespace
 
-loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options) {
-  pthread_setname_np(pthread_self(), "loader");
-  yield_to_everybody();
+loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, pace p) {
+  pthread_setname_np(pthread_self(), p == pace::gentle ? "loader-gentle" : "loader");
+  if (p == pace::gentle) enter_idle_class();
   return {
       [options](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
         size_estimate out;
@@ -89,14 +87,25 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
         }
         done(std::move(out));
       },
-      [options](load_atom, const std::shared_ptr<load_order>& order,
-                const std::function<void(std::shared_ptr<load_outcome>)>& done) { done(load_and_warm(*order, options)); },
+      [options, p](load_atom, const std::shared_ptr<load_order>& order,
+                   const std::function<void(std::shared_ptr<load_outcome>)>& done) {
+        order->thread_id.store(static_cast<int>(gettid()));
+        auto outcome = load_and_warm(*order, options);
+        order->thread_id.store(0);
+        if (p == pace::gentle) enter_idle_class();
+        done(std::move(outcome));
+      },
   };
+}
+
+void hurry(const load_order& order) {
+  const int thread = order.thread_id.load();
+  sched_param none{};
+  if (thread != 0) sched_setscheduler(thread, SCHED_OTHER, &none);
 }
 
 reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer) {
   pthread_setname_np(pthread_self(), "reclaimer");
-  yield_to_everybody();
   return {
       [](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
         order->model.reset();

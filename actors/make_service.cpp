@@ -55,7 +55,9 @@ class actor_service final : public service {
     device_ = system_.spawn(device, make_thread_slots(std::max(1u, compute.slots)), seats, meter_, gauges);
     reclaimer_ = system_.spawn<caf::detached>(reclaimer);
     for (std::uint32_t i = 0; i < std::max(1u, settings.loader_threads); ++i)
-      loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load));
+      loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, pace::gentle));
+    gentle_ = loaders_;
+    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, pace::normal));
 
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;
@@ -68,7 +70,8 @@ class actor_service final : public service {
     world->in_flight = in_flight_;
     world->draining = draining_;
     world->device = device_;
-    world->loaders = loaders_;
+    world->gentle_loaders = gentle_;
+    world->loaders = {loaders_.back()};
     world->reclaimer = reclaimer_;
     world->dispatch = [this](std::vector<pending_ptr> requests) { gateway_->resume(std::move(requests)); };
     supervisor_ = system_.spawn(supervisor, world, std::make_shared<config::registry>(std::move(registry)));
@@ -168,7 +171,7 @@ class actor_service final : public service {
   std::unique_ptr<gateway> gateway_;
   device_actor device_;
   reclaimer_actor reclaimer_;
-  std::vector<loader_actor> loaders_;
+  std::vector<loader_actor> loaders_, gentle_;
   supervisor_actor supervisor_;
 };
 

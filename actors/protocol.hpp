@@ -56,7 +56,7 @@ struct load_order {
   std::string model;
   inference::artifact_spec spec;
   std::shared_ptr<std::atomic<bool>> cancelled;
-  std::uint32_t warm_items = 1;
+  std::atomic<int> thread_id{0};  // of the loader's thread while it works on this; for hurry()
 };
 struct load_outcome {
   std::unique_ptr<const inference::model> model;

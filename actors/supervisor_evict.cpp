@@ -334,6 +334,7 @@ void supervisor_core::tick() {
     else
       arm(r.loading->start_at);
   }
+  hurry_loads();
   try_memory();
   if (t >= next_housekeeping_)
     housekeeping();

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "actors/loader.hpp"
 #include "actors/model.hpp"
 #include "actors/supervisor.hpp"
 
@@ -85,11 +86,29 @@ void supervisor_core::start(record& r) {
   a.at = attempt::phase::estimating;
   a.order = make_order(r, a);
   const auto self = caf::actor_cast<supervisor_actor>(self_);
-  auto& loader = world_.loaders[next_loader_++ % world_.loaders.size()];
-  self_->send(loader, estimate_atom::value, a.order,
+  self_->send(pick_loader(), estimate_atom::value, a.order,
               std::function<void(size_estimate)>([self, lease = a.lease](size_estimate s) {
                 caf::anon_send(self, estimate_atom::value, lease, std::move(s));
               }));
+}
+
+loader_actor supervisor_core::pick_loader() {
+  const bool disturbs = std::any_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.current != nullptr; });
+  const auto& from = disturbs ? world_.gentle_loaders : world_.loaders;
+  return from[next_loader_++ % from.size()];
+}
+
+void supervisor_core::hurry_loads() {
+  for (auto& [name, r] : records_) {
+    if (!r.loading || r.loading->at != attempt::phase::loading || r.loading->hurried) continue;
+    const auto due = r.loading->loading_since + std::chrono::milliseconds(world_.settings.load_patience_ms);
+    if (due > now()) {
+      arm(due);
+      continue;
+    }
+    r.loading->hurried = true;
+    hurry(*r.loading->order);
+  }
 }
 
 supervisor_core::record* supervisor_core::loading_record(lease_id lease) {
@@ -129,8 +148,9 @@ void supervisor_core::begin_loading(record& r) {
   world_.meter->load_queue_s.Observe(std::chrono::duration<double>(now() - a.since).count());
   spdlog::info("loading model {} ({:.1f} MiB reserved)", r.name(), static_cast<double>(a.size_bytes) / 1048576.0);
   const auto self = caf::actor_cast<supervisor_actor>(self_);
-  auto& loader = world_.loaders[next_loader_++ % world_.loaders.size()];
-  self_->send(loader, load_atom::value, a.order,
+  a.loading_since = now();
+  arm(a.loading_since + std::chrono::milliseconds(world_.settings.load_patience_ms));
+  self_->send(pick_loader(), load_atom::value, a.order,
               std::function<void(std::shared_ptr<load_outcome>)>([self, lease = a.lease](std::shared_ptr<load_outcome> o) {
                 caf::anon_send(self, loaded_atom::value, lease, std::move(o));
               }));

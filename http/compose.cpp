@@ -242,7 +242,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
   const auto all_threads = std::min(cores, chosen.slots * chosen.threads_per_slot);
   chosen.lone_threads = settings.threads_per_slot != 0 ? settings.threads_per_slot : std::max(1u, all_threads);
   // The supervisor's long messages (a report on many models) must not hold up the models' actors.
-  chosen.actor_threads = settings.actor_threads != 0 ? settings.actor_threads : std::clamp(cores / 2 + 1, 2u, 8u);
+  chosen.actor_threads = settings.actor_threads != 0 ? settings.actor_threads : std::clamp(cores / 4, 1u, 8u);
   chosen.load.store = settings.store_directory();
   chosen.load.device = settings.device;
   chosen.load.max_artifact_bytes = settings.max_artifact_mb << 20;
