@@ -70,9 +70,12 @@ std::shared_ptr<load_outcome> load_and_warm(const load_order& order, inference::
 
 }  // namespace
 
-loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, pace p) {
-  pthread_setname_np(pthread_self(), p == pace::gentle ? "loader-gentle" : "loader");
-  if (p == pace::gentle) enter_idle_class();
+loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, gentle_thread gentle) {
+  pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
+  if (gentle) {
+    gentle->store(static_cast<int>(gettid()));
+    enter_idle_class();
+  }
   return {
       [options](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
         size_estimate out;
@@ -87,19 +90,17 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
         }
         done(std::move(out));
       },
-      [options, p](load_atom, const std::shared_ptr<load_order>& order,
+      [options, gentle](load_atom, const std::shared_ptr<load_order>& order,
                    const std::function<void(std::shared_ptr<load_outcome>)>& done) {
-        order->thread_id.store(static_cast<int>(gettid()));
         auto outcome = load_and_warm(*order, options);
-        order->thread_id.store(0);
-        if (p == pace::gentle) enter_idle_class();
         done(std::move(outcome));
+        if (gentle) enter_idle_class();  // it may have been hurried
       },
   };
 }
 
-void hurry(const load_order& order) {
-  const int thread = order.thread_id.load();
+void hurry(const std::atomic<int>& gentle) {
+  const int thread = gentle.load();
   sched_param none{};
   if (thread != 0) sched_setscheduler(thread, SCHED_OTHER, &none);
 }

@@ -7,12 +7,15 @@
 
 namespace troupe::actors {
 
-enum class pace { normal, gentle };
-loader_actor::behavior_type loader(loader_actor::pointer self, inference::load_options options, pace p);
+// A gentle loader's thread, once it runs: published before it enters the idle class. Null for a normal one.
+using gentle_thread = std::shared_ptr<std::atomic<int>>;
+
+loader_actor::behavior_type loader(loader_actor::pointer self, inference::load_options options,
+                                   gentle_thread gentle);
 
 // On a machine whose cores are all taken the idle class gets nothing: a load that has waited long enough is let
-// into the normal class. Needs CAP_SYS_NICE; without it nothing happens. Any thread, does not block.
-void hurry(const load_order& order);
+// into the normal class until it ends. Needs CAP_SYS_NICE; without it nothing happens. Any thread, does not block.
+void hurry(const std::atomic<int>& gentle);
 
 reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self);
 

@@ -54,10 +54,14 @@ class actor_service final : public service {
     seats.slot_timeout = std::chrono::milliseconds(settings.slot_timeout_ms);
     device_ = system_.spawn(device, make_thread_slots(std::max(1u, compute.slots)), seats, meter_, gauges);
     reclaimer_ = system_.spawn<caf::detached>(reclaimer);
+    std::vector<supervisor_world::gentle_loader> gentle;
     for (std::uint32_t i = 0; i < std::max(1u, settings.loader_threads); ++i)
-      loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, pace::gentle));
-    gentle_ = loaders_;
-    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, pace::normal));
+    {
+      auto thread = std::make_shared<std::atomic<int>>(0);
+      gentle.push_back({system_.spawn<caf::detached>(loader, compute.load, thread), thread});
+      loaders_.push_back(gentle.back().actor);
+    }
+    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, gentle_thread()));
 
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;
@@ -70,7 +74,7 @@ class actor_service final : public service {
     world->in_flight = in_flight_;
     world->draining = draining_;
     world->device = device_;
-    world->gentle_loaders = gentle_;
+    world->gentle_loaders = std::move(gentle);
     world->loaders = {loaders_.back()};
     world->reclaimer = reclaimer_;
     world->dispatch = [this](std::vector<pending_ptr> requests) { gateway_->resume(std::move(requests)); };
@@ -171,7 +175,7 @@ class actor_service final : public service {
   std::unique_ptr<gateway> gateway_;
   device_actor device_;
   reclaimer_actor reclaimer_;
-  std::vector<loader_actor> loaders_, gentle_;
+  std::vector<loader_actor> loaders_;
   supervisor_actor supervisor_;
 };
 

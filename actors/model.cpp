@@ -150,13 +150,15 @@ void start_warm_up(self_ptr self, bool background, shared_reply<warmup_report> w
 }
 
 batch_ptr form_warm_batch(model_state& st) {
-  auto place_taken = st.me->door.try_enter(1, ~0u);
-  if (place_taken != gate::entry::entered) {
-    st.warm->left.clear();
-    return nullptr;
-  }
   auto b = std::make_shared<batch>();
-  b->warm_place = std::make_unique<ticket>(st.me, 1);
+  // A warm-up that somebody waits for keeps its model; one in the background does not make it busy.
+  if (!st.warm->background) {
+    if (st.me->door.try_enter(1, ~0u) != gate::entry::entered) {
+      st.warm->left.clear();
+      return nullptr;
+    }
+    b->warm_place = std::make_unique<ticket>(st.me, 1);
+  }
   const auto bucket = st.warm->left.front();
   st.warm->left.erase(st.warm->left.begin());
   for (std::uint32_t i = 0; i < bucket.items; ++i) {

@@ -56,7 +56,6 @@ struct load_order {
   std::string model;
   inference::artifact_spec spec;
   std::shared_ptr<std::atomic<bool>> cancelled;
-  std::atomic<int> thread_id{0};  // of the loader's thread while it works on this; for hurry()
 };
 struct load_outcome {
   std::unique_ptr<const inference::model> model;

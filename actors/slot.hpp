@@ -21,7 +21,7 @@ struct batch {
   std::vector<item_ptr> items;                   // empty for a warm-up
   std::vector<job_ptr> jobs;                     // of the items; stays as it is while the batch runs
   std::vector<inference::prepared_ptr> warm_inputs;
-  std::unique_ptr<ticket> warm_place;            // a warm-up keeps its model from being evicted
+  std::unique_ptr<ticket> warm_place;            // an explicit warm-up keeps its model from being evicted
   std::unique_ptr<inference::instance> instance; // null: the slot's thread makes one
   std::uint64_t cost = 0;
   std::uint32_t threads = 1;

@@ -33,7 +33,12 @@ struct supervisor_world {
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight;
   std::shared_ptr<std::atomic<bool>> draining;  // the server is going down
   device_actor device;
-  std::vector<loader_actor> loaders, gentle_loaders;  // gentle: while another model is resident
+  struct gentle_loader {
+    loader_actor actor;
+    std::shared_ptr<std::atomic<int>> thread;
+  };
+  std::vector<loader_actor> loaders;
+  std::vector<gentle_loader> gentle_loaders;  // while another model is resident
   reclaimer_actor reclaimer;
   // Hands requests whose model has become resident (or may have) back to the gateway. Must not block.
   std::function<void(std::vector<pending_ptr>)> dispatch;
@@ -74,8 +79,8 @@ class supervisor_core {
     std::shared_ptr<load_order> order;
     std::uint64_t size_bytes = 0;
     std::string fingerprint;
-    steady_time loading_since{};
-    bool hurried = false;
+    std::shared_ptr<std::atomic<int>> gentle_thread;  // of the loader it was given to
+    steady_time given_at{};
     bool replaces = false;         // the model is resident: load beside, swap, then drain
     bool only_if_changed = false;  // a re-validation
     bool wanted_by_server = false; // preload, restart: goes on without anybody waiting
@@ -133,7 +138,7 @@ class supervisor_core {
   std::shared_ptr<load_order> make_order(const record& r, const attempt& a) const;
   model_limits limits_of(const record& r) const;
   resident_ptr make_resident(record& r, lease_id lease, load_outcome& outcome);
-  loader_actor pick_loader();
+  loader_actor pick_loader(attempt& a);
   record* loading_record(lease_id lease);
   void crashed(record& r, const std::string& why);
   void apply_registration(record& r, const config::registered_model& m);

@@ -86,28 +86,34 @@ void supervisor_core::start(record& r) {
   a.at = attempt::phase::estimating;
   a.order = make_order(r, a);
   const auto self = caf::actor_cast<supervisor_actor>(self_);
-  self_->send(pick_loader(), estimate_atom::value, a.order,
+  self_->send(pick_loader(a), estimate_atom::value, a.order,
               std::function<void(size_estimate)>([self, lease = a.lease](size_estimate s) {
                 caf::anon_send(self, estimate_atom::value, lease, std::move(s));
               }));
 }
 
-loader_actor supervisor_core::pick_loader() {
+loader_actor supervisor_core::pick_loader(attempt& a) {
   const bool disturbs = std::any_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.current != nullptr; });
-  const auto& from = disturbs ? world_.gentle_loaders : world_.loaders;
-  return from[next_loader_++ % from.size()];
+  a.gentle_thread = nullptr;
+  if (!disturbs) return world_.loaders[next_loader_++ % world_.loaders.size()];
+  const auto& chosen = world_.gentle_loaders[next_loader_++ % world_.gentle_loaders.size()];
+  a.gentle_thread = chosen.thread;
+  a.given_at = now();
+  arm(a.given_at + std::chrono::milliseconds(world_.settings.load_patience_ms));
+  return chosen.actor;
 }
 
 void supervisor_core::hurry_loads() {
   for (auto& [name, r] : records_) {
-    if (!r.loading || r.loading->at != attempt::phase::loading || r.loading->hurried) continue;
-    const auto due = r.loading->loading_since + std::chrono::milliseconds(world_.settings.load_patience_ms);
+    if (!r.loading || !r.loading->gentle_thread) continue;
+    if (r.loading->at != attempt::phase::loading && r.loading->at != attempt::phase::estimating) continue;
+    const auto due = r.loading->given_at + std::chrono::milliseconds(world_.settings.load_patience_ms);
     if (due > now()) {
       arm(due);
-      continue;
+    } else {
+      hurry(*r.loading->gentle_thread);
+      arm(now() + std::chrono::milliseconds(100));  // its loader may have been on another load until then
     }
-    r.loading->hurried = true;
-    hurry(*r.loading->order);
   }
 }
 
@@ -148,9 +154,7 @@ void supervisor_core::begin_loading(record& r) {
   world_.meter->load_queue_s.Observe(std::chrono::duration<double>(now() - a.since).count());
   spdlog::info("loading model {} ({:.1f} MiB reserved)", r.name(), static_cast<double>(a.size_bytes) / 1048576.0);
   const auto self = caf::actor_cast<supervisor_actor>(self_);
-  a.loading_since = now();
-  arm(a.loading_since + std::chrono::milliseconds(world_.settings.load_patience_ms));
-  self_->send(pick_loader(), load_atom::value, a.order,
+  self_->send(pick_loader(a), load_atom::value, a.order,
               std::function<void(std::shared_ptr<load_outcome>)>([self, lease = a.lease](std::shared_ptr<load_outcome> o) {
                 caf::anon_send(self, loaded_atom::value, lease, std::move(o));
               }));

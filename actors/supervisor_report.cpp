@@ -31,6 +31,7 @@ model_counts model_entry::counts() const noexcept {
 
 model_report supervisor_core::report_of(const std::string& model) {
   refresh_private_bytes();
+  refresh_priorities();
   return report_of(records_.at(model));
 }
 
@@ -67,6 +68,7 @@ model_report supervisor_core::report_of(const record& r) const {
 
 server_report supervisor_core::report() {
   refresh_private_bytes();
+  refresh_priorities();
   server_report out;
   out.models.reserve(records_.size());
   double inference_ms = 0;
