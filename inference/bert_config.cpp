@@ -18,7 +18,7 @@ struct number_field {
   const char* distil_name;  // DistilBERT's
   std::int64_t otherwise;   // transformers' default
   std::int64_t max;
-  std::int64_t bert_config::*member;
+  std::int64_t bert_config::* member;
 };
 constexpr number_field number_fields[] = {
     {"vocab_size", "vocab_size", 30522, 16 << 20, &bert_config::vocab_size},
@@ -40,7 +40,8 @@ result<void> read_numbers(dom::element root, bert_config& c) {
       return wrong("'" + name + "' must be a whole number from 1 to " + std::to_string(f.max));
     c.*f.member = number;
   }
-  if (c.hidden_size % c.heads != 0) return wrong("the hidden size must be a multiple of the number of heads");
+  if (c.hidden_size % c.heads != 0)
+    return wrong("the hidden size must be a multiple of the number of heads");
   double epsilon = 0;
   if (!c.distil && !root["layer_norm_eps"].get(epsilon)) {
     if (!(epsilon > 0 && epsilon < 1)) return wrong("'layer_norm_eps' must lie between 0 and 1");
@@ -51,17 +52,22 @@ result<void> read_numbers(dom::element root, bert_config& c) {
 
 result<void> read_activation(dom::element root, bert_config& c) {
   static const std::map<std::string_view, activation> known{
-      {"gelu", activation::gelu},           {"gelu_new", activation::gelu_tanh},
-      {"gelu_pytorch_tanh", activation::gelu_tanh}, {"gelu_fast", activation::gelu_tanh},
-      {"relu", activation::relu},           {"silu", activation::silu},
+      {"gelu", activation::gelu},
+      {"gelu_new", activation::gelu_tanh},
+      {"gelu_pytorch_tanh", activation::gelu_tanh},
+      {"gelu_fast", activation::gelu_tanh},
+      {"relu", activation::relu},
+      {"silu", activation::silu},
       {"swish", activation::silu}};
   const char* key = c.distil ? "activation" : "hidden_act";
   std::string_view name = "gelu";
   dom::element value;
-  if (!root[key].get(value) && value.get(name)) return wrong(std::string("'") + key + "' must be a string");
+  if (!root[key].get(value) && value.get(name))
+    return wrong(std::string("'") + key + "' must be a string");
   const auto found = known.find(name);
   if (found == known.end())
-    return wrong("the activation '" + std::string(name) + "' is not supported", "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, silu");
+    return wrong("the activation '" + std::string(name) + "' is not supported",
+                 "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, silu");
   c.act = found->second;
   return {};
 }
@@ -73,7 +79,8 @@ result<void> read_labels(dom::element root, bert_config& c) {
     if (names.size() > 100'000) return wrong("'id2label' has more than 100000 labels");
     for (const auto [key, value] : names) {
       std::string_view text;
-      if (key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != key.npos || value.get(text))
+      if (key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != key.npos ||
+          value.get(text))
         return wrong("'id2label' must map numbers to strings");
       by_number.emplace(std::stoull(std::string(key)), text);
     }
@@ -94,8 +101,10 @@ result<void> read_labels(dom::element root, bert_config& c) {
 result<void> read_scoring(dom::element root, bert_config& c) {
   std::string_view type;
   if (root["problem_type"].get(type)) return {};  // absent or null
-  if (type == "multi_label_classification") c.score = scoring::sigmoid;
-  else if (type == "regression") c.score = scoring::none;
+  if (type == "multi_label_classification")
+    c.score = scoring::sigmoid;
+  else if (type == "regression")
+    c.score = scoring::none;
   else if (type != "single_label_classification")
     return wrong("the problem_type '" + std::string(type) + "' is not supported");
   return {};
@@ -111,19 +120,25 @@ result<bert_config> read_bert_config(const fs::path& folder) {
   bert_config c;
   dom::array architectures;
   std::string_view name;
-  if (root["architectures"].get(architectures) || architectures.size() == 0 || architectures.at(0).get(name))
+  if (root["architectures"].get(architectures) || architectures.size() == 0 ||
+      architectures.at(0).get(name))
     return wrong("'architectures' must name the model's class", "BertForSequenceClassification");
   c.architecture = name;
-  if (name == "DistilBertForSequenceClassification") c.distil = true;
+  if (name == "DistilBertForSequenceClassification")
+    c.distil = true;
   else if (name != "BertForSequenceClassification")
     return wrong("the architecture '" + c.architecture.substr(0, 100) + "' is not supported",
-                 name.starts_with("Roberta") ? "RoBERTa needs a byte-level BPE tokenizer, which is not implemented"
-                                             : "BertForSequenceClassification, DistilBertForSequenceClassification");
+                 name.starts_with("Roberta")
+                     ? "RoBERTa needs a byte-level BPE tokenizer, which is not implemented"
+                     : "BertForSequenceClassification, DistilBertForSequenceClassification");
   std::string_view positions;
   if (!root["position_embedding_type"].get(positions) && positions != "absolute")
-    return wrong("the position_embedding_type '" + std::string(positions.substr(0, 60)) + "' is not supported", "absolute");
+    return wrong(
+        "the position_embedding_type '" + std::string(positions.substr(0, 60)) + "' is not supported",
+        "absolute");
   bool decoder = false;
-  if (!root["is_decoder"].get(decoder) && decoder) return wrong("a decoder cannot be served as a classifier");
+  if (!root["is_decoder"].get(decoder) && decoder)
+    return wrong("a decoder cannot be served as a classifier");
   for (const auto read : {read_numbers, read_activation, read_labels, read_scoring})
     if (auto ok = read(root, c); !ok) return tl::unexpected(ok.error());
   return c;
@@ -135,12 +150,14 @@ namespace {
 class name_finder {
  public:
   name_finder(const checkpoint& source, std::string prefix) : source_(source) {
-    if (source_.find(prefix + "embeddings.word_embeddings.weight").tensor != nullptr) prefix_ = std::move(prefix);
+    if (source_.find(prefix + "embeddings.word_embeddings.weight").tensor != nullptr)
+      prefix_ = std::move(prefix);
   }
   std::string operator()(const std::string& name) const {
     const auto full = prefix_ + name;
     if (source_.find(full).tensor != nullptr) return full;
-    for (const auto& [modern, old] : {std::pair{"LayerNorm.weight", "LayerNorm.gamma"}, std::pair{"LayerNorm.bias", "LayerNorm.beta"}})
+    for (const auto& [modern, old] : {std::pair{"LayerNorm.weight", "LayerNorm.gamma"},
+                                      std::pair{"LayerNorm.bias", "LayerNorm.beta"}})
       if (full.ends_with(modern)) {
         const auto legacy = full.substr(0, full.size() - std::string_view(modern).size()) + old;
         if (source_.find(legacy).tensor != nullptr) return legacy;
@@ -159,11 +176,18 @@ struct layer_names {
 layer_names names_of(bool distil, std::int64_t i) {
   const auto n = std::to_string(i);
   if (distil)
-    return {"transformer.layer." + n + ".", "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
-            "sa_layer_norm", "ffn.lin1", "ffn.lin2", "output_layer_norm"};
-  return {"encoder.layer." + n + ".", "attention.self.query", "attention.self.key", "attention.self.value",
-          "attention.output.dense", "attention.output.LayerNorm", "intermediate.dense", "output.dense",
-          "output.LayerNorm"};
+    return {"transformer.layer." + n + ".",
+            "attention.q_lin",
+            "attention.k_lin",
+            "attention.v_lin",
+            "attention.out_lin",
+            "sa_layer_norm",
+            "ffn.lin1",
+            "ffn.lin2",
+            "output_layer_norm"};
+  return {"encoder.layer." + n + ".", "attention.self.query",   "attention.self.key",
+          "attention.self.value",     "attention.output.dense", "attention.output.LayerNorm",
+          "intermediate.dense",       "output.dense",           "output.LayerNorm"};
 }
 
 }  // namespace
@@ -181,8 +205,12 @@ result<bert_plan> plan_bert(const bert_config& c, const checkpoint& source) {
   plan.labels = head.tensor->shape[0];
 
   out.push_back({"words", {c.vocab_size, h}, false, {find("embeddings.word_embeddings.weight")}, {}});
-  // One text has one segment, 0: its embedding is the same for every token, so it is added to the positions.
-  out.push_back({"positions", {c.positions, h}, false, {find("embeddings.position_embeddings.weight")},
+  // One text has one segment, 0: its embedding is the same for every token, so it is added to the
+  // positions.
+  out.push_back({"positions",
+                 {c.positions, h},
+                 false,
+                 {find("embeddings.position_embeddings.weight")},
                  c.distil ? std::string{} : find("embeddings.token_type_embeddings.weight")});
   const auto norm = [&](const std::string& name, const std::string& from) {
     out.push_back({name + ".weight", {h}, false, {find(from + ".weight")}, {}});
@@ -215,7 +243,9 @@ result<bert_plan> plan_bert(const bert_config& c, const checkpoint& source) {
     out.push_back({name + ".bias", {rows}, true, {from + ".bias"}, {}});
   };
   const auto pooler = find("pooler.dense.weight");
-  head_linear("pool", h, c.distil ? "pre_classifier" : pooler.substr(0, pooler.size() - std::string_view(".weight").size()));
+  head_linear("pool", h,
+              c.distil ? "pre_classifier"
+                       : pooler.substr(0, pooler.size() - std::string_view(".weight").size()));
   head_linear("head", plan.labels, "classifier");
 
   for (const auto& t : out) {

@@ -37,11 +37,14 @@ result<bert_plan> plan_bert(const bert_config& c, const checkpoint& source);
 
 // The plan's tensors by position: the order in which they are used.
 struct bert_places {
-  static constexpr std::size_t words = 0, positions = 1, norm_weight = 2, norm_bias = 3, first_layer = 4;
-  static constexpr std::size_t qkv_weight = 0, qkv_bias = 1, out_weight = 2, out_bias = 3, norm1_weight = 4,
-                               norm1_bias = 5, up_weight = 6, up_bias = 7, down_weight = 8, down_bias = 9,
-                               norm2_weight = 10, norm2_bias = 11, per_layer = 12;
-  static constexpr std::size_t pool_weight = 0, pool_bias = 1, head_weight = 2, head_bias = 3;  // after the layers
+  static constexpr std::size_t words = 0, positions = 1, norm_weight = 2, norm_bias = 3,
+                               first_layer = 4;
+  static constexpr std::size_t qkv_weight = 0, qkv_bias = 1, out_weight = 2, out_bias = 3,
+                               norm1_weight = 4, norm1_bias = 5, up_weight = 6, up_bias = 7,
+                               down_weight = 8, down_bias = 9, norm2_weight = 10, norm2_bias = 11,
+                               per_layer = 12;
+  static constexpr std::size_t pool_weight = 0, pool_bias = 1, head_weight = 2,
+                               head_bias = 3;  // after the layers
 };
 
 }  // namespace troupe::inference

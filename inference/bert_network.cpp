@@ -1,5 +1,6 @@
-// Packed execution: the texts' tokens lie one after another, [tokens, hidden], and only attention knows where
-// one text ends. Nothing is padded on a CPU, so a text's answer cannot depend on what it is batched with.
+// Packed execution: the texts' tokens lie one after another, [tokens, hidden], and only attention knows
+// where one text ends. Nothing is padded on a CPU, so a text's answer cannot depend on what it is
+// batched with.
 
 #include "inference/bert_network.hpp"
 
@@ -92,7 +93,8 @@ packed pack(texts_span texts, bool padded) {
     g.mask = at::zeros({g.rows, 1, 1, g.length}, at::kFloat);
     auto* mask = g.mask.mutable_data_ptr<float>();
     for (std::size_t i = 0; i < texts.size(); ++i)
-      std::fill(mask + static_cast<std::int64_t>(i) * longest + static_cast<std::int64_t>(texts[p.order[i]].size()),
+      std::fill(mask + static_cast<std::int64_t>(i) * longest +
+                    static_cast<std::int64_t>(texts[p.order[i]].size()),
                 mask + static_cast<std::int64_t>(i + 1) * longest, -10000.0F);
   }
   return p;
@@ -104,7 +106,8 @@ class network final : public bert_network {
       : config_(c), device_(device) {
     const c10::InferenceMode inference;
     std::vector<at::Tensor> all;
-    auto* base = const_cast<std::byte*>(weights.memory->bytes().data());  // never written: see torch_device.hpp
+    auto* base =
+        const_cast<std::byte*>(weights.memory->bytes().data());  // never written: see torch_device.hpp
     for (const auto& t : weights.tensors) {
       const auto type = t.type == "BF16" ? at::kBFloat16 : at::kFloat;
       all.push_back(at::from_blob(base + t.begin, t.shape, at::TensorOptions().dtype(type)));
@@ -149,20 +152,26 @@ class network final : public bert_network {
  private:
   at::Tensor activate(at::Tensor x) const {
     switch (config_.act) {
-      case activation::gelu: return at::gelu_(x);
-      case activation::gelu_tanh: return at::gelu_(x, "tanh");
-      case activation::relu: return at::relu_(x);
-      case activation::silu: return at::silu_(x);
+      case activation::gelu:
+        return at::gelu_(x);
+      case activation::gelu_tanh:
+        return at::gelu_(x, "tanh");
+      case activation::relu:
+        return at::relu_(x);
+      case activation::silu:
+        return at::silu_(x);
     }
     return x;
   }
-  static at::Tensor apply(const linear& l, const at::Tensor& x) { return at::linear(x, l.weight, l.bias); }
+  static at::Tensor apply(const linear& l, const at::Tensor& x) {
+    return at::linear(x, l.weight, l.bias);
+  }
   at::Tensor normalize(const norm& n, const at::Tensor& x) const {
     return at::layer_norm(x, {config_.hidden_size}, n.weight, n.bias, config_.norm_epsilon);
   }
 
-  // `rows` x `length` tokens of `t` [tokens, k * hidden] from `first` on, its `part`-th k-th, as [rows, heads,
-  // length, width]: a view.
+  // `rows` x `length` tokens of `t` [tokens, k * hidden] from `first` on, its `part`-th k-th, as [rows,
+  // heads, length, width]: a view.
   at::Tensor heads_of(const at::Tensor& t, std::int64_t part, std::int64_t first, std::int64_t rows,
                       std::int64_t length) const {
     const auto width = config_.hidden_size / config_.heads, stride = t.size(1);
@@ -170,11 +179,14 @@ class network final : public bert_network {
                         first * stride + part * config_.hidden_size);
   }
 
-  at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const group& g) const {
+  at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                    const group& g) const {
     std::optional<at::Tensor> mask;
     if (g.mask.defined()) mask = g.mask.expand({g.rows, 1, q.size(2), g.length});
-    const auto out = is_gpu(device_) ? at::scaled_dot_product_attention(q, k, v, mask)
-                                     : std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, false, mask));
+    const auto out =
+        is_gpu(device_)
+            ? at::scaled_dot_product_attention(q, k, v, mask)
+            : std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, false, mask));
     return out.transpose(1, 2).reshape({g.rows * q.size(2), config_.hidden_size});
   }
 
@@ -183,20 +195,23 @@ class network final : public bert_network {
     std::vector<at::Tensor> parts;
     parts.reserve(p.groups.size());
     for (const auto& g : p.groups)
-      parts.push_back(attend(heads_of(qkv, 0, g.first, g.rows, g.length), heads_of(qkv, 1, g.first, g.rows, g.length),
+      parts.push_back(attend(heads_of(qkv, 0, g.first, g.rows, g.length),
+                             heads_of(qkv, 1, g.first, g.rows, g.length),
                              heads_of(qkv, 2, g.first, g.rows, g.length), g));
     return parts.size() == 1 ? parts.front() : at::cat(parts);
   }
 
   // Of the last layer only each text's first token is asked for: it alone has a query.
-  at::Tensor last_attention(const layer& l, const at::Tensor& x, const at::Tensor& x_first, const packed& p) const {
+  at::Tensor last_attention(const layer& l, const at::Tensor& x, const at::Tensor& x_first,
+                            const packed& p) const {
     const auto h = config_.hidden_size;
     const auto q = at::linear(x_first, l.qkv.weight.narrow(0, 0, h), l.qkv.bias.narrow(0, 0, h));
     const auto kv = at::linear(x, l.qkv.weight.narrow(0, h, 2 * h), l.qkv.bias.narrow(0, h, 2 * h));
     std::vector<at::Tensor> parts;
     parts.reserve(p.groups.size());
     for (const auto& g : p.groups)
-      parts.push_back(attend(heads_of(q, 0, g.first_text, g.rows, 1), heads_of(kv, 0, g.first, g.rows, g.length),
+      parts.push_back(attend(heads_of(q, 0, g.first_text, g.rows, 1),
+                             heads_of(kv, 0, g.first, g.rows, g.length),
                              heads_of(kv, 1, g.first, g.rows, g.length), g));
     return parts.size() == 1 ? parts.front() : at::cat(parts);
   }
@@ -217,19 +232,25 @@ class network final : public bert_network {
     }
     auto x = at::index_select(words_, 0, p.ids).add_(at::index_select(positions_, 0, p.positions));
     x = normalize(norm_, x);
-    for (std::size_t i = 0; i + 1 < layers_.size(); ++i) x = finish_layer(layers_[i], attention(layers_[i], x, p), x);
+    for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
+      x = finish_layer(layers_[i], attention(layers_[i], x, p), x);
     const auto x_first = at::index_select(x, 0, p.firsts);
     const auto& last = layers_.back();
     const auto first = finish_layer(last, last_attention(last, x, x_first, p), x_first).to(at::kFloat);
     auto pooled = apply(pool_, first);
-    if (config_.distil) at::relu_(pooled);
-    else at::tanh_(pooled);
+    if (config_.distil)
+      at::relu_(pooled);
+    else
+      at::tanh_(pooled);
     return apply(head_, pooled);
   }
 
   at::Tensor scores(const at::Tensor& logits) const {
-    const auto how = config_.score == scoring::softmax && logits.size(1) == 1 ? scoring::sigmoid : config_.score;
-    return how == scoring::softmax ? at::softmax(logits, -1) : how == scoring::sigmoid ? at::sigmoid(logits) : logits;
+    const auto how =
+        config_.score == scoring::softmax && logits.size(1) == 1 ? scoring::sigmoid : config_.score;
+    return how == scoring::softmax   ? at::softmax(logits, -1)
+           : how == scoring::sigmoid ? at::sigmoid(logits)
+                                     : logits;
   }
 
   bert_config config_;

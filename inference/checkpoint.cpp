@@ -13,11 +13,11 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t index_bytes_max = 32U << 20U;
 constexpr std::size_t shards_max = 1000;
 
-
 // The shards that an index names: plain file names in the index's own folder.
 result<std::set<std::string>> shards_of(const fs::path& index) {
   json_document document;
-  if (auto ok = read_json_object(index, index_bytes_max, document); !ok) return tl::unexpected(ok.error());
+  if (auto ok = read_json_object(index, index_bytes_max, document); !ok)
+    return tl::unexpected(ok.error());
   simdjson::dom::object weights;
   if (document.root["weight_map"].get(weights))
     return fail(error_code::unprocessable, index.string() + ": 'weight_map' must be an object");
@@ -26,9 +26,9 @@ result<std::set<std::string>> shards_of(const fs::path& index) {
     std::string_view name;
     if (file.get(name) || name.empty() || name == "." || name == ".." || name.find('/') != name.npos ||
         name.find('\0') != name.npos || !name.ends_with(".safetensors"))
-      return fail(error_code::unprocessable,
-                  index.string() + ": tensor '" + std::string(tensor.substr(0, 120)) +
-                      "' must name a .safetensors file of the same folder");
+      return fail(error_code::unprocessable, index.string() + ": tensor '" +
+                                                 std::string(tensor.substr(0, 120)) +
+                                                 "' must name a .safetensors file of the same folder");
     names.emplace(name);
     if (names.size() > shards_max)
       return fail(error_code::unprocessable, index.string() + " names more than 1000 files");
@@ -48,9 +48,10 @@ result<std::vector<fs::path>> weight_files(const fs::path& folder) {
     return files;
   }
   if (file_exists(folder / "pytorch_model.bin"))
-    return fail(error_code::unprocessable,
-                folder.string() + " has pickled weights only (pytorch_model.bin), which can run code when read",
-                "save it with save_pretrained(.., safe_serialization=True)");
+    return fail(
+        error_code::unprocessable,
+        folder.string() + " has pickled weights only (pytorch_model.bin), which can run code when read",
+        "save it with save_pretrained(.., safe_serialization=True)");
   return fail(error_code::load_failed, folder.string() + " has no model.safetensors");
 }
 
@@ -66,7 +67,8 @@ result<void> checkpoint::add(fs::path path) {
       std::make_unique<shard>(shard{std::move(path), std::move(*file), std::move(*header)}));
   for (const auto& t : s.header.tensors)
     if (!tensors_.emplace(t.name, located{&t, &s.file, &s.path}).second)
-      return fail(error_code::unprocessable, "tensor '" + t.name.substr(0, 120) + "' is in two shards, one of them " + s.path.string());
+      return fail(error_code::unprocessable, "tensor '" + t.name.substr(0, 120) +
+                                                 "' is in two shards, one of them " + s.path.string());
   return {};
 }
 
@@ -78,8 +80,7 @@ result<checkpoint> checkpoint::open(const fs::path& folder, std::uint64_t size_b
     if (file.extension() == ".json") continue;
     if (auto ok = c.add(std::move(file)); !ok) return tl::unexpected(ok.error());
     if (size_bytes_max != 0 && c.size_bytes_ > size_bytes_max)
-      return fail(error_code::payload_too_large,
-                  folder.string() + " is larger than an artifact may be",
+      return fail(error_code::payload_too_large, folder.string() + " is larger than an artifact may be",
                   "at most " + std::to_string(size_bytes_max) + " bytes");
   }
   return c;
@@ -93,7 +94,8 @@ checkpoint::located checkpoint::find(std::string_view name) const {
 result<std::vector<fs::path>> artifact_files(const fs::path& folder) {
   auto files = weight_files(folder);
   if (!files) return files;
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"})
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+                           "special_tokens_map.json"})
     if (file_exists(folder / name)) files->push_back(folder / name);
   return files;
 }
@@ -101,13 +103,17 @@ result<std::vector<fs::path>> artifact_files(const fs::path& folder) {
 result<std::string> fingerprint_of(const std::vector<fs::path>& files) {
   name_hash hash;
   for (const auto& file : files) {
-    struct stat st {};
+    struct stat st{};
     if (::stat(file.c_str(), &st) != 0) {
       const auto why = describe_errno(errno);
       return fail(error_code::load_failed, "cannot read " + file.string() + ": " + why);
     }
-    hash.add(file.filename().native()).add(static_cast<std::uint64_t>(st.st_size)).add(st.st_ino).add(st.st_dev);
-    hash.add(static_cast<std::uint64_t>(st.st_mtim.tv_sec)).add(static_cast<std::uint64_t>(st.st_mtim.tv_nsec));
+    hash.add(file.filename().native())
+        .add(static_cast<std::uint64_t>(st.st_size))
+        .add(st.st_ino)
+        .add(st.st_dev);
+    hash.add(static_cast<std::uint64_t>(st.st_mtim.tv_sec))
+        .add(static_cast<std::uint64_t>(st.st_mtim.tv_nsec));
   }
   return hash.hex();
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The weights of a Hugging Face folder as they lie on disk: one safetensors file, or several and an index.
-// Read with pread, never mapped: the files are not ours.
+// The weights of a Hugging Face folder as they lie on disk: one safetensors file, or several and an
+// index. Read with pread, never mapped: the files are not ours.
 
 #include <filesystem>
 #include <string>
@@ -39,7 +39,8 @@ class checkpoint {
   std::uint64_t size_bytes_ = 0;
 };
 
-// The files of a folder that decide what is served: weights, config, tokenizer. What is missing is left out.
+// The files of a folder that decide what is served: weights, config, tokenizer. What is missing is left
+// out.
 result<std::vector<std::filesystem::path>> artifact_files(const std::filesystem::path& folder);
 
 // Names, sizes, times and inodes of files, as one short text.

@@ -27,7 +27,8 @@ std::uint16_t float_to_bf16(float value) noexcept {
 float f16_to_float(std::uint16_t bits) noexcept {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16U;
   const std::uint32_t magnitude = bits & 0x7fffU;
-  if (magnitude >= 0x7c00U) return std::bit_cast<float>(sign | 0x7f800000U | (magnitude & 0x3ffU) << 13U);
+  if (magnitude >= 0x7c00U)
+    return std::bit_cast<float>(sign | 0x7f800000U | (magnitude & 0x3ffU) << 13U);
   if (magnitude >= 0x400U) return std::bit_cast<float>(sign | ((magnitude << 13U) + (112U << 23U)));
   const float tiny = std::ldexp(static_cast<float>(magnitude), -24);
   return sign != 0 ? -tiny : tiny;
@@ -46,15 +47,22 @@ void each(std::span<const std::byte> in, std::span<float> out, F convert) noexce
 
 void to_floats(number_type type, std::span<const std::byte> in, std::span<float> out) noexcept {
   switch (type) {
-    case number_type::f32: std::memcpy(out.data(), in.data(), out.size_bytes()); break;
-    case number_type::f64: each<double>(in, out, [](double v) { return static_cast<float>(v); }); break;
-    case number_type::f16: each<std::uint16_t>(in, out, f16_to_float); break;
+    case number_type::f32:
+      std::memcpy(out.data(), in.data(), out.size_bytes());
+      break;
+    case number_type::f64:
+      each<double>(in, out, [](double v) { return static_cast<float>(v); });
+      break;
+    case number_type::f16:
+      each<std::uint16_t>(in, out, f16_to_float);
+      break;
     case number_type::bf16:
       each<std::uint16_t>(in, out, [](std::uint16_t v) {
         return std::bit_cast<float>(static_cast<std::uint32_t>(v) << 16U);
       });
       break;
-    case number_type::none: break;
+    case number_type::none:
+      break;
   }
 }
 

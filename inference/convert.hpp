@@ -9,7 +9,8 @@
 namespace troupe::inference {
 
 enum class number_type : std::uint8_t { f32, f64, f16, bf16, none };
-number_type number_type_of(std::string_view stored_type) noexcept;  // none: not a floating-point type of ours
+number_type number_type_of(
+    std::string_view stored_type) noexcept;  // none: not a floating-point type of ours
 
 float bf16_to_float(std::uint16_t bits) noexcept;
 std::uint16_t float_to_bf16(float value) noexcept;  // round to nearest even; NaN stays NaN

@@ -10,7 +10,9 @@
 
 namespace troupe::inference {
 
-std::string describe_errno(int number) { return std::generic_category().message(number); }
+std::string describe_errno(int number) {
+  return std::generic_category().message(number);
+}
 
 bool file_exists(const std::filesystem::path& path) noexcept {
   std::error_code ignored;
@@ -27,7 +29,7 @@ result<opened_file> open_for_reading(const std::filesystem::path& path) {
     const auto why = describe_errno(errno);
     return fail(error_code::load_failed, "cannot open " + path.string() + ": " + why);
   }
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode))
     return fail(error_code::load_failed, path.string() + " is not a regular file");
   return opened_file{std::move(fd), static_cast<std::uint64_t>(st.st_size)};
@@ -37,11 +39,13 @@ result<void> read_exactly(int fd, std::uint64_t offset, std::span<std::byte> out
                           const std::filesystem::path& path) {
   std::size_t done = 0;
   while (done < out.size()) {
-    const auto got = ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    const auto got =
+        ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (got > 0) {
       done += static_cast<std::size_t>(got);
     } else if (got == 0) {
-      return fail(error_code::load_failed, path.string() + " ended early: it is truncated, or changed while it was read");
+      return fail(error_code::load_failed,
+                  path.string() + " ended early: it is truncated, or changed while it was read");
     } else if (errno != EINTR) {
       const auto why = describe_errno(errno);
       return fail(error_code::load_failed, "cannot read " + path.string() + ": " + why);
@@ -67,15 +71,16 @@ result<void> parse_json_object(std::string_view text, const std::string& what, j
   simdjson::error_code why = out.parser.parse(text.data(), text.size()).get(out.root);
   if (why == simdjson::SUCCESS && !out.root.is_object()) why = simdjson::INCORRECT_TYPE;
   if (why == simdjson::SUCCESS) return {};
-  std::string reason = why == simdjson::INCORRECT_TYPE  ? "it must be an object"
-                       : why == simdjson::UTF8_ERROR    ? "it is not valid UTF-8"
-                       : why == simdjson::DEPTH_ERROR   ? "it is nested too deeply"
-                       : why == simdjson::EMPTY         ? "it is empty"
-                                                        : simdjson::error_message(why);
+  std::string reason = why == simdjson::INCORRECT_TYPE ? "it must be an object"
+                       : why == simdjson::UTF8_ERROR   ? "it is not valid UTF-8"
+                       : why == simdjson::DEPTH_ERROR  ? "it is nested too deeply"
+                       : why == simdjson::EMPTY        ? "it is empty"
+                                                       : simdjson::error_message(why);
   return fail(error_code::unprocessable, what + " is not usable JSON: " + reason);
 }
 
-result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max, json_document& out) {
+result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max,
+                              json_document& out) {
   auto text = read_small_file(path, size_bytes_max);
   if (!text) return tl::unexpected(text.error());
   return parse_json_object(*text, path.string(), out);

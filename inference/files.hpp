@@ -18,7 +18,9 @@ using cancel_flag = const std::atomic<bool>*;
 inline bool is_cancelled(cancel_flag flag) noexcept {
   return flag != nullptr && flag->load(std::memory_order_relaxed);
 }
-inline tl::unexpected<error> cancelled_error() { return fail(error_code::cancelled, "the load was cancelled"); }
+inline tl::unexpected<error> cancelled_error() {
+  return fail(error_code::cancelled, "the load was cancelled");
+}
 
 // "No space left on device" and the like, without strerror's shared buffer.
 std::string describe_errno(int number);
@@ -63,7 +65,8 @@ struct json_document {
 };
 // Checks UTF-8, depth (1,024) and that the root is an object. `what` names the document in errors.
 result<void> parse_json_object(std::string_view text, const std::string& what, json_document& out);
-result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max, json_document& out);
+result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max,
+                              json_document& out);
 
 // 64-bit FNV-1a, as 16 hex digits: names and fingerprints, nothing adversarial.
 class name_hash {

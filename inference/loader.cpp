@@ -28,10 +28,12 @@ result<format> detect(const artifact_spec& spec) {
   std::error_code why;
   const auto status = fs::status(spec.path, why);
   if (!fs::exists(status))
-    return fail(error_code::load_failed, "no artifact at " + spec.path.string(), "a Hugging Face folder or a .pt file");
+    return fail(error_code::load_failed, "no artifact at " + spec.path.string(),
+                "a Hugging Face folder or a .pt file");
   if (fs::is_directory(status)) {
     if (file_exists(spec.path / "config.json")) return format::huggingface;
-    return fail(error_code::load_failed, spec.path.string() + " has no config.json", "a Hugging Face folder or a .pt file");
+    return fail(error_code::load_failed, spec.path.string() + " has no config.json",
+                "a Hugging Face folder or a .pt file");
   }
   const auto extension = spec.path.extension();
   if (extension == ".pt" || extension == ".pth" || extension == ".ts" || extension == ".torchscript")
@@ -45,10 +47,13 @@ result<format> detect(const artifact_spec& spec) {
 
 result<void> check_device(const std::string& device) {
   if (device == "cpu") return {};
-  const bool indexed = device.size() == 6 && device.starts_with("cuda:") && device[5] >= '0' && device[5] <= '9';
+  const bool indexed =
+      device.size() == 6 && device.starts_with("cuda:") && device[5] >= '0' && device[5] <= '9';
   if (device != "cuda" && !indexed)
-    return fail(error_code::unprocessable, "the device '" + device.substr(0, 60) + "' is unknown", "cpu, cuda, cuda:0 .. cuda:9");
-  if (!cuda_available()) return fail(error_code::load_failed, "the device '" + device + "' is not available here");
+    return fail(error_code::unprocessable, "the device '" + device.substr(0, 60) + "' is unknown",
+                "cpu, cuda, cuda:0 .. cuda:9");
+  if (!cuda_available())
+    return fail(error_code::load_failed, "the device '" + device + "' is not available here");
   return {};
 }
 
@@ -62,7 +67,8 @@ auto guarded(const artifact_spec& spec, F f) -> decltype(f()) {
     return fail(error_code::insufficient_memory, what + "out of memory");
   } catch (const std::exception& e) {
     const std::string_view message = e.what();
-    return fail(error_code::load_failed, what + std::string(message.substr(0, std::min<std::size_t>(message.find('\n'), 500))));
+    return fail(error_code::load_failed,
+                what + std::string(message.substr(0, std::min<std::size_t>(message.find('\n'), 500))));
   } catch (...) {
     return fail(error_code::load_failed, what + "unknown exception");
   }
@@ -74,7 +80,8 @@ result<std::uint64_t> estimate_bytes(const artifact_spec& spec, const load_optio
   return guarded(spec, [&]() -> result<std::uint64_t> {
     const auto kind = detect(spec);
     if (!kind) return tl::unexpected(kind.error());
-    return *kind == format::huggingface ? estimate_text_classifier(spec, options) : estimate_torchscript(spec, options);
+    return *kind == format::huggingface ? estimate_text_classifier(spec, options)
+                                        : estimate_torchscript(spec, options);
   });
 }
 
@@ -96,10 +103,13 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
     const auto kind = detect(spec);
     if (!kind) return tl::unexpected(kind.error());
     if (auto ok = check_device(options.device); !ok) return tl::unexpected(ok.error());
-    return *kind == format::huggingface ? load_text_classifier(spec, options) : load_torchscript(spec, options);
+    return *kind == format::huggingface ? load_text_classifier(spec, options)
+                                        : load_torchscript(spec, options);
   });
 }
 
-void register_factory(std::string name, factory make) { factories().push_back({std::move(name), std::move(make)}); }
+void register_factory(std::string name, factory make) {
+  factories().push_back({std::move(name), std::move(make)});
+}
 
 }  // namespace troupe::inference

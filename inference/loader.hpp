@@ -19,18 +19,18 @@ enum class precision { automatic, fp32, bf16 };
 // What the registry says about a model, as far as loading needs it.
 struct artifact_spec {
   std::string name;
-  std::filesystem::path path;        // a Hugging Face folder, or a .pt file
-  std::string task;                  // empty: from the artifact
+  std::filesystem::path path;  // a Hugging Face folder, or a .pt file
+  std::string task;            // empty: from the artifact
   precision wanted = precision::automatic;
-  std::uint32_t max_length = 0;      // 0: the model's own
-  std::vector<std::string> labels;   // empty: the checkpoint's own
-  std::vector<tensor_spec> inputs;   // TorchScript: what the file does not tell
-  bool batching = true;              // false: one row a batch (a graph with a fixed batch size)
+  std::uint32_t max_length = 0;     // 0: the model's own
+  std::vector<std::string> labels;  // empty: the checkpoint's own
+  std::vector<tensor_spec> inputs;  // TorchScript: what the file does not tell
+  bool batching = true;             // false: one row a batch (a graph with a fixed batch size)
 };
 
 struct load_options {
-  std::filesystem::path store;       // troupe's own artifact store; empty: no store, private memory
-  std::string device = "cpu";        // "cpu", "cuda", "cuda:1"
+  std::filesystem::path store;  // troupe's own artifact store; empty: no store, private memory
+  std::string device = "cpu";   // "cpu", "cuda", "cuda:1"
   precision automatic_precision = precision::fp32;  // what `automatic` means on this CPU
   std::uint64_t max_artifact_bytes = 0;             // 0: unbounded
   const std::atomic<bool>* cancelled = nullptr;     // polled; a cancelled load fails with `cancelled`
@@ -48,8 +48,8 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
 
 // Other kinds of model can be linked in (tests do): the first factory that answers a value is used,
 // before the built-in formats. Register before the first load; not thread-safe.
-using factory = std::function<std::optional<result<std::unique_ptr<const model>>>(
-    const artifact_spec&, const load_options&)>;
+using factory = std::function<std::optional<result<std::unique_ptr<const model>>>(const artifact_spec&,
+                                                                                  const load_options&)>;
 void register_factory(std::string name, factory make);
 
 }  // namespace troupe::inference

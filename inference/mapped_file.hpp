@@ -1,6 +1,6 @@
 #pragma once
-// Read-only memory of a loaded model: a private mapping of a file that troupe owns, shared by all models of
-// this process that use the file; or, where there is no store, anonymous memory.
+// Read-only memory of a loaded model: a private mapping of a file that troupe owns, shared by all
+// models of this process that use the file; or, where there is no store, anonymous memory.
 //
 // Only files of the artifact store may be mapped: whoever truncates a mapped file kills the process.
 
@@ -18,7 +18,8 @@ namespace troupe::inference {
 // faults are not held up by one long unmap.
 class weight_memory {
  public:
-  // Maps `path`, or finds the mapping that this process has already (same device, inode, size and mtime).
+  // Maps `path`, or finds the mapping that this process has already (same device, inode, size and
+  // mtime).
   static result<std::shared_ptr<const weight_memory>> map(const std::filesystem::path& path);
   // Zeroed anonymous memory, charged to `account` until it is freed.
   static result<std::shared_ptr<weight_memory>> allocate(std::uint64_t size_bytes,

@@ -1,6 +1,7 @@
 #pragma once
-// The tagged allocator: every tensor byte allocated while a thread carries an account is charged to that
-// account until it is freed, on whatever thread. This is what the memory ledger calls private bytes.
+// The tagged allocator: every tensor byte allocated while a thread carries an account is charged to
+// that account until it is freed, on whatever thread. This is what the memory ledger calls private
+// bytes.
 
 #include <atomic>
 #include <cstdint>

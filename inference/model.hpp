@@ -43,9 +43,9 @@ using output = std::variant<std::monostate, classification, tensor, std::string>
 class prepared {
  public:
   virtual ~prepared() = default;
-  std::uint64_t batch_key = 0;   // only rows of one key may share a batch (shape, dtype)
-  std::uint32_t cost = 1;        // in the model's cost unit (tokens for text), >= 1
-  bool truncated = false;        // the input was longer than the model takes
+  std::uint64_t batch_key = 0;  // only rows of one key may share a batch (shape, dtype)
+  std::uint32_t cost = 1;       // in the model's cost unit (tokens for text), >= 1
+  bool truncated = false;       // the input was longer than the model takes
 };
 using prepared_ptr = std::unique_ptr<const prepared>;
 
@@ -55,12 +55,13 @@ class state {
   virtual ~state() = default;
 };
 
-// One row of a batch. `out` and `again` are the step's results; with `problem` set only this row failed.
+// One row of a batch. `out` and `again` are the step's results; with `problem` set only this row
+// failed.
 struct row {
   const prepared* in = nullptr;
   state* st = nullptr;  // null for one-shot models
   output out;
-  bool again = false;   // wants another step
+  bool again = false;  // wants another step
   std::string problem;
 };
 

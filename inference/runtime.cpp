@@ -87,11 +87,12 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
   if (file.empty() || !read_json_object(file, 64U << 10U, kept)) return false;
   std::string_view model, version, best;
   std::int64_t slots = 0, threads = 0, cores = 0;
-  if (kept.root["cpu_model"].get(model) || model != c.cpu_model || kept.root["torch_version"].get(version) ||
-      version != torch_version() || kept.root["cores"].get(cores) || cores != usable_cores() ||
-      kept.root["best"].get(best) || kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
-      kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) || slots < 1 ||
-      slots > 4096 || threads < 1 || threads > 4096)
+  if (kept.root["cpu_model"].get(model) || model != c.cpu_model ||
+      kept.root["torch_version"].get(version) || version != torch_version() ||
+      kept.root["cores"].get(cores) || cores != usable_cores() || kept.root["best"].get(best) ||
+      kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
+      kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) ||
+      slots < 1 || slots > 4096 || threads < 1 || threads > 4096)
     return false;
   c.best = best == "bf16" ? precision::bf16 : precision::fp32;
   c.slots = static_cast<int>(slots);
@@ -106,15 +107,20 @@ void keep(const std::filesystem::path& file, const calibration& c) {
   const auto temporary = file.string() + '.' + std::to_string(::getpid()) + ".tmp";
   std::ofstream out(temporary);
   char numbers[256];
-  std::snprintf(numbers, sizeof numbers,
-                "  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
-                "  \"bf16_gflops\": %.2f\n}\n",
-                c.slots, c.threads_per_slot, usable_cores(), c.fp32_gflops, c.bf16_gflops);
-  out << "{\n  \"cpu_model\": \"" << escaped(c.cpu_model) << "\",\n  \"torch_version\": \"" << escaped(torch_version())
-      << "\",\n  \"best\": \"" << (c.best == precision::bf16 ? "bf16" : "fp32") << "\",\n" << numbers;
+  std::snprintf(
+      numbers, sizeof numbers,
+      "  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
+      "  \"bf16_gflops\": %.2f\n}\n",
+      c.slots, c.threads_per_slot, usable_cores(), c.fp32_gflops, c.bf16_gflops);
+  out << "{\n  \"cpu_model\": \"" << escaped(c.cpu_model) << "\",\n  \"torch_version\": \""
+      << escaped(torch_version()) << "\",\n  \"best\": \""
+      << (c.best == precision::bf16 ? "bf16" : "fp32") << "\",\n"
+      << numbers;
   out.close();
-  if (out) std::filesystem::rename(temporary, file, ignored);
-  else std::filesystem::remove(temporary, ignored);
+  if (out)
+    std::filesystem::rename(temporary, file, ignored);
+  else
+    std::filesystem::remove(temporary, ignored);
 }
 
 using omp_set_threads = void (*)(int);
@@ -135,7 +141,8 @@ void initialise_runtime() {
 }
 
 void set_thread_intra_op_threads(int threads) {
-  // The first parallel region of a thread sets its number of threads to the default: let it do so first.
+  // The first parallel region of a thread sets its number of threads to the default: let it do so
+  // first.
   static_cast<void>(at::get_num_threads());
   // Not at::set_num_threads: that is the whole process's, and pins MKL's number for this thread too.
   static const auto set = find_omp_set_num_threads();
@@ -145,7 +152,8 @@ void set_thread_intra_op_threads(int threads) {
 bool prepare_openmp_environment() {
   // Idle OpenMP threads that spin take the core that another batch or an I/O thread needs.
   bool changed = false;
-  for (const auto& [name, value] : {std::pair{"OMP_WAIT_POLICY", "passive"}, std::pair{"GOMP_SPINCOUNT", "0"}}) {
+  for (const auto& [name, value] :
+       {std::pair{"OMP_WAIT_POLICY", "passive"}, std::pair{"GOMP_SPINCOUNT", "0"}}) {
     if (std::getenv(name) != nullptr) continue;
     ::setenv(name, value, 1);
     changed = true;
@@ -182,7 +190,8 @@ bool cuda_available() {
   // Opened only when a GPU is asked for: its libraries are some GB, and a CPU build has none of them.
   static const bool available = [] {
     if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) return false;
-    const auto* guard = c10::impl::device_guard_impl_registry[static_cast<std::size_t>(c10::DeviceType::CUDA)].load();
+    const auto* guard =
+        c10::impl::device_guard_impl_registry[static_cast<std::size_t>(c10::DeviceType::CUDA)].load();
     return guard != nullptr && guard->deviceCount() > 0;
   }();
   return available;

@@ -21,10 +21,10 @@ bool prepare_openmp_environment();
 
 struct calibration {
   precision best = precision::fp32;
-  int slots = 1;                // compute slots for many batches
+  int slots = 1;  // compute slots for many batches
   int threads_per_slot = 1;
   double fp32_gflops = 0, bf16_gflops = 0;  // a core, [768->3072] linear
-  bool measured_now = false;    // false: read back from `file`
+  bool measured_now = false;                // false: read back from `file`
   std::string cpu_model;
 };
 

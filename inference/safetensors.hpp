@@ -1,7 +1,7 @@
 #pragma once
-// The safetensors format: 8 bytes of header length, a JSON header, the tensors' bytes. The rules are those of
-// the reference implementation: every byte of the data belongs to exactly one tensor. Everything is checked
-// against the file's size before a byte of data is read.
+// The safetensors format: 8 bytes of header length, a JSON header, the tensors' bytes. The rules are
+// those of the reference implementation: every byte of the data belongs to exactly one tensor.
+// Everything is checked against the file's size before a byte of data is read.
 
 #include <cstdint>
 #include <filesystem>
@@ -20,7 +20,7 @@ struct stored_tensor {
   std::string name;
   std::string type;  // "F32", "BF16", ..
   std::vector<std::int64_t> shape;
-  std::uint64_t begin = 0, end = 0;  // bytes of the file
+  std::uint64_t begin = 0, end = 0;          // bytes of the file
   std::uint64_t elements() const noexcept {  // cannot overflow: checked when read
     std::uint64_t n = 1;
     for (const auto d : shape) n *= static_cast<std::uint64_t>(d);
@@ -33,12 +33,14 @@ struct safetensors_header {
   std::map<std::string, std::string> metadata;
 };
 
-// Reads and checks the header of a file, or of memory that holds a whole file. `what` names it in errors.
-result<safetensors_header> read_safetensors(int fd, std::uint64_t file_bytes, const std::filesystem::path& path);
+// Reads and checks the header of a file, or of memory that holds a whole file. `what` names it in
+// errors.
+result<safetensors_header> read_safetensors(int fd, std::uint64_t file_bytes,
+                                            const std::filesystem::path& path);
 result<safetensors_header> read_safetensors(std::span<const std::byte> file, const std::string& what);
 
-// The head of a file (length and JSON) for tensors whose `type` and `shape` are set; sets `begin` and `end`
-// in the order given, each tensor 64-byte aligned in the file by padding tensors named "__pad.N".
+// The head of a file (length and JSON) for tensors whose `type` and `shape` are set; sets `begin` and
+// `end` in the order given, each tensor 64-byte aligned in the file by padding tensors named "__pad.N".
 std::string make_safetensors_head(std::vector<stored_tensor>& tensors,
                                   const std::map<std::string, std::string>& metadata);
 

@@ -29,7 +29,8 @@ struct core {
 
 class classifier_instance final : public instance {
  public:
-  explicit classifier_instance(std::shared_ptr<const core> c) : core_(std::move(c)), lane_(core_->network->make_lane()) {}
+  explicit classifier_instance(std::shared_ptr<const core> c)
+      : core_(std::move(c)), lane_(core_->network->make_lane()) {}
 
   void step(std::span<row> rows) override {
     const account_scope charged(core_->account);
@@ -58,7 +59,8 @@ class text_classifier final : public model {
 
   result<prepared_ptr> prepare(const input& in) const override {
     const auto* text = std::get_if<std::string>(&in);
-    if (text == nullptr) return fail(error_code::unprocessable, "this model takes a text, not a tensor");
+    if (text == nullptr)
+      return fail(error_code::unprocessable, "this model takes a text, not a tensor");
     auto encoded = core_->tokens->encode(*text, info_.max_length);
     if (!encoded) return tl::unexpected(encoded.error());
     auto made = std::make_unique<prepared_text>();
@@ -68,16 +70,20 @@ class text_classifier final : public model {
     return made;
   }
 
-  std::unique_ptr<instance> make_instance() const override { return std::make_unique<classifier_instance>(core_); }
+  std::unique_ptr<instance> make_instance() const override {
+    return std::make_unique<classifier_instance>(core_);
+  }
 
   // Lengths are not compiled for, so a few buckets touch all code and scratch memory that there is.
-  std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items, std::uint32_t max_batch_cost) const override {
+  std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items,
+                                        std::uint32_t max_batch_cost) const override {
     std::vector<warm_bucket> buckets;
     const auto add = [&](std::uint32_t items, std::uint32_t length) {
       length = std::min(length, info_.max_length);
       items = std::max(1U, std::min({items, max_batch_items, max_batch_cost / std::max(1U, length)}));
-      const bool known = std::any_of(buckets.begin(), buckets.end(),
-                                     [&](const auto& b) { return b.items == items && b.length == length; });
+      const bool known = std::any_of(buckets.begin(), buckets.end(), [&](const auto& b) {
+        return b.items == items && b.length == length;
+      });
       if (!known) buckets.push_back({items, length});
     };
     add(1, 16);
@@ -124,12 +130,15 @@ result<opened> open_folder(const artifact_spec& spec, const load_options& option
   return opened{std::move(*config), std::move(*source), std::move(*plan)};
 }
 
-result<std::vector<std::string>> labels_of(const artifact_spec& spec, const bert_config& config, std::int64_t count) {
+result<std::vector<std::string>> labels_of(const artifact_spec& spec, const bert_config& config,
+                                           std::int64_t count) {
   const auto n = static_cast<std::size_t>(count);
   for (const auto* names : {&spec.labels, &config.labels}) {
     if (names->empty()) continue;
     if (names->size() != n)
-      return fail(error_code::unprocessable, std::to_string(names->size()) + " labels are named, the classifier has " + std::to_string(n));
+      return fail(
+          error_code::unprocessable,
+          std::to_string(names->size()) + " labels are named, the classifier has " + std::to_string(n));
     return *names;
   }
   std::vector<std::string> numbered;
@@ -137,13 +146,16 @@ result<std::vector<std::string>> labels_of(const artifact_spec& spec, const bert
   return numbered;
 }
 
-// The longest input: what was asked for, what the tokenizer says, what has positions; the least of them.
-result<std::uint32_t> length_of(const artifact_spec& spec, const bert_config& config, const tokenizer& tokens) {
+// The longest input: what was asked for, what the tokenizer says, what has positions; the least of
+// them.
+result<std::uint32_t> length_of(const artifact_spec& spec, const bert_config& config,
+                                const tokenizer& tokens) {
   auto length = static_cast<std::uint32_t>(config.positions);
   for (const auto limit : {spec.max_length, tokens.length_max()})
     if (limit != 0) length = std::min(length, limit);
   if (length <= tokens.special_count())
-    return fail(error_code::unprocessable, "a max_length of " + std::to_string(length) + " leaves no room for text");
+    return fail(error_code::unprocessable,
+                "a max_length of " + std::to_string(length) + " leaves no room for text");
   return length;
 }
 
@@ -157,7 +169,8 @@ result<std::uint64_t> estimate_text_classifier(const artifact_spec& spec, const 
   return layout_bytes(folder->plan.tensors, chosen_precision(spec, options)) + vocabulary + (1U << 20U);
 }
 
-result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec, const load_options& options) {
+result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec,
+                                                          const load_options& options) {
   auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
   auto labels = labels_of(spec, folder->config, folder->plan.labels);
@@ -166,8 +179,8 @@ result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& s
   if (!tokens) return tl::unexpected(tokens.error());
   if ((*tokens)->largest_id() >= folder->config.vocab_size)
     return fail(error_code::unprocessable,
-                "the tokenizer has ids up to " + std::to_string((*tokens)->largest_id()) + ", the model only " +
-                    std::to_string(folder->config.vocab_size) + " embeddings");
+                "the tokenizer has ids up to " + std::to_string((*tokens)->largest_id()) +
+                    ", the model only " + std::to_string(folder->config.vocab_size) + " embeddings");
   auto length = length_of(spec, folder->config, **tokens);
   if (!length) return tl::unexpected(length.error());
   auto version = fingerprint(spec);
@@ -184,12 +197,14 @@ result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& s
   const account_scope charged(made->account);
 
   const auto target = chosen_precision(spec, options);
-  auto weights = load_weights({folder->plan.tensors, target, spec.path, *version, options.store, made->account, options.cancelled},
+  auto weights = load_weights({folder->plan.tensors, target, spec.path, *version, options.store,
+                               made->account, options.cancelled},
                               folder->source);
   if (!weights) return tl::unexpected(weights.error());
   const auto still = fingerprint(spec);
   if (!still || *still != *version)
-    return fail(error_code::load_failed, spec.path.string() + " changed while it was loaded", "load it again");
+    return fail(error_code::load_failed, spec.path.string() + " changed while it was loaded",
+                "load it again");
 
   model_info info;
   info.architecture = folder->config.architecture;

@@ -8,6 +8,7 @@
 namespace troupe::inference {
 
 result<std::uint64_t> estimate_text_classifier(const artifact_spec& spec, const load_options& options);
-result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec, const load_options& options);
+result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec,
+                                                          const load_options& options);
 
 }  // namespace troupe::inference

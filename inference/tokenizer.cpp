@@ -29,16 +29,23 @@ void append_utf8(char32_t c, std::string& out) {
 
 void tokenizer::added_set::add(added_token token) {
   const auto first = token.content.front();
-  if (first < 64) ascii_low |= std::uint64_t{1} << first;
-  else if (first < 128) ascii_high |= std::uint64_t{1} << (first - 64);
+  if (first < 64)
+    ascii_low |= std::uint64_t{1} << first;
+  else if (first < 128)
+    ascii_high |= std::uint64_t{1} << (first - 64);
   auto& bucket = by_first[first];
-  const auto longer = [&](const added_token& other) { return other.content.size() >= token.content.size(); };
+  const auto longer = [&](const added_token& other) {
+    return other.content.size() >= token.content.size();
+  };
   bucket.insert(std::find_if_not(bucket.begin(), bucket.end(), longer), std::move(token));
 }
 
-const tokenizer::added_token* tokenizer::added_set::match(std::u32string_view text, std::size_t at) const {
+const tokenizer::added_token* tokenizer::added_set::match(std::u32string_view text,
+                                                          std::size_t at) const {
   const auto first = text[at];
-  if (first < 64 ? (ascii_low >> first & 1U) == 0 : first < 128 && (ascii_high >> (first - 64) & 1U) == 0) return nullptr;
+  if (first < 64 ? (ascii_low >> first & 1U) == 0
+                 : first < 128 && (ascii_high >> (first - 64) & 1U) == 0)
+    return nullptr;
   const auto bucket = by_first.find(first);
   if (bucket == by_first.end()) return nullptr;
   for (const auto& t : bucket->second)
@@ -58,11 +65,15 @@ std::u32string tokenizer::normalize(std::u32string_view text) const {
         break;
       case step::space_chinese:
         for (const auto c : current) {
-          if (!is_chinese(c)) next.push_back(c);
-          else next.append({U' ', c, U' '});
+          if (!is_chinese(c))
+            next.push_back(c);
+          else
+            next.append({U' ', c, U' '});
         }
         break;
-      case step::decompose: next = decompose(current); break;
+      case step::decompose:
+        next = decompose(current);
+        break;
       case step::strip_nonspacing:
         for (const auto c : current)
           if (!is_nonspacing_mark(c)) next.push_back(c);
@@ -148,8 +159,8 @@ class encoder {
     }
   }
 
-  // One character through the pre-tokenizers; a later one sees the words of an earlier one, which for these
-  // rules is the same as asking each rule in turn.
+  // One character through the pre-tokenizers; a later one sees the words of an earlier one, which for
+  // these rules is the same as asking each rule in turn.
   void put(char32_t c) {
     bool space = false, alone = false;
     kind k = kind::other;
@@ -159,7 +170,9 @@ class encoder {
           space = space || is_space(c);
           alone = alone || is_punctuation(c);
           break;
-        case tokenizer::splitter::whitespace: space = space || is_space(c); break;
+        case tokenizer::splitter::whitespace:
+          space = space || is_space(c);
+          break;
         case tokenizer::splitter::word:
           space = space || is_space(c);
           k = is_word_character(c) ? kind::word : kind::symbol;
@@ -175,8 +188,10 @@ class encoder {
 
   void flush() {
     if (characters_ == 0) return;
-    if (characters_ > t_.model_.word_characters_max()) ids_.push_back(t_.model_.unknown_id());
-    else t_.model_.encode(word_, ids_);
+    if (characters_ > t_.model_.word_characters_max())
+      ids_.push_back(t_.model_.unknown_id());
+    else
+      t_.model_.encode(word_, ids_);
     word_.clear();
     characters_ = 0;
   }
@@ -210,6 +225,8 @@ result<encoding> tokenizer::encode(std::string_view text, std::uint32_t length_m
   return out;
 }
 
-std::size_t tokenizer::memory_bytes() const noexcept { return sizeof *this + model_.memory_bytes(); }
+std::size_t tokenizer::memory_bytes() const noexcept {
+  return sizeof *this + model_.memory_bytes();
+}
 
 }  // namespace troupe::inference

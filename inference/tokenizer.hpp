@@ -1,6 +1,7 @@
 #pragma once
-// Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt: the ids are exactly those of the
-// `tokenizers` library. Anything that is not implemented is an error that names the component, never a guess.
+// Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt: the ids are exactly those
+// of the `tokenizers` library. Anything that is not implemented is an error that names the component,
+// never a guess.
 
 #include <cstdint>
 #include <filesystem>
@@ -25,11 +26,13 @@ class tokenizer {
  public:
   static result<std::shared_ptr<const tokenizer>> load(const std::filesystem::path& folder);
 
-  // At most `length_max` ids, special tokens included (which are kept). Time is linear in the text, and what
-  // lies behind the last id is only checked to be UTF-8.
+  // At most `length_max` ids, special tokens included (which are kept). Time is linear in the text, and
+  // what lies behind the last id is only checked to be UTF-8.
   result<encoding> encode(std::string_view text, std::uint32_t length_max) const;
 
-  std::uint32_t special_count() const noexcept { return static_cast<std::uint32_t>(prefix_.size() + suffix_.size()); }
+  std::uint32_t special_count() const noexcept {
+    return static_cast<std::uint32_t>(prefix_.size() + suffix_.size());
+  }
   std::int32_t largest_id() const noexcept { return largest_id_; }
   std::uint32_t length_max() const noexcept { return length_max_; }  // as its files say; 0: they do not
   std::size_t memory_bytes() const noexcept;

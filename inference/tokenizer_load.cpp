@@ -15,7 +15,8 @@ namespace dom = simdjson::dom;
 constexpr std::uint64_t tokenizer_bytes_max = 64U << 20U, config_bytes_max = 1U << 20U;
 constexpr std::size_t added_tokens_max = 100'000;
 
-tl::unexpected<error> unsupported(const fs::path& file, const std::string& component, const std::string& supported) {
+tl::unexpected<error> unsupported(const fs::path& file, const std::string& component,
+                                  const std::string& supported) {
   return fail(error_code::unprocessable, file.string() + ": " + component + " is not supported",
               supported.empty() ? std::string{} : "supported: " + supported);
 }
@@ -36,7 +37,6 @@ bool is_null(dom::element parent, std::string_view key) {
   return parent[key].get(value) || value.is_null();
 }
 
-
 }  // namespace
 
 class tokenizer_builder {
@@ -47,16 +47,19 @@ class tokenizer_builder {
     config_file_ = folder / "tokenizer_config.json";
     const bool has_config = file_exists(config_file_);
     if (has_config)
-      if (auto ok = read_json_object(config_file_, config_bytes_max, config); !ok) return tl::unexpected(ok.error());
+      if (auto ok = read_json_object(config_file_, config_bytes_max, config); !ok)
+        return tl::unexpected(ok.error());
 
     file_ = folder / "tokenizer.json";
     if (file_exists(file_)) {
       if (auto ok = from_json(); !ok) return tl::unexpected(ok.error());
     } else if (file_exists(folder / "vocab.txt")) {
       file_ = folder / "vocab.txt";
-      if (auto ok = from_vocabulary(has_config ? &config : nullptr); !ok) return tl::unexpected(ok.error());
+      if (auto ok = from_vocabulary(has_config ? &config : nullptr); !ok)
+        return tl::unexpected(ok.error());
     } else {
-      return fail(error_code::load_failed, folder.string() + " has neither tokenizer.json nor vocab.txt");
+      return fail(error_code::load_failed,
+                  folder.string() + " has neither tokenizer.json nor vocab.txt");
     }
     if (has_config) {
       std::uint64_t length = 0;  // absent, or 1e30 (a double): no limit
@@ -64,7 +67,8 @@ class tokenizer_builder {
         made_->length_max_ = static_cast<std::uint32_t>(length);
       made_->cut_left_ = text_of(config.root, "truncation_side", "right") == "left";
     }
-    if (made_->special_count() > 64) return malformed(file_, "its post-processor adds more than 64 tokens");
+    if (made_->special_count() > 64)
+      return malformed(file_, "its post-processor adds more than 64 tokens");
     return std::shared_ptr<const tokenizer>(std::move(made_));
   }
 
@@ -88,19 +92,23 @@ class tokenizer_builder {
     if (root["model"].get(m) || !m.is_object()) return malformed(file_, "'model' must be an object");
     dom::object vocabulary;
     auto type = text_of(m, "type");
-    if (type.empty() && !m["max_input_chars_per_word"].error()) type = "WordPiece";  // older files leave it out
-    if (type != "WordPiece") return unsupported(file_, "the model type '" + (type.empty() ? "?" : type) + "'", "WordPiece");
+    if (type.empty() && !m["max_input_chars_per_word"].error())
+      type = "WordPiece";  // older files leave it out
+    if (type != "WordPiece")
+      return unsupported(file_, "the model type '" + (type.empty() ? "?" : type) + "'", "WordPiece");
     if (m["vocab"].get(vocabulary)) return malformed(file_, "'model.vocab' must be an object");
     wordpiece::options o;
     o.unknown_token = text_of(m, "unk_token", "[UNK]");
     o.continuing_prefix = text_of(m, "continuing_subword_prefix", "##");
     std::uint64_t characters_max = 100;
     if (!m["max_input_chars_per_word"].get(characters_max))
-      o.word_characters_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(characters_max, 1U << 20U));
+      o.word_characters_max =
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(characters_max, 1U << 20U));
     made_->model_ = wordpiece(std::move(o), vocabulary.size() * 8);
     for (const auto [token, value] : vocabulary) {
       std::uint64_t id = 0;
-      if (value.get(id) || id > INT32_MAX) return malformed(file_, "'model.vocab' must map tokens to ids below 2^31");
+      if (value.get(id) || id > INT32_MAX)
+        return malformed(file_, "'model.vocab' must map tokens to ids below 2^31");
       made_->model_.add(token, static_cast<std::int32_t>(id));
     }
     return finish_model();
@@ -108,7 +116,8 @@ class tokenizer_builder {
 
   result<void> finish_model() {
     if (!made_->model_.finish())
-      return malformed(file_, "the unknown token '" + made_->model_.settings().unknown_token + "' is not in the vocabulary");
+      return malformed(file_, "the unknown token '" + made_->model_.settings().unknown_token +
+                                  "' is not in the vocabulary");
     made_->largest_id_ = made_->model_.largest_id();
     return {};
   }
@@ -137,12 +146,14 @@ class tokenizer_builder {
       made_->steps_.push_back(step::strip_marks);
     } else if (type == "Sequence") {
       dom::array all;
-      if (depth > 4 || n["normalizers"].get(all)) return malformed(file_, "'normalizers' must be a list");
+      if (depth > 4 || n["normalizers"].get(all))
+        return malformed(file_, "'normalizers' must be a list");
       for (const auto one : all)
         if (auto ok = normalizer(one, depth + 1); !ok) return ok;
       if (made_->steps_.size() > 32) return malformed(file_, "more than 32 normalizers");
     } else {
-      return unsupported(file_, "the normalizer '" + type + "'", "BertNormalizer, Lowercase, NFD, StripAccents, Sequence");
+      return unsupported(file_, "the normalizer '" + type + "'",
+                         "BertNormalizer, Lowercase, NFD, StripAccents, Sequence");
     }
     return {};
   }
@@ -158,12 +169,14 @@ class tokenizer_builder {
       made_->splitters_.push_back(splitter::word);
     } else if (type == "Sequence") {
       dom::array all;
-      if (depth > 4 || p["pretokenizers"].get(all)) return malformed(file_, "'pretokenizers' must be a list");
+      if (depth > 4 || p["pretokenizers"].get(all))
+        return malformed(file_, "'pretokenizers' must be a list");
       for (const auto one : all)
         if (auto ok = pre_tokenizer(one, depth + 1); !ok) return ok;
       if (made_->splitters_.size() > 32) return malformed(file_, "more than 32 pre-tokenizers");
     } else {
-      return unsupported(file_, "the pre-tokenizer '" + type + "'", "BertPreTokenizer, Whitespace, WhitespaceSplit, Sequence");
+      return unsupported(file_, "the pre-tokenizer '" + type + "'",
+                         "BertPreTokenizer, Whitespace, WhitespaceSplit, Sequence");
     }
     return {};
   }
@@ -172,8 +185,10 @@ class tokenizer_builder {
     const auto type = text_of(p, "type");
     if (type == "TemplateProcessing") return template_processing(p);
     if (type != "BertProcessing")
-      return unsupported(file_, "the post-processor '" + type + "'", "TemplateProcessing, BertProcessing");
-    for (const auto& [key, out] : {std::pair{"cls", &made_->prefix_}, std::pair{"sep", &made_->suffix_}}) {
+      return unsupported(file_, "the post-processor '" + type + "'",
+                         "TemplateProcessing, BertProcessing");
+    for (const auto& [key, out] :
+         {std::pair{"cls", &made_->prefix_}, std::pair{"sep", &made_->suffix_}}) {
       std::uint64_t id = 0;
       dom::array pair;
       if (p[key].get(pair) || pair.size() != 2 || pair.at(1).get(id) || id > INT32_MAX)
@@ -201,7 +216,8 @@ class tokenizer_builder {
       if (!part["type_id"].get(type_id) && type_id != 0)
         return unsupported(file_, "a post-processor with a type_id other than 0 for one text", {});
       if (sequence) {
-        if (seen || text_of(part, "id") != "A") return malformed(file_, "'post_processor.single' must hold $A once");
+        if (seen || text_of(part, "id") != "A")
+          return malformed(file_, "'post_processor.single' must hold $A once");
         seen = true;
         continue;
       }
@@ -212,7 +228,8 @@ class tokenizer_builder {
         return malformed(file_, "'post_processor.special_tokens' lacks '" + name + "'");
       for (const auto value : ids) {
         std::uint64_t id = 0;
-        if (value.get(id) || id > INT32_MAX) return malformed(file_, "'post_processor.special_tokens' must hold ids");
+        if (value.get(id) || id > INT32_MAX)
+          return malformed(file_, "'post_processor.special_tokens' must hold ids");
         add_special(seen ? made_->suffix_ : made_->prefix_, id);
       }
     }
@@ -228,21 +245,26 @@ class tokenizer_builder {
     for (const auto one : all) {
       std::uint64_t id = 0;
       const auto content = text_of(one, "content");
-      if (one["id"].get(id) || id > INT32_MAX) return malformed(file_, "'added_tokens' must hold ids below 2^31");
-      add_token(content, static_cast<std::int32_t>(id), flag_of(one, "normalized", !flag_of(one, "special", false)),
-                flag_of(one, "single_word", false), flag_of(one, "lstrip", false), flag_of(one, "rstrip", false));
+      if (one["id"].get(id) || id > INT32_MAX)
+        return malformed(file_, "'added_tokens' must hold ids below 2^31");
+      add_token(content, static_cast<std::int32_t>(id),
+                flag_of(one, "normalized", !flag_of(one, "special", false)),
+                flag_of(one, "single_word", false), flag_of(one, "lstrip", false),
+                flag_of(one, "rstrip", false));
     }
     return {};
   }
 
-  void add_token(const std::string& content, std::int32_t id, bool normalized, bool single_word, bool lstrip, bool rstrip) {
+  void add_token(const std::string& content, std::int32_t id, bool normalized, bool single_word,
+                 bool lstrip, bool rstrip) {
     auto text = decode_utf8(content);
     if (!text || text->empty()) return;
     if (normalized) *text = made_->normalize(*text);
     if (text->empty()) return;
     if (const auto known = made_->model_.id_of(content)) id = *known;  // as the reference does
     made_->largest_id_ = std::max(made_->largest_id_, id);
-    (normalized ? made_->normalized_ : made_->raw_).add({std::move(*text), id, single_word, lstrip, rstrip});
+    (normalized ? made_->normalized_ : made_->raw_)
+        .add({std::move(*text), id, single_word, lstrip, rstrip});
   }
 
   // The old layout of BERT checkpoints: one token a line, its number is its id.
@@ -250,7 +272,9 @@ class tokenizer_builder {
     auto text = read_small_file(file_, tokenizer_bytes_max);
     if (!text) return tl::unexpected(text.error());
     const dom::element* c = config ? &config->root : nullptr;
-    const auto option = [&](std::string_view key, bool otherwise) { return c ? flag_of(*c, key, otherwise) : otherwise; };
+    const auto option = [&](std::string_view key, bool otherwise) {
+      return c ? flag_of(*c, key, otherwise) : otherwise;
+    };
     // A special token is a text, or an object with its content.
     const auto token = [&](std::string_view key, const char* otherwise) {
       dom::element value;
@@ -270,13 +294,16 @@ class tokenizer_builder {
     }
     if (auto ok = finish_model(); !ok) return ok;
     const bool lower = option("do_lower_case", true);
-    bert_normalizer(true, option("tokenize_chinese_chars", true), option("strip_accents", lower), lower);
+    bert_normalizer(true, option("tokenize_chinese_chars", true), option("strip_accents", lower),
+                    lower);
     made_->splitters_.push_back(tokenizer::splitter::bert);
     const auto cls = token("cls_token", "[CLS]"), sep = token("sep_token", "[SEP]");
-    for (const auto& name : {cls, sep, token("unk_token", "[UNK]"), token("pad_token", "[PAD]"), token("mask_token", "[MASK]")}) {
+    for (const auto& name : {cls, sep, token("unk_token", "[UNK]"), token("pad_token", "[PAD]"),
+                             token("mask_token", "[MASK]")}) {
       const auto id = made_->model_.id_of(name);
       if (!id) {
-        if (name == cls || name == sep) return malformed(file_, "the token '" + name + "' is not in it");
+        if (name == cls || name == sep)
+          return malformed(file_, "the token '" + name + "' is not in it");
         continue;
       }
       add_token(name, *id, false, false, false, false);

@@ -17,7 +17,9 @@ std::string essential_line(std::string_view what) {
   line = line.substr(0, line.find('\n'));
   return std::string(line.substr(0, 500));
 }
-std::string essential_line(const c10::Error& e) { return essential_line(std::string_view(e.what_without_backtrace())); }
+std::string essential_line(const c10::Error& e) {
+  return essential_line(std::string_view(e.what_without_backtrace()));
+}
 
 std::unique_ptr<device_lane> make_torch_lane(const std::string& device) {
   auto lane = std::make_unique<torch_lane>();

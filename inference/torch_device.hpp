@@ -1,6 +1,6 @@
 #pragma once
-// Devices and errors as our Torch code uses them; included by that code only. No c10/cuda headers: they ask
-// for the CUDA toolkit, and everything needed has a device-neutral form.
+// Devices and errors as our Torch code uses them; included by that code only. No c10/cuda headers: they
+// ask for the CUDA toolkit, and everything needed has a device-neutral form.
 
 #include <memory>
 #include <stdexcept>
@@ -15,10 +15,13 @@
 
 namespace troupe::inference {
 
-// Weights are mapped read-only. from_blob() takes a pointer to non-const, so nothing may write through such a
-// tensor: our code uses in-place operations on tensors of its own only, and a mistake is a SIGSEGV at once.
+// Weights are mapped read-only. from_blob() takes a pointer to non-const, so nothing may write through
+// such a tensor: our code uses in-place operations on tensors of its own only, and a mistake is a
+// SIGSEGV at once.
 
-inline bool is_gpu(std::string_view device) { return device.starts_with("cuda"); }
+inline bool is_gpu(std::string_view device) {
+  return device.starts_with("cuda");
+}
 c10::Device torch_device(const std::string& device);
 
 // The first line of an error's message, without the stack of C++ frames.

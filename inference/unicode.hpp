@@ -1,6 +1,6 @@
 #pragma once
-// Unicode as the `tokenizers` library sees it. Its tables are older than utf8proc's, so the classes come from
-// unicode_tables.inc, which was made by asking it; decomposition is utf8proc's.
+// Unicode as the `tokenizers` library sees it. Its tables are older than utf8proc's, so the classes
+// come from unicode_tables.inc, which was made by asking it; decomposition is utf8proc's.
 
 #include <optional>
 #include <string>
@@ -14,9 +14,9 @@ std::optional<std::u32string> decode_utf8(std::string_view text);
 bool is_removed_by_cleaning(char32_t c) noexcept;  // controls, format characters, U+FFFD, NUL
 bool is_space(char32_t c) noexcept;                // Rust's char::is_whitespace
 bool is_nonspacing_mark(char32_t c) noexcept;
-bool is_mark(char32_t c) noexcept;                 // nonspacing, spacing or enclosing
-bool is_punctuation(char32_t c) noexcept;          // ASCII symbols count
-bool is_word_character(char32_t c) noexcept;       // \w
+bool is_mark(char32_t c) noexcept;            // nonspacing, spacing or enclosing
+bool is_punctuation(char32_t c) noexcept;     // ASCII symbols count
+bool is_word_character(char32_t c) noexcept;  // \w
 bool is_chinese(char32_t c) noexcept;
 
 void append_lower(char32_t c, std::u32string& out);

@@ -33,8 +33,8 @@ std::vector<stored_tensor> layout_of(const std::vector<planned_tensor>& plan, pr
 // Where converted bytes go: the store's temporary file, or private memory. Offsets only grow.
 using sink = std::function<result<void>(std::uint64_t offset, std::span<const std::byte>)>;
 
-
-result<std::vector<float>> read_row(const checkpoint& source, const std::string& name, std::uint64_t width) {
+result<std::vector<float>> read_row(const checkpoint& source, const std::string& name,
+                                    std::uint64_t width) {
   const auto at = source.find(name);
   std::vector<float> row(width);
   const auto type = number_type_of(at.tensor->type);
@@ -63,7 +63,8 @@ result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<
     if (is_cancelled(cancelled)) return cancelled_error();
     const auto n = std::min(step, total - at);
     const auto bytes = std::span(raw).first(n * width);
-    if (auto ok = read_exactly(from.file->fd.get(), from.tensor->begin + at * width, bytes, *from.path); !ok)
+    if (auto ok = read_exactly(from.file->fd.get(), from.tensor->begin + at * width, bytes, *from.path);
+        !ok)
       return ok;
     std::span<const std::byte> converted = bytes;
     if (!as_is) {
@@ -81,8 +82,9 @@ result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<
   return {};
 }
 
-result<void> convert_all(const std::vector<planned_tensor>& plan, const std::vector<stored_tensor>& layout,
-                         const checkpoint& source, const sink& out, cancel_flag cancelled) {
+result<void> convert_all(const std::vector<planned_tensor>& plan,
+                         const std::vector<stored_tensor>& layout, const checkpoint& source,
+                         const sink& out, cancel_flag cancelled) {
   for (std::size_t i = 0; i < plan.size(); ++i) {
     std::vector<float> row;
     if (!plan[i].plus_row.empty()) {
@@ -93,7 +95,8 @@ result<void> convert_all(const std::vector<planned_tensor>& plan, const std::vec
     auto offset = layout[i].begin;
     for (const auto& part : plan[i].parts) {
       const auto from = source.find(part);
-      if (auto ok = copy_part(from, layout[i].type == "BF16", row, offset, out, cancelled); !ok) return ok;
+      if (auto ok = copy_part(from, layout[i].type == "BF16", row, offset, out, cancelled); !ok)
+        return ok;
       offset += (layout[i].end - layout[i].begin) / plan[i].parts.size();
     }
   }
@@ -101,8 +104,8 @@ result<void> convert_all(const std::vector<planned_tensor>& plan, const std::vec
 }
 
 // The entry's tensors in the plan's order, or why it does not fit.
-result<std::vector<stored_tensor>> match(const std::vector<stored_tensor>& wanted, const safetensors_header& header,
-                                         const std::string& what) {
+result<std::vector<stored_tensor>> match(const std::vector<stored_tensor>& wanted,
+                                         const safetensors_header& header, const std::string& what) {
   std::unordered_map<std::string_view, const stored_tensor*> by_name;
   for (const auto& t : header.tensors) by_name.emplace(t.name, &t);
   std::vector<stored_tensor> out;
@@ -129,7 +132,8 @@ result<loaded_weights> map_entry(const fs::path& entry, const std::vector<stored
 }
 
 // Entries of other fingerprints of this source, and temporary files whose writer is gone.
-void remove_stale(const fs::path& entry, const std::string& source_key, const std::string& fingerprint) {
+void remove_stale(const fs::path& entry, const std::string& source_key,
+                  const std::string& fingerprint) {
   std::error_code ignored;
   const auto current = source_key + '-' + fingerprint;
   for (const auto& e : fs::directory_iterator(entry.parent_path(), ignored)) {
@@ -144,7 +148,8 @@ void remove_stale(const fs::path& entry, const std::string& source_key, const st
   }
 }
 
-// A file that appears under its name only when it is whole. Its lock tells others that it is being written.
+// A file that appears under its name only when it is whole. Its lock tells others that it is being
+// written.
 class temporary_file {
  public:
   static result<temporary_file> create(const fs::path& target) {
@@ -192,20 +197,23 @@ class temporary_file {
  private:
   temporary_file() = default;
   static tl::unexpected<error> refused(const fs::path& path, const std::string& why) {
-    return fail(error_code::internal, "the artifact store cannot be written (" + path.string() + ": " + why + ")");
+    return fail(error_code::internal,
+                "the artifact store cannot be written (" + path.string() + ": " + why + ")");
   }
   file_descriptor fd_;
   std::string path_;
 };
 
-result<void> write_entry(const weight_request& request, std::vector<stored_tensor> layout, const checkpoint& source,
-                         const fs::path& entry) {
+result<void> write_entry(const weight_request& request, std::vector<stored_tensor> layout,
+                         const checkpoint& source, const fs::path& entry) {
   auto file = temporary_file::create(entry);
   if (!file) return tl::unexpected(file.error());
   const auto head = make_safetensors_head(layout, {{"source", request.source.string()}});
   if (auto ok = file->reserve(layout.back().end); !ok) return ok;
   if (auto ok = file->write(0, std::as_bytes(std::span(head))); !ok) return ok;
-  const auto out = [&](std::uint64_t offset, std::span<const std::byte> bytes) { return file->write(offset, bytes); };
+  const auto out = [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+    return file->write(offset, bytes);
+  };
   if (auto ok = convert_all(request.plan, layout, source, out, request.cancelled); !ok) return ok;
   return file->publish(entry);
 }
@@ -243,8 +251,9 @@ std::filesystem::path store_entry(const weight_request& request) {
     for (const auto d : t.shape) plan.add(static_cast<std::uint64_t>(d));
     for (const auto& p : t.parts) plan.add(p);
   }
-  return request.store / (source_key(request) + '-' + request.fingerprint + '-' + plan.hex() + ".v" + layout_version +
-                          (request.target == precision::bf16 ? ".bf16" : ".fp32") + ".safetensors");
+  return request.store /
+         (source_key(request) + '-' + request.fingerprint + '-' + plan.hex() + ".v" + layout_version +
+          (request.target == precision::bf16 ? ".bf16" : ".fp32") + ".safetensors");
 }
 
 std::uint64_t layout_bytes(const std::vector<planned_tensor>& plan, precision target) {
@@ -254,14 +263,17 @@ std::uint64_t layout_bytes(const std::vector<planned_tensor>& plan, precision ta
 }
 
 result<void> check_plan(const std::vector<planned_tensor>& plan, const checkpoint& source) {
-  const auto check = [&](const std::string& name, std::vector<std::int64_t> shape, bool only_width) -> result<void> {
+  const auto check = [&](const std::string& name, std::vector<std::int64_t> shape,
+                         bool only_width) -> result<void> {
     const auto at = source.find(name);
-    if (at.tensor == nullptr) return fail(error_code::unprocessable, "the checkpoint lacks tensor '" + name + "'");
+    if (at.tensor == nullptr)
+      return fail(error_code::unprocessable, "the checkpoint lacks tensor '" + name + "'");
     const bool fits = only_width ? at.tensor->shape.size() == 2 && at.tensor->shape[0] >= 1 &&
                                        at.tensor->shape[1] == shape.back()
                                  : at.tensor->shape == shape;
     if (!fits)
-      return fail(error_code::unprocessable, "tensor '" + name + "' has shape " + shape_text(at.tensor->shape),
+      return fail(error_code::unprocessable,
+                  "tensor '" + name + "' has shape " + shape_text(at.tensor->shape),
                   "config.json asks for " + shape_text(shape));
     if (number_type_of(at.tensor->type) == number_type::none)
       return fail(error_code::unprocessable, "tensor '" + name + "' has dtype " + at.tensor->type,

@@ -1,7 +1,8 @@
 #pragma once
-// From a checkpoint's tensors to the one layout that our architectures run on: names of ours, one precision,
-// q, k and v in one matrix, 64-byte aligned, in the order of use. Made once and kept in troupe's store, from
-// where it is mapped; without a store, or where it cannot be written, made in private memory.
+// From a checkpoint's tensors to the one layout that our architectures run on: names of ours, one
+// precision, q, k and v in one matrix, 64-byte aligned, in the order of use. Made once and kept in
+// troupe's store, from where it is mapped; without a store, or where it cannot be written, made in
+// private memory.
 
 #include <filesystem>
 #include <memory>
@@ -18,9 +19,9 @@ namespace troupe::inference {
 struct planned_tensor {
   std::string name;
   std::vector<std::int64_t> shape;
-  bool full_precision = false;      // F32 whatever the model's precision is
-  std::vector<std::string> parts;   // names in the checkpoint; each has shape[0] / parts.size() rows
-  std::string plus_row;             // the first row of this tensor is added to every row; empty: none
+  bool full_precision = false;     // F32 whatever the model's precision is
+  std::vector<std::string> parts;  // names in the checkpoint; each has shape[0] / parts.size() rows
+  std::string plus_row;            // the first row of this tensor is added to every row; empty: none
 };
 
 // What a layout is made of, and where it may be kept.
@@ -40,8 +41,9 @@ struct loaded_weights {
   std::string notes;                   // why it is not in the store, if it should be
 };
 
-// The store's entry is used when it fits the plan and the fingerprint; `source` (whose plan was checked) is
-// only read when not. A store that cannot be written is no error: then the weights are private.
+// The store's entry is used when it fits the plan and the fingerprint; `source` (whose plan was
+// checked) is only read when not. A store that cannot be written is no error: then the weights are
+// private.
 result<loaded_weights> load_weights(const weight_request& request, const checkpoint& source);
 
 // Bytes of the layout, at most.

@@ -1,6 +1,7 @@
 #pragma once
-// The directory of a ZIP file, checked before a native reader sees the file: every entry lies inside it and
-// none claims more memory than it may. Contents are not read here. ZIP64 included; no other parts of a set.
+// The directory of a ZIP file, checked before a native reader sees the file: every entry lies inside it
+// and none claims more memory than it may. Contents are not read here. ZIP64 included; no other parts
+// of a set.
 
 #include <cstdint>
 #include <filesystem>
@@ -23,7 +24,8 @@ struct zip_limits {
   std::uint64_t deflated_bytes_max = 256U << 20U;  // of all compressed entries together, unpacked
 };
 
-result<std::vector<zip_entry>> read_zip_directory(const opened_file& file, const std::filesystem::path& path,
+result<std::vector<zip_entry>> read_zip_directory(const opened_file& file,
+                                                  const std::filesystem::path& path,
                                                   const zip_limits& limits = {});
 
 }  // namespace troupe::inference

@@ -37,7 +37,8 @@ class bert : public testing::TestWithParam<std::string> {
   std::unique_ptr<const model> load_one(precision p = precision::fp32, const std::string& name = "") {
     load_options options;
     options.store = store_.path();
-    auto made = load(spec_of(fixtures() / "inference" / "bert" / (name.empty() ? GetParam() : name), p), options);
+    auto made = load(spec_of(fixtures() / "inference" / "bert" / (name.empty() ? GetParam() : name), p),
+                     options);
     if (!made) throw std::runtime_error(made.error().message + " / " + made.error().detail);
     return std::move(*made);
   }
@@ -59,7 +60,9 @@ std::vector<std::vector<float>> run(const model& m, const std::vector<std::strin
   return out;
 }
 
-std::size_t best_of(const auto& p) { return static_cast<std::size_t>(std::max_element(p.begin(), p.end()) - p.begin()); }
+std::size_t best_of(const auto& p) {
+  return static_cast<std::size_t>(std::max_element(p.begin(), p.end()) - p.begin());
+}
 
 TEST_P(bert, agrees_with_transformers_in_fp32) {
   const auto m = load_one();
@@ -71,7 +74,9 @@ TEST_P(bert, agrees_with_transformers_in_fp32) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     ASSERT_EQ(together[i].size(), rows[i].probabilities.size());
     for (std::size_t k = 0; k < together[i].size(); ++k)
-      EXPECT_NEAR(together[i][k], rows[i].probabilities[k], 1e-5 * std::max(0.1, rows[i].probabilities[k])) << rows[i].text;
+      EXPECT_NEAR(together[i][k], rows[i].probabilities[k],
+                  1e-5 * std::max(0.1, rows[i].probabilities[k]))
+          << rows[i].text;
   }
 }
 
@@ -97,12 +102,14 @@ TEST_P(bert, a_row_does_not_depend_on_its_neighbours) {
   const auto together = run(*m, texts);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto alone = run(*m, {texts[i]}).front();
-    for (std::size_t k = 0; k < alone.size(); ++k) EXPECT_NEAR(alone[k], together[i][k], 2e-6) << texts[i];
+    for (std::size_t k = 0; k < alone.size(); ++k)
+      EXPECT_NEAR(alone[k], together[i][k], 2e-6) << texts[i];
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(checkpoints, bert,
-                         testing::Values("gelu", "gelu_new", "one_layer_relu", "legacy_shards", "distil"),
+                         testing::Values("gelu", "gelu_new", "one_layer_relu", "legacy_shards",
+                                         "distil"),
                          [](const auto& i) { return i.param; });
 
 class classifier : public bert {};

@@ -5,7 +5,9 @@
 namespace troupe::inference::tests {
 namespace {
 
-fs::path sharded() { return fixtures() / "inference" / "bert" / "legacy_shards"; }
+fs::path sharded() {
+  return fixtures() / "inference" / "bert" / "legacy_shards";
+}
 
 TEST(checkpoint, finds_tensors_in_all_shards) {
   const auto c = checkpoint::open(sharded(), 0);
@@ -20,9 +22,11 @@ TEST(checkpoint, has_a_largest_size) {
 }
 
 TEST(checkpoint, an_index_names_files_of_its_folder_only) {
-  for (const char* name : {"../x.safetensors", "/etc/passwd", "a/b.safetensors", "..", ".", "", "x.bin"}) {
+  for (const char* name :
+       {"../x.safetensors", "/etc/passwd", "a/b.safetensors", "..", ".", "", "x.bin"}) {
     scratch_folder scratch;
-    write_file(scratch.path() / "model.safetensors.index.json", std::string(R"({"weight_map":{"w":")") + name + "\"}}");
+    write_file(scratch.path() / "model.safetensors.index.json",
+               std::string(R"({"weight_map":{"w":")") + name + "\"}}");
     const auto c = checkpoint::open(scratch.path(), 0);
     ASSERT_FALSE(c) << name;
     EXPECT_EQ(c.error().code, error_code::unprocessable) << name;
@@ -41,7 +45,8 @@ TEST(checkpoint, a_missing_shard_is_named) {
 TEST(checkpoint, a_tensor_in_two_shards_is_refused) {
   scratch_folder scratch;
   copy_folder(sharded(), scratch.path());
-  fs::copy_file(scratch.path() / "model-00001-of-00002.safetensors", scratch.path() / "model-00002-of-00002.safetensors",
+  fs::copy_file(scratch.path() / "model-00001-of-00002.safetensors",
+                scratch.path() / "model-00002-of-00002.safetensors",
                 fs::copy_options::overwrite_existing);
   const auto c = checkpoint::open(scratch.path(), 0);
   ASSERT_FALSE(c);

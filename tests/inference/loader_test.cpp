@@ -191,17 +191,20 @@ TEST_F(loader, a_truncated_weights_file_is_an_error) {
 }
 
 TEST_F(loader, factories_come_first) {
-  register_factory("test", [](const artifact_spec& spec, const load_options&)
-                               -> std::optional<result<std::unique_ptr<const model>>> {
-    if (spec.path != "made-up") return std::nullopt;
-    return result<std::unique_ptr<const model>>(fail(error_code::conflict, "from the factory"));
-  });
+  register_factory(
+      "test",
+      [](const artifact_spec& spec,
+         const load_options&) -> std::optional<result<std::unique_ptr<const model>>> {
+        if (spec.path != "made-up") return std::nullopt;
+        return result<std::unique_ptr<const model>>(fail(error_code::conflict, "from the factory"));
+      });
   EXPECT_EQ(load(spec_of("made-up"), {}).error().code, error_code::conflict);
-  register_factory("throws", [](const artifact_spec& spec, const load_options&)
-                                 -> std::optional<result<std::unique_ptr<const model>>> {
-    if (spec.path == "thrown") throw 7;
-    return std::nullopt;
-  });
+  register_factory("throws",
+                   [](const artifact_spec& spec,
+                      const load_options&) -> std::optional<result<std::unique_ptr<const model>>> {
+                     if (spec.path == "thrown") throw 7;
+                     return std::nullopt;
+                   });
   EXPECT_EQ(load(spec_of("thrown"), {}).error().code, error_code::load_failed);
 }
 

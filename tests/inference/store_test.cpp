@@ -131,7 +131,8 @@ TEST_F(store, that_is_full_is_told_and_done_without) {
     const rlimit limit{20'000, 20'000};
     ::setrlimit(RLIMIT_FSIZE, &limit);
     auto m = try_load();
-    const bool fine = m && (*m)->memory().mappings.empty() && (*m)->info().notes.find("private memory") != std::string::npos &&
+    const bool fine = m && (*m)->memory().mappings.empty() &&
+                      (*m)->info().notes.find("private memory") != std::string::npos &&
                       entries(folder()).empty() && answer(**m).size() == 3;
     ::_exit(fine ? 0 : 1);
   }

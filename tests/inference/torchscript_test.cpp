@@ -26,7 +26,9 @@ std::vector<float> values_of(const output& out) {
 class torchscript : public testing::Test {
  protected:
   static void SetUpTestSuite() { initialise_runtime(); }
-  static artifact_spec spec(const std::string& name) { return spec_of(fixtures() / "torchscript" / (name + ".pt")); }
+  static artifact_spec spec(const std::string& name) {
+    return spec_of(fixtures() / "torchscript" / (name + ".pt"));
+  }
   static std::unique_ptr<const model> load_one(const artifact_spec& s) {
     auto m = load(s, {});
     if (!m) throw std::runtime_error(m.error().message);
@@ -51,7 +53,8 @@ TEST_F(torchscript, stacks_rows_and_splits_the_output) {
   EXPECT_EQ(m->info().architecture, "TorchScript");
   EXPECT_FALSE(m->info().accepts_text);
   EXPECT_EQ(m->info().parameters, 15);
-  auto b = batch_of(*m, {floats({4}, {1, 1, 1, 1}), floats({4}, {0, 0, 0, 0}), floats({4}, {1, 2, 3, 4})});
+  auto b =
+      batch_of(*m, {floats({4}, {1, 1, 1, 1}), floats({4}, {0, 0, 0, 0}), floats({4}, {1, 2, 3, 4})});
   m->make_instance()->step(b.rows);
   EXPECT_EQ(values_of(b.rows[0].out), (std::vector<float>{4, 9, 14}));
   EXPECT_EQ(values_of(b.rows[1].out), (std::vector<float>{0, 1, 2}));
@@ -71,7 +74,8 @@ TEST_F(torchscript, rows_of_other_shapes_have_another_key) {
 
 TEST_F(torchscript, every_type_and_scalars_come_back) {
   const auto m = load_one(spec("echo"));
-  for (const auto type : {dtype::f32, dtype::f64, dtype::f16, dtype::bf16, dtype::i64, dtype::i32, dtype::i16, dtype::i8, dtype::u8}) {
+  for (const auto type : {dtype::f32, dtype::f64, dtype::f16, dtype::bf16, dtype::i64, dtype::i32,
+                          dtype::i16, dtype::i8, dtype::u8}) {
     tensor t;
     t.type = type;
     t.shape = {3};
