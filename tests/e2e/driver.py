@@ -129,13 +129,13 @@ class Server:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def stop(self, sig: int = signal.SIGTERM, limit_s: float = 30) -> int:
-        """Sends the signal and gives the exit status."""
+    def stop(self, sig: int | None = signal.SIGTERM, limit_s: float = 30) -> int:
+        """Sends the signal (None: it has been sent) and gives the exit status."""
         if self in Server.live:
             Server.live.remove(self)
         if self.process is None:
             return 0
-        if self.process.poll() is None:
+        if sig is not None and self.process.poll() is None:
             self.process.send_signal(sig)
         try:
             return self.process.wait(limit_s * SLOW)

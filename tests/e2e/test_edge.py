@@ -170,7 +170,7 @@ def test_methods(server):
         answer = server.request(method, path)
         check_envelope(answer, 405, "METHOD_NOT_ALLOWED")
         assert {m.strip() for m in answer.headers["Allow"].split(",")} >= allowed
-    for path in ("/nothing", "/models/m/nothing", "/predict/more", "//", "/health/"):
+    for path in ("/nothing", "/models/m/nothing", "/predict/more", "//", "/healthy"):
         assert server.get(path).status_code in (404, 405, 400), path
     answer = server.request("HEAD", "/health")
     assert answer.status_code == 200 and answer.content == b""

@@ -60,7 +60,7 @@ def test_sigterm_finishes_what_is_in_flight(serve, testserver, artifact):
         server.until(lambda: server.model("m")["access_count"] >= 4)
         server.process.send_signal(signal.SIGTERM)
         assert [f.result().status_code for f in inside] == [200] * 4
-    assert server.stop() == 0
+    assert server.stop(None) == 0
 
 
 def test_sigterm_refuses_new_work(serve, testserver, artifact):
@@ -81,7 +81,7 @@ def test_sigterm_refuses_new_work(serve, testserver, artifact):
         except ConnectionError:
             pass  # closed: refused as well
         assert inside.result().status_code == 200
-    assert server.stop() == 0
+    assert server.stop(None) == 0
 
 
 def test_sigterm_grace_is_bounded(serve, testserver, artifact):

@@ -98,7 +98,8 @@ class test_instance final : public instance {
     auto largest = c.largest_batch.load();
     while (largest < rows.size() && !c.largest_batch.compare_exchange_weak(largest, rows.size())) {}
     misbehave(rows);
-    if (order_.what == kind::sleep || order_.what == kind::step) std::this_thread::sleep_for(order_.pause);
+    const bool warm = static_cast<const test_input&>(*rows.front().in).warm;
+    if (!warm && (order_.what == kind::sleep || order_.what == kind::step)) std::this_thread::sleep_for(order_.pause);
     for (auto& r : rows) {
       if (order_.what == kind::step) {
         advance(r);
