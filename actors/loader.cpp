@@ -3,9 +3,10 @@
 #include <chrono>
 
 #include <pthread.h>
-#include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "actors/slot.hpp"
 #include "inference/memory.hpp"
 #include "inference/runtime.hpp"
 
@@ -13,31 +14,19 @@ namespace troupe::actors {
 
 namespace {
 
-// docs/experiments.md, b: only the idle class lets a waking thread in at once.
-void enter_idle_class() {
-  sched_param none{};
-  sched_setscheduler(0, SCHED_IDLE, &none);
-}
+// docs/experiments.md, b: at nice 10 a load is hardly felt and still moves on a machine whose cores are taken. The
+// idle class is a trap: starved inside mmap it holds the address space's lock against everybody.
+constexpr int gentle_nice = 10;
+
+void be_gentle() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice); }
 
 std::string run_smallest_bucket(const inference::model& m, inference::instance& instance) {
   const auto buckets = m.warm_buckets(1, ~0u);
   if (buckets.empty()) return {};
-  std::vector<inference::prepared_ptr> inputs;
-  std::vector<inference::row> rows(buckets.front().items);
-  for (auto& row : rows) {
-    inputs.push_back(m.warm_input(buckets.front()));
-    if (!inputs.back()) return {};
-    row.in = inputs.back().get();
-  }
-  try {
-    inference::set_thread_intra_op_threads(1);
-    instance.step(rows);
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  for (const auto& row : rows)
-    if (!row.problem.empty()) return row.problem;
-  return {};
+  warm_rows warm;
+  auto rows = warm.make(m, buckets.front());
+  inference::set_thread_intra_op_threads(1);
+  return run_rows(instance, rows);
 }
 
 std::shared_ptr<load_outcome> load_and_warm(const load_order& order, inference::load_options options) {
@@ -74,7 +63,7 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
   pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
   if (gentle) {
     gentle->store(static_cast<int>(gettid()));
-    enter_idle_class();
+    be_gentle();
   }
   return {
       [options](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
@@ -94,15 +83,14 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
                    const std::function<void(std::shared_ptr<load_outcome>)>& done) {
         auto outcome = load_and_warm(*order, options);
         done(std::move(outcome));
-        if (gentle) enter_idle_class();  // it may have been hurried
+        if (gentle) be_gentle();  // it may have been hurried
       },
   };
 }
 
 void hurry(const std::atomic<int>& gentle) {
   const int thread = gentle.load();
-  sched_param none{};
-  if (thread != 0) sched_setscheduler(thread, SCHED_OTHER, &none);
+  if (thread != 0) setpriority(PRIO_PROCESS, static_cast<id_t>(thread), 0);
 }
 
 reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer) {

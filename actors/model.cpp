@@ -161,12 +161,8 @@ batch_ptr form_warm_batch(model_state& st) {
   }
   const auto bucket = st.warm->left.front();
   st.warm->left.erase(st.warm->left.begin());
-  for (std::uint32_t i = 0; i < bucket.items; ++i) {
-    auto in = st.me->model->warm_input(bucket);
-    if (!in) return nullptr;
-    b->cost += in->cost;
-    b->warm_inputs.push_back(std::move(in));
-  }
+  b->bucket = bucket;
+  b->cost = std::uint64_t{bucket.items} * bucket.length;
   return b;
 }
 
@@ -175,7 +171,7 @@ void finish_warm_batch(self_ptr self, batch& b) {
   b.warm_place.reset();
   if (!st.warm) return;
   --st.warm->running;
-  st.warm->requests += static_cast<std::uint32_t>(b.warm_inputs.size());
+  st.warm->requests += b.bucket->items;
   st.warm->busy += b.took;
   if (!b.failure.empty()) {
     st.warm->failure = b.failure;

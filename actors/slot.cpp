@@ -64,13 +64,36 @@ void answer(batch& b, item& it, inference::row& row, std::uint32_t infer_us, std
 
 }  // namespace
 
+std::vector<inference::row> warm_rows::make(const inference::model& m, const inference::warm_bucket& bucket) {
+  std::vector<inference::row> rows;
+  for (std::uint32_t i = 0; i < bucket.items; ++i) {
+    auto in = m.warm_input(bucket);
+    if (!in) return {};
+    states.push_back(m.open_state(*in));
+    auto& row = rows.emplace_back();
+    row.in = in.get();
+    row.st = states.back().get();
+    inputs.push_back(std::move(in));
+  }
+  return rows;
+}
+
+std::string run_rows(inference::instance& instance, std::span<inference::row> rows) {
+  auto failure = step(instance, rows);
+  for (const auto& row : rows)
+    if (failure.empty()) failure = row.problem;
+  return failure;
+}
+
 void run_batch(batch& b) {
   const auto started = steady_clock::now();
-  std::vector<inference::row> rows(b.warm() ? b.warm_inputs.size() : b.items.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (b.warm()) {
-      rows[i].in = b.warm_inputs[i].get();
-    } else {
+  warm_rows warm;
+  std::vector<inference::row> rows;
+  if (b.warm()) {
+    rows = warm.make(*b.owner->model, *b.bucket);
+  } else {
+    rows.resize(b.items.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
       rows[i].in = b.items[i]->in.get();
       rows[i].st = b.items[i]->state.get();
     }
@@ -85,8 +108,8 @@ void run_batch(batch& b) {
   }
   if (b.instance) {
     inference::set_thread_intra_op_threads(static_cast<int>(b.threads));
-    failure = step(*b.instance, rows);
-    if (!failure.empty() && rows.size() > 1 && !b.owner->model->info().stateful) {
+    failure = b.warm() ? run_rows(*b.instance, rows) : step(*b.instance, rows);
+    if (!b.warm() && !failure.empty() && rows.size() > 1 && !b.owner->model->info().stateful) {
       for (auto& row : rows) {
         row.out = {};
         row.problem = step(*b.instance, {&row, 1});

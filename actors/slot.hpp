@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,7 @@ struct batch {
   resident_ptr owner;
   std::vector<item_ptr> items;                   // empty for a warm-up
   std::vector<job_ptr> jobs;                     // of the items; stays as it is while the batch runs
-  std::vector<inference::prepared_ptr> warm_inputs;
+  std::optional<inference::warm_bucket> bucket;  // of a warm-up
   std::unique_ptr<ticket> warm_place;            // an explicit warm-up keeps its model from being evicted
   std::unique_ptr<inference::instance> instance; // null: the slot's thread makes one
   std::uint64_t cost = 0;
@@ -29,8 +31,18 @@ struct batch {
   std::uint64_t epoch = 0;                       // of the slot's thread that ran it
   std::uint32_t slot_index = 0;
   std::string failure;                           // the batch threw as a whole
-  bool warm() const noexcept { return !warm_inputs.empty(); }
+  bool warm() const noexcept { return bucket.has_value(); }
 };
+
+// The rows of one warm-up bucket, with states where the model keeps them.
+struct warm_rows {
+  std::vector<inference::prepared_ptr> inputs;
+  std::vector<std::unique_ptr<inference::state>> states;
+  // Empty when the model has no such input.
+  std::vector<inference::row> make(const inference::model& m, const inference::warm_bucket& bucket);
+};
+// Runs them; empty on success, else what the model said. Never throws.
+std::string run_rows(inference::instance& instance, std::span<inference::row> rows);
 
 // Runs a batch on this thread and answers its rows: outputs go to their jobs, rows that want another step stay
 // in batch::items. If a batch of several one-shot rows throws, each is run alone, so that a bad row costs only

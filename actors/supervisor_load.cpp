@@ -203,7 +203,7 @@ resident_ptr supervisor_core::make_resident(record& r, lease_id lease, load_outc
         caf::anon_send(reclaimer, reclaim_atom::value, std::move(order));
       });
   made->on_emptied = [self, lease] { caf::anon_send(self, emptied_atom::value, lease); };
-  made->actor = self_->spawn<caf::lazy_init>(
+  made->actor = self_->spawn(
       model, made, world_.device, r.priority,
       std::make_shared<std::unique_ptr<inference::instance>>(std::move(outcome.first_instance)),
       std::function<void(std::string)>([self, lease](std::string why) {
