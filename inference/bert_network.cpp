@@ -14,23 +14,26 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/mul.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/sigmoid.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
+#include "inference/fused_linear.hpp"
 #include "inference/torch_device.hpp"
 
 namespace troupe::inference {
 namespace {
+
+// In bf16 two batched products are faster than the flash kernel from here on (docs/experiments.md, c).
+constexpr std::int64_t math_attention_length_min = 48;
 
 struct linear {
   at::Tensor weight, bias;
@@ -54,6 +57,20 @@ struct packed {
   std::vector<group> groups;
   std::vector<std::size_t> order;  // order[i]: which text is the i-th
 };
+
+after_linear after(activation a) {
+  switch (a) {
+    case activation::gelu:
+      return after_linear::gelu;
+    case activation::gelu_tanh:
+      return after_linear::gelu_tanh;
+    case activation::relu:
+      return after_linear::relu;
+    case activation::silu:
+      return after_linear::silu;
+  }
+  return after_linear::nothing;
+}
 
 using texts_span = std::span<const std::span<const std::int32_t>>;
 
@@ -150,21 +167,12 @@ class network final : public bert_network {
   }
 
  private:
-  at::Tensor activate(at::Tensor x) const {
-    switch (config_.act) {
-      case activation::gelu:
-        return at::gelu_(x);
-      case activation::gelu_tanh:
-        return at::gelu_(x, "tanh");
-      case activation::relu:
-        return at::relu_(x);
-      case activation::silu:
-        return at::silu_(x);
-    }
-    return x;
+  static at::Tensor apply(const linear& l, const at::Tensor& x,
+                          after_linear after = after_linear::nothing) {
+    return fused_linear(x, l.weight, l.bias, after);
   }
-  static at::Tensor apply(const linear& l, const at::Tensor& x) {
-    return at::linear(x, l.weight, l.bias);
+  static at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual) {
+    return fused_linear_add(x, l.weight, l.bias, residual);
   }
   at::Tensor normalize(const norm& n, const at::Tensor& x) const {
     return at::layer_norm(x, {config_.hidden_size}, n.weight, n.bias, config_.norm_epsilon);
@@ -179,15 +187,23 @@ class network final : public bert_network {
                         first * stride + part * config_.hidden_size);
   }
 
+  // Which kernel runs depends on the text's own length only, so that its neighbours cannot change its
+  // answer.
   at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                     const group& g) const {
-    std::optional<at::Tensor> mask;
-    if (g.mask.defined()) mask = g.mask.expand({g.rows, 1, q.size(2), g.length});
-    const auto out =
-        is_gpu(device_)
-            ? at::scaled_dot_product_attention(q, k, v, mask)
-            : std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, false, mask));
-    return out.transpose(1, 2).reshape({g.rows * q.size(2), config_.hidden_size});
+    const auto queries = q.size(2);
+    at::Tensor out;
+    if (is_gpu(device_)) {
+      std::optional<at::Tensor> mask;
+      if (g.mask.defined()) mask = g.mask.expand({g.rows, 1, queries, g.length});
+      out = at::scaled_dot_product_attention(q, k, v, mask);
+    } else if (q.scalar_type() == at::kBFloat16 && queries >= math_attention_length_min) {
+      const auto scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
+      out = at::matmul(at::softmax(at::matmul(at::mul(q, scale), k.transpose(-1, -2)), -1), v);
+    } else {
+      out = std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(q, k, v));
+    }
+    return out.transpose(1, 2).reshape({g.rows * queries, config_.hidden_size});
   }
 
   at::Tensor attention(const layer& l, const at::Tensor& x, const packed& p) const {
@@ -205,8 +221,8 @@ class network final : public bert_network {
   at::Tensor last_attention(const layer& l, const at::Tensor& x, const at::Tensor& x_first,
                             const packed& p) const {
     const auto h = config_.hidden_size;
-    const auto q = at::linear(x_first, l.qkv.weight.narrow(0, 0, h), l.qkv.bias.narrow(0, 0, h));
-    const auto kv = at::linear(x, l.qkv.weight.narrow(0, h, 2 * h), l.qkv.bias.narrow(0, h, 2 * h));
+    const auto q = fused_linear(x_first, l.qkv.weight.narrow(0, 0, h), l.qkv.bias.narrow(0, 0, h));
+    const auto kv = fused_linear(x, l.qkv.weight.narrow(0, h, 2 * h), l.qkv.bias.narrow(0, h, 2 * h));
     std::vector<at::Tensor> parts;
     parts.reserve(p.groups.size());
     for (const auto& g : p.groups)
@@ -218,8 +234,8 @@ class network final : public bert_network {
 
   // What follows attention: [n, hidden] in, [n, hidden] out, token by token.
   at::Tensor finish_layer(const layer& l, const at::Tensor& context, const at::Tensor& x) const {
-    const auto middle = normalize(l.norm1, apply(l.out, context).add_(x));
-    return normalize(l.norm2, apply(l.down, activate(apply(l.up, middle))).add_(middle));
+    const auto middle = normalize(l.norm1, apply_and_add(l.out, context, x));
+    return normalize(l.norm2, apply_and_add(l.down, apply(l.up, middle, after(config_.act)), middle));
   }
 
   // [texts, labels] in fp32, in the packed order.

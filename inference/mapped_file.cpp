@@ -10,15 +10,11 @@
 #include <mutex>
 #include <tuple>
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
-
 namespace troupe::inference {
 namespace {
 
-// One step of populating or unmapping: short enough that a resident model's page fault, which waits for
-// the same lock of the address space, is not delayed noticeably.
+// One step of touching or giving back: how long the address space may be busy, and a cancelled load
+// goes on.
 constexpr std::uint64_t chunk_bytes = 2U << 20U;
 
 using file_key = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::int64_t, std::int64_t>;
@@ -45,8 +41,11 @@ weight_memory::weight_memory(std::byte* base, std::uint64_t size_bytes,
 }
 
 weight_memory::~weight_memory() {
+  // The pages go piece by piece, the address range at once: with small pages one long unmap would hold
+  // up every page fault and mapping of the process.
   for (std::uint64_t at = 0; at < size_bytes_; at += chunk_bytes)
-    ::munmap(base_ + at, std::min(chunk_bytes, size_bytes_ - at));
+    ::madvise(base_ + at, std::min(chunk_bytes, size_bytes_ - at), MADV_DONTNEED);
+  ::munmap(base_, size_bytes_);
   if (account_) account_->release(size_bytes_);
 }
 
@@ -91,8 +90,9 @@ bool weight_memory::populate(cancel_flag cancelled) const {
   for (std::uint64_t at = 0; at < size_bytes_; at += chunk_bytes) {
     if (is_cancelled(cancelled)) return false;
     const auto size = std::min(chunk_bytes, size_bytes_ - at);
-    if (::madvise(base_ + at, size, MADV_POPULATE_READ) == 0) continue;
-    for (std::uint64_t i = 0; i < size; i += page_bytes)  // kernels before 5.14
+    // Reads, not MADV_POPULATE_READ: that holds the address space's lock while it fills
+    // (experiments.md, b).
+    for (std::uint64_t i = 0; i < size; i += page_bytes)
       static_cast<void>(*static_cast<const volatile std::byte*>(base_ + at + i));
   }
   return true;

@@ -75,11 +75,11 @@ void return_free_memory() {
 }
 
 void install_tagged_allocator() {
-  // glibc raises the mmap threshold with each freed mapping unless it is set: then freed weights would
-  // stay in the heap. Activations are below it, so that a batch does not fault its pages in anew.
-  ::mallopt(M_MMAP_THRESHOLD, 16 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
-  ::mallopt(M_TOP_PAD, 1 << 20);
+  // Fixed, as glibc else raises them with each freed block. Generous, so that a batch does not fault
+  // its activations in anew (small ones cost 40 % of the throughput, docs/experiments.md, b); weights
+  // are not in the heap, and return_free_memory() trims it.
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
   static tagged_allocator allocator;
   c10::SetCPUAllocator(&allocator, 255);
 }

@@ -13,13 +13,13 @@
 #include <mutex>
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/version.h>
 
 #include "inference/files.hpp"
+#include "inference/fused_linear.hpp"
 #include "inference/tagged_allocator.hpp"
 
 namespace troupe::inference {
@@ -70,7 +70,7 @@ double linear_gflops(at::ScalarType type) {
   constexpr std::int64_t rows = 64, in = 768, out = 3072;
   const c10::InferenceMode inference;
   const auto x = at::ones({rows, in}, type), w = at::ones({out, in}, type), b = at::ones({out}, type);
-  return 2e-9 * rows * in * out / best_seconds(0.02, [&] { at::linear(x, w, b); });
+  return 2e-9 * rows * in * out / best_seconds(0.02, [&] { fused_linear(x, w, b); });
 }
 
 std::string escaped(std::string_view text) {
@@ -150,15 +150,13 @@ void set_thread_intra_op_threads(int threads) {
 }
 
 bool prepare_openmp_environment() {
-  // Idle OpenMP threads that spin take the core that another batch or an I/O thread needs.
-  bool changed = false;
-  for (const auto& [name, value] :
-       {std::pair{"OMP_WAIT_POLICY", "passive"}, std::pair{"GOMP_SPINCOUNT", "0"}}) {
-    if (std::getenv(name) != nullptr) continue;
-    ::setenv(name, value, 1);
-    changed = true;
-  }
-  return changed;
+  // Idle OpenMP threads spin for some microseconds and then sleep: sleeping at once loses what a lone
+  // batch gains from a second thread, spinning for long takes the core of others (docs/experiments.md,
+  // a).
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr)
+    return false;
+  ::setenv("GOMP_SPINCOUNT", "10000", 1);
+  return true;
 }
 
 calibration calibrate(const std::filesystem::path& file, bool force) {
