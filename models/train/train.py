@@ -329,6 +329,8 @@ def report(args, out, reference=None):
               "it has seen only a touch of Spanish, French, German, Italian, Portuguese and Dutch, and no other script.",
               "- The same authors wrote the templates and the hand-written set (the set first). It is not an independent benchmark, and "
               f"with {w['n']} texts one text is worth {1 / w['n']:.1%}.",
+              "- The scores of earlier models on both sets were seen while the grammar and the settings were worked on (the settings were chosen "
+              "by the development set); `models/train/README.md` has the history.",
               "- The labels overlap. The rule: a persona or mode without rules is jailbreak even when it begins with an override; an override of "
               "earlier instructions is prompt_injection even when it then asks for the system prompt; asking for the prompt, tools or secrets alone "
               "is system_extraction; a payload for an interpreter is code_injection; talking about an attack, quoting it included, is benign.",
@@ -354,10 +356,10 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--noise", type=float, default=0.08, help="share of pieces that become unknown or random")
-    parser.add_argument("--shift", type=float, default=0.3, help="share of texts that start at a random position")
-    parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--noise", type=float, default=0.3, help="share of pieces that become unknown or random")
+    parser.add_argument("--shift", type=float, default=0.8, help="share of texts that start at a random position")
+    parser.add_argument("--dropout", type=float, default=0.15)
+    parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--vocabulary", type=int, default=4096)
