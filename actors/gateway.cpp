@@ -133,6 +133,10 @@ void gateway::prepare_and_queue(const pending_ptr& p, const resident_ptr& home) 
     const auto took = static_cast<std::uint32_t>(duration_cast<microseconds>(ended - started).count());
     started = ended;
     if (!prepared) {
+      if (job->items == 1) {
+        job->fail(prepared.error());
+        return;
+      }
       item_result bad;
       bad.index = i;
       bad.value = tl::unexpected(prepared.error());

@@ -50,6 +50,7 @@ struct layer {
 struct group {
   std::int64_t first = 0, first_text = 0, rows = 0, length = 0;
   at::Tensor mask;  // additive [rows, 1, 1, length]; undefined: nothing is padded
+  bool spare = false;  // no text: tokens that round the batch up
 };
 struct packed {
   at::Tensor ids, positions;  // [tokens]
@@ -74,6 +75,13 @@ after_linear after(activation a) {
 
 using texts_span = std::span<const std::span<const std::int32_t>>;
 
+// oneDNN compiles and keeps a kernel for every number of tokens it meets. Rounded up, there are some dozens of them
+// instead of a thousand; the spare tokens are a text of their own that nobody asked for.
+std::int64_t rounded_up(std::int64_t tokens) {
+  const std::int64_t step = tokens <= 64 ? 8 : tokens <= 256 ? 16 : 32;
+  return (tokens + step - 1) / step * step;
+}
+
 // Shortest first, texts of one length together. `padded`: one group, all as long as the longest.
 packed pack(texts_span texts, bool padded) {
   packed p;
@@ -87,8 +95,9 @@ packed pack(texts_span texts, bool padded) {
   };
   std::int64_t tokens = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) tokens += length_of(i);
-  p.ids = at::zeros({tokens}, at::kInt);
-  p.positions = at::zeros({tokens}, at::kInt);
+  const auto room = padded ? tokens : rounded_up(tokens);
+  p.ids = at::zeros({room}, at::kInt);
+  p.positions = at::zeros({room}, at::kInt);
   p.firsts = at::empty({static_cast<std::int64_t>(texts.size())}, at::kInt);
   auto* ids = p.ids.mutable_data_ptr<std::int32_t>();
   auto* positions = p.positions.mutable_data_ptr<std::int32_t>();
@@ -97,7 +106,7 @@ packed pack(texts_span texts, bool padded) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto length = length_of(i);
     if (p.groups.empty() || p.groups.back().length != length)
-      p.groups.push_back({at, static_cast<std::int64_t>(i), 0, length, {}});
+      p.groups.push_back({at, static_cast<std::int64_t>(i), 0, length, {}, false});
     ++p.groups.back().rows;
     const auto text = texts[p.order[i]];
     std::copy(text.begin(), text.end(), ids + at);
@@ -105,6 +114,7 @@ packed pack(texts_span texts, bool padded) {
     firsts[i] = static_cast<std::int32_t>(at);
     at += length;
   }
+  if (room > tokens) p.groups.push_back({tokens, 0, 1, room - tokens, {}, true});
   if (padded && texts[p.order.front()].size() != texts[p.order.back()].size()) {
     auto& g = p.groups.front();
     g.mask = at::zeros({g.rows, 1, 1, g.length}, at::kFloat);
@@ -226,7 +236,8 @@ class network final : public bert_network {
     std::vector<at::Tensor> parts;
     parts.reserve(p.groups.size());
     for (const auto& g : p.groups)
-      parts.push_back(attend(heads_of(q, 0, g.first_text, g.rows, 1),
+      if (!g.spare)
+        parts.push_back(attend(heads_of(q, 0, g.first_text, g.rows, 1),
                              heads_of(kv, 0, g.first, g.rows, g.length),
                              heads_of(kv, 1, g.first, g.rows, g.length), g));
     return parts.size() == 1 ? parts.front() : at::cat(parts);
