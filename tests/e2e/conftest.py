@@ -1,6 +1,7 @@
 """Fixtures: checkpoints made once a session, servers that are stopped and checked at the end."""
 from __future__ import annotations
 
+import itertools
 import pathlib
 import shutil
 import signal
@@ -42,10 +43,10 @@ def finish(server: Server) -> None:
 
 class Factory:
     def __init__(self, folder: pathlib.Path):
-        self.folder, self.made = folder, []
+        self.folder, self.made, self.numbers = folder, [], itertools.count()
 
     def __call__(self, registry: dict | None = None, settings: dict | None = None, **kw) -> Server:
-        server = Server(self.folder / f"server{len(self.made)}", registry, settings, **kw)
+        server = Server(self.folder / f"server{next(self.numbers)}", registry, settings, **kw)
         self.made.append(server)
         return server
 
