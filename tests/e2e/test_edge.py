@@ -221,7 +221,7 @@ def test_bind_without_keys_warns(serve, tiny):
 
 def test_connection_limit(serve, tiny):
     """Over the limit a connection waits or is refused; it never disturbs those that are open."""
-    server = serve({"m": {"path": str(tiny), "preload": True}}, {"max_connections": 16})
+    server = serve({"m": {"path": str(tiny), "preload": True}}, {"max_connections": 16, "request_read_timeout_ms": 600000})
     raws = [Raw(server, timeout_s=0.5) for _ in range(40)]
     answered = 0
     for raw in raws:
