@@ -207,8 +207,7 @@ SHAPES = {"6x384": checkpoints.BERT_6X384, "12x768": checkpoints.BERT_12X768}
 def against_bare(t: Table, shape: str, work: str, lengths: list[int], target: float, concurrency: int) -> None:
     folder = checkpoint(shape, **SHAPES[shape])
     texts = texts_file(f"{shape}-{work.replace(':', '-')}", lengths)
-    server = start(f"throughput-{shape}-{work.split(':')[0]}", {"m": {"path": str(folder), "preload": True}},
-                   {"max_queue_items": 65536})
+    server = start(f"throughput-{shape}-{work.split(':')[0]}", {"m": {"path": str(folder), "preload": True}})
     try:
         url = f"{server.url}/predict"
         kind = precision_of(server, "m")
@@ -430,30 +429,39 @@ def memory() -> Table:
 
 def growth() -> Table:
     t = Table("7. Growth: registered models and concurrent clients", "models", "clients", "requests/s", "p50, us",
-              "p99, us", "against the first row")
+              "p99, us", "rate against one model")
     artifact = WORK / "test:echo.pt"
     shutil.copyfile(driver.TORCHSCRIPT / "echo.pt", artifact)
-    first = None
     text = "an echo of some thirty bytes .."
-    for count in (1, 100, 1000, 10_000):
+
+    def with_models(count: int) -> Server:
         registry = {f"m{n:05}": {"path": str(artifact)} for n in range(count)}
         registry["m00000"]["preload"] = True
-        server = start(f"growth{count}", registry, test=True)
-        try:
-            for clients in ((1, 16, 128, 1024) if count in (1, 10_000) else (16,)):
-                url = f"{server.url}/predict"
-                generate(url, concurrency=clients, seconds=0.5, text=text, model="m00000")
-                runs = [generate(url, concurrency=clients, seconds=SECONDS / 2, text=text, model="m00000")
-                        for _ in range(ROUNDS)]
-                rate, p50, p99 = (median([getattr(r, k) for r in runs]) for k in ("rate", "p50", "p99"))
-                errors = sum(r.errors for r in runs)
-                if clients == 16 and first is None:
-                    first = rate
-                ratio = f"{rate / first:.2f}" if first and clients == 16 else ""
-                t.row(fmt(count), fmt(clients), rate, p50, p99, ratio + (f" ({errors} errors)" if errors else ""))
-        finally:
-            server.stop()
-    t.note("Cost a request should stay flat: the last column compares rates at 16 clients with those at one model.")
+        return start(f"growth{count}", registry, test=True)
+
+    def ask(server: Server, clients: int) -> Run:
+        return generate(f"{server.url}/predict", concurrency=clients, seconds=SECONDS / 2, text=text, model="m00000")
+
+    def row(count: int, clients: int, runs: list[Run], share: str) -> None:
+        rate, p50, p99 = (median([getattr(r, k) for r in runs]) for k in ("rate", "p50", "p99"))
+        errors = sum(r.errors for r in runs)
+        t.row(fmt(count), fmt(clients), rate, p50, p99, share + (f" ({errors} errors)" if errors else ""))
+
+    base = with_models(1)
+    try:
+        for clients in (1, 16, 128, 1024):
+            row(1, clients, [ask(base, clients) for _ in range(ROUNDS)], "")
+        for count in (100, 1000, 10_000):
+            server = with_models(count)
+            try:  # in turn: a neighbour's load hits both
+                for clients in ((1, 16, 128, 1024) if count == 10_000 else (16,)):
+                    pairs = [(ask(base, clients), ask(server, clients)) for _ in range(ROUNDS)]
+                    row(count, clients, [p[1] for p in pairs], f"{median([p[1].rate / p[0].rate for p in pairs]):.2f}")
+            finally:
+                server.stop()
+    finally:
+        base.stop()
+    t.note("Cost a request should stay flat: the last column is against the server with one model, asked in turn.")
     return t
 
 
@@ -493,10 +501,11 @@ def main() -> int:
             for server in list(Server.live):
                 server.stop()
         print(f"   ({time.monotonic() - begin:.0f} s)", flush=True)
-    command = "make bench" + (f' ARGS="{" ".join(sys.argv[2:])}"' if len(sys.argv) > 2 else "")
+    options = (["--quick"] if QUICK else []) + ([f"--only {ARGS.only}"] if ARGS.only else [])
+    command = "make bench" + (f' ARGS="{" ".join(options)}"' if options else "")
     header = [f"## {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, {commit}", "",
               f"`{command}`, {time.monotonic() - began:.0f} s. {machine()}; load average before: {busy:.1f}. "
-              + "; ".join(version), ""]
+              + "; ".join(" ".join(line.split()) for line in version[:4]) + ".", ""]
     old = ARGS.results.read_text() if ARGS.results.exists() else (
         "# Results\n\nWritten by `make bench` (bench/run.py), newest last. Every figure stands next to its limit, "
         "measured in the same run; server and load generator share the cores.\n")
