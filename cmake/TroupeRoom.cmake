@@ -1,7 +1,5 @@
 # What the CMakeLists.txt of a room uses.
 
-include(GoogleTest)
-
 # troupe_room(troupe_config SOURCES a.cpp... DEPENDS troupe::expected... PRIVATE troupe::torch...):
 # one room, one static library. Includes are written from the repository root:
 # #include "config/settings.hpp". What only the room's own sources include belongs to PRIVATE: its
@@ -37,24 +35,23 @@ function(troupe_executable name)
   endif()
 endfunction()
 
-# troupe_test(NAME SOURCES a.cpp... DEPENDS lib... [LABELS unit] [TIMEOUT 60]): a GoogleTest program
-# with its main; each of its tests is one of ctest's. Labels: `unit` (the default) and `smoke` run
-# under the sanitizers too, `e2e` and anything else in release only. TROUPE_BINARY and TROUPE_SOURCE
-# in the tests' environment are the server's binary and the repository root.
+# troupe_test(NAME SOURCES a.cpp... DEPENDS lib... [LABELS unit] [TIMEOUT 300]): a GoogleTest program
+# with its main, one of ctest's tests: a process for each case would load LibTorch some 400 times.
+# Labels: `unit` (the default) and `smoke` run under the sanitizers too, `e2e` and anything else in
+# release only. TROUPE_BINARY and TROUPE_SOURCE in its environment are the server's binary and the
+# repository root.
 function(troupe_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPENDS;LABELS")
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 60)
+    set(arg_TIMEOUT 300)
   endif()
   troupe_executable(${name} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} troupe::gtest_main)
-  # Found when ctest starts rather than after each link: a link then costs no run of the program.
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
-    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
-      ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
 endfunction()
 
 # troupe_script_test(NAME COMMAND program args... [LABELS e2e] [TIMEOUT 300]): an end-to-end test
