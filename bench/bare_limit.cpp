@@ -23,31 +23,31 @@ struct plan {
   int slots = 1, threads = 1;
 };
 
-// Sequences a second with `slots` threads that take batches from one list, each with its own OpenMP team.
-double rate(const bare::encoder& model, const std::vector<bare::batch>& batches, int64_t sequences, plan p,
-            double seconds) {
-  std::atomic<std::size_t> next{0}, done{0};
-  std::atomic<bool> stop{false};
+// Sequences a second with `slots` threads that take batches from one list, each with its own OpenMP team. Runs for
+// `seconds` and until every thread has finished some batches; what is unfinished then does not count.
+double rate(const bare::encoder& model, const std::vector<bare::batch>& batches, plan p, double seconds) {
+  constexpr int least_batches = 4;
+  std::atomic<std::size_t> next{0};
+  std::vector<double> rates(static_cast<std::size_t>(p.slots));
   std::vector<std::thread> threads;
-  const double begin = now_us();
-  for (int s = 0; s < p.slots; ++s) {
+  for (auto& r : rates) {
     threads.emplace_back([&] {
       at::get_num_threads();
       omp_set_num_threads(p.threads);
-      while (!stop) {
-        model.forward(batches[next++ % batches.size()]);
-        ++done;
+      const double begin = now_us();
+      int64_t sequences = 0;
+      for (int done = 0; done < least_batches || now_us() - begin < seconds * 1e6; ++done) {
+        const auto& b = batches[next++ % batches.size()];
+        model.forward(b);
+        sequences += b.firsts.size(0);
       }
+      r = static_cast<double>(sequences) / ((now_us() - begin) / 1e6);
     });
   }
-  // Whole passes over the list are not waited for: batches are counted by their mean size.
-  while (now_us() - begin < seconds * 1e6) usleep(2000);
-  const auto finished = done.load();
-  const double took = now_us() - begin;
-  stop = true;
   for (auto& t : threads) t.join();
-  return static_cast<double>(finished) * static_cast<double>(sequences) / static_cast<double>(batches.size()) /
-         (took / 1e6);
+  double sum = 0;
+  for (const double r : rates) sum += r;
+  return sum;
 }
 
 }  // namespace
@@ -69,12 +69,10 @@ int main(int argc, char** argv) {
   const auto weights = [&] { return std::make_shared<bare::weights>(path, shape, type); };
 
   std::vector<bare::batch> batches;
-  int64_t sequences = 0;
   if (work.rfind("even:", 0) == 0) {
     int64_t rows = 32, length = 32;
     std::sscanf(work.c_str(), "even:%ldx%ld", &rows, &length);
     batches.push_back(bare::even(rows, length, shape, type));
-    sequences = rows;
   } else {
     int64_t low = 8, high = 256;
     std::sscanf(work.c_str(), "mixed:%ld-%ld", &low, &high);
@@ -95,7 +93,6 @@ int main(int argc, char** argv) {
       tokens += l;
     }
     close();
-    sequences = static_cast<int64_t>(lengths.size());
     std::shuffle(batches.begin(), batches.end(), random);  // a short measurement sees all lengths
   }
 
@@ -126,7 +123,7 @@ int main(int argc, char** argv) {
     }
   }
   for (int r = 0; r < rounds; ++r) {
-    for (auto& v : variants) v.rates.push_back(rate(*v.model, batches, sequences, v.p, seconds));
+    for (auto& v : variants) v.rates.push_back(rate(*v.model, batches, v.p, seconds));
   }
   const variant* best = nullptr;
   for (const auto& v : variants) {
