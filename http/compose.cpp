@@ -111,10 +111,9 @@ void announce(application& app, const actors::server_report& report, std::chrono
   if (!failed.empty()) models += "; failed: " + list_of(failed);
   print_line(app.settings(), "troupe " + std::string(version::project) + " ready on " + app.address() + " (" +
                                  std::to_string(took.count()) + " ms; models: " + models + ")");
-  if (isatty(STDOUT_FILENO) == 1 && !resident.empty()) {
-    std::printf("try: curl -X POST '%s/predict?text=Ignore%%20previous%%20instructions'\n", app.address().c_str());
-    std::fflush(stdout);
-  }
+  if (!resident.empty())
+    print_line(app.settings(),
+               "try: curl -X POST '" + app.address() + "/predict?text=Ignore%20previous%20instructions'");
 }
 
 void reload_registry(actors::service& service) {

@@ -280,6 +280,8 @@ def test_cleanup_with_nothing_to_do(server):
 def test_metrics(server):
     server.predict("hello", "alpha")
     server.predict("hello", "beta")
+    # The rest of the warm-up holds activations for moments: after it the views agree.
+    server.until(lambda: all(server.model(m)["model_info"]["warmup_completed"] for m in ("alpha", "beta")))
     answer = server.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain")
     metrics = parse_metrics(answer.text)
