@@ -3,6 +3,8 @@
 #include <map>
 #include <mutex>
 
+#include "cache/prediction_cache.hpp"
+
 namespace troupe::actors {
 
 namespace {
@@ -65,6 +67,7 @@ struct metrics::families {
             &gauge(r, "troupe_compute_slots_busy", "Compute slots that run a batch"),
             &gauge(r, "troupe_ready", "1 when the server is ready"),
             &gauge(r, "troupe_prediction_cache_hits", "Answers from the prediction cache"),
+            &gauge(r, "troupe_prediction_cache_bytes", "What the prediction cache holds"),
         } {}
 
   static prometheus::Gauge& gauge(prometheus::Registry& r, const char* name, const char* help) {
@@ -141,7 +144,8 @@ void metrics::update(const server_report& r) {
                            static_cast<double>(r.compute_slots),
                            static_cast<double>(r.busy_slots),
                            r.ready ? 1.0 : 0.0,
-                           static_cast<double>(r.totals.prediction_cache_hits)};
+                           static_cast<double>(r.totals.prediction_cache_hits),
+                           static_cast<double>(cache::prediction_cache::shared().size_bytes())};
   for (std::size_t i = 0; i < std::size(memory); ++i) f.memory[i]->Set(memory[i]);
 }
 
