@@ -7,7 +7,7 @@ const char* __ubsan_default_options();
 const char* __lsan_default_options();
 
 const char* __asan_default_options() {
-  return "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=0";
+  return "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=0:allocator_may_return_null=1";
 }
 
 const char* __ubsan_default_options() {

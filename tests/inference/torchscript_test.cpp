@@ -13,13 +13,13 @@ tensor floats(std::vector<std::int64_t> shape, const std::vector<float>& values)
   tensor t;
   t.shape = std::move(shape);
   t.data.resize(values.size() * 4);
-  std::memcpy(t.data.data(), values.data(), t.data.size());
+  if (!values.empty()) std::memcpy(t.data.data(), values.data(), t.data.size());
   return t;
 }
 std::vector<float> values_of(const output& out) {
   const auto& t = std::get<tensor>(out);
   std::vector<float> v(t.data.size() / 4);
-  std::memcpy(v.data(), t.data.data(), t.data.size());
+  if (!v.empty()) std::memcpy(v.data(), t.data.data(), t.data.size());
   return v;
 }
 
