@@ -26,6 +26,7 @@ void publish(model_state& st) {
   const auto waiting = static_cast<std::uint32_t>(st.queue.size());
   st.me->queue_items.store(waiting, std::memory_order_relaxed);
   st.me->instances.store(st.instances, std::memory_order_relaxed);
+  st.me->running.store(st.running, std::memory_order_relaxed);
   st.me->metrics->queue_items.Set(waiting);
   st.me->metrics->instances.Set(st.instances);
 }
@@ -212,6 +213,7 @@ void run(self_ptr self, const grant& g, batch_ptr b) {
     st.free_instances.pop_back();
   }
   ++st.running;
+  st.me->running.store(st.running, std::memory_order_relaxed);
   // Both hear of it from the slot's own thread; the rows are answered there already.
   g.where->run(std::move(b), [me = caf::actor_cast<model_actor>(self), device = st.device,
                               index = g.where->index()](std::uint64_t epoch, batch_ptr ended) {

@@ -42,7 +42,7 @@ struct resident {
   gate door;
   std::function<void()> on_emptied;  // the last item left a closed gate; any thread
   // Written by the model actor, read by reports.
-  std::atomic<std::uint32_t> instances{0}, queue_items{0};
+  std::atomic<std::uint32_t> instances{0}, queue_items{0}, running{0};
   std::atomic<bool> fully_warm{false};
   std::atomic<std::int64_t> warmup_us{0};
 };

@@ -181,8 +181,10 @@ void supervisor_core::freed(lease_id lease) {
 }
 
 void supervisor_core::refresh_private_bytes() {
+  // At rest: what a running batch allocates for moments is no reason to evict, and would make every view differ.
   for (auto& [name, r] : records_)
-    if (r.current) ledger_.update_private(r.lease, r.current->model->memory().private_bytes);
+    if (r.current && r.current->running.load(std::memory_order_relaxed) == 0)
+      ledger_.update_private(r.lease, r.current->model->memory().private_bytes);
 }
 
 // -- cleanup --------------------------------------------------------------------------------------------------
