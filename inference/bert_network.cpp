@@ -32,8 +32,9 @@
 namespace troupe::inference {
 namespace {
 
-// In bf16 two batched products are faster than the flash kernel from here on (docs/experiments.md, c).
-constexpr std::int64_t math_attention_length_min = 48;
+// In bf16 two batched products are faster than the flash kernel from here on in a batch, and 9 us a layer slower for a
+// lone text (docs/experiments.md, c).
+constexpr std::int64_t math_attention_length_min = 24;
 
 struct linear {
   at::Tensor weight, bias;
