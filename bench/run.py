@@ -487,30 +487,34 @@ def main() -> int:
         return 2
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     version = subprocess.run([str(BUILD / "troupe"), "version"], capture_output=True, text=True).stdout.strip().splitlines()
-    began = time.monotonic()
-    busy = os.getloadavg()[0]
-    sections, failed = [], []
+    options = (["--quick"] if QUICK else []) + ([f"--only {ARGS.only}"] if ARGS.only else [])
+    command = "make bench" + (f' ARGS="{" ".join(options)}"' if options else "")
+    if not ARGS.results.exists():
+        ARGS.results.write_text("# Results\n\nWritten by `make bench` (bench/run.py), newest last. Every figure stands next to its "
+                                "limit, measured in the same run; server and load generator share the cores.\n")
+
+    def append(text: str) -> None:  # as they come: a run that is ended leaves what it has
+        with open(ARGS.results, "a") as file:
+            file.write("\n" + text)
+
+    append(f"## {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, {commit}\n\n`{command}` on {machine()}. "
+           + "; ".join(" ".join(line.split()) for line in version[:4]) + ".\n")
+    failed = []
     for name in names:
         print(f"== {name}", flush=True)
-        begin = time.monotonic()
+        begin, busy = time.monotonic(), os.getloadavg()[0]
         try:
-            sections.append(BENCHMARKS[name]().markdown())
+            section = BENCHMARKS[name]().markdown()
         except Exception as e:  # noqa: BLE001 - the others still run
             failed.append(name)
-            sections.append(f"### {name}: not measured\n\n{type(e).__name__}: {str(e)[:400]}\n")
+            section = f"### {name}: not measured\n\n{type(e).__name__}: {str(e)[:400]}\n"
             print(f"    {type(e).__name__}: {e}", file=sys.stderr, flush=True)
             for server in list(Server.live):
                 server.stop()
-        print(f"   ({time.monotonic() - begin:.0f} s)", flush=True)
-    options = (["--quick"] if QUICK else []) + ([f"--only {ARGS.only}"] if ARGS.only else [])
-    command = "make bench" + (f' ARGS="{" ".join(options)}"' if options else "")
-    header = [f"## {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, {commit}", "",
-              f"`{command}`, {time.monotonic() - began:.0f} s. {machine()}; load average before: {busy:.1f}. "
-              + "; ".join(" ".join(line.split()) for line in version[:4]) + ".", ""]
-    old = ARGS.results.read_text() if ARGS.results.exists() else (
-        "# Results\n\nWritten by `make bench` (bench/run.py), newest last. Every figure stands next to its limit, "
-        "measured in the same run; server and load generator share the cores.\n")
-    ARGS.results.write_text(old.rstrip() + "\n\n" + "\n".join(header) + "\n" + "\n".join(sections))
+        took = time.monotonic() - begin
+        append(section + f"\nTook {took:.0f} s; the machine's load average before it was {busy:.1f}"
+               + (": others were at work.\n" if busy > 0.7 and name == names[0] else ".\n"))
+        print(f"   ({took:.0f} s)", flush=True)
     shutil.rmtree(WORK, ignore_errors=True)
     print(f"written to {ARGS.results}")
     return 1 if failed else 0
