@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -174,14 +176,21 @@ void start_logging(const config::settings& settings) {
 
 void stop_logging() {
   const auto async = spdlog::default_logger();
+  const auto pool = spdlog::thread_pool();
   // Threads that a model has hung, and those that end late, may still log: from now on as they go, through a
-  // logger without a thread. The former one stays, as spdlog's free functions use it without counting.
-  static std::vector<std::shared_ptr<spdlog::logger>> former;
-  former.push_back(async);
+  // logger without a thread. The former one and its pool stay for good: spdlog's free functions use them without
+  // counting, and an asynchronous logger whose pool is gone throws.
+  static auto& former = *new std::vector<std::pair<std::shared_ptr<spdlog::logger>, decltype(spdlog::thread_pool())>>;
+  former.emplace_back(async, pool);
   auto direct = std::make_shared<spdlog::logger>("direct", async->sinks().begin(), async->sinks().end());
   direct->set_level(async->level());
   spdlog::set_default_logger(std::move(direct));
-  spdlog::details::registry::instance().set_tp(nullptr);  // writes what waits
+  if (!pool) return;
+  // The flush comes after all that waits: when the queue is empty, everything before it has been written.
+  async->flush();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  while (pool->queue_size() > 0 && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 void print_line(const config::settings& settings, std::string_view text) {
