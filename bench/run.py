@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -485,8 +486,10 @@ def main() -> int:
     if unknown:
         print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     version = subprocess.run([str(BUILD / "troupe"), "version"], capture_output=True, text=True).stdout.strip().splitlines()
+    # Of the binary that is measured, which may be older than the working tree.
+    built = re.search(r"\(([^)]*)\)", version[0]) if version else None
+    commit = built.group(1) if built else "unknown commit"
     options = (["--quick"] if QUICK else []) + ([f"--only {ARGS.only}"] if ARGS.only else [])
     command = "make bench" + (f' ARGS="{" ".join(options)}"' if options else "")
     if not ARGS.results.exists():
