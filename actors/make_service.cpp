@@ -66,7 +66,6 @@ class actor_service final : public service {
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;
     std::tie(world->total_bytes, world->budget_bytes) = memory_budget(settings);
-    world->load_options = compute.load;
     world->compute_slots = std::max(1u, compute.slots);
     world->meter = meter_;
     world->routes = routes_;

@@ -25,7 +25,6 @@ namespace troupe::actors {
 struct supervisor_world {
   config::settings settings;
   std::uint64_t total_bytes = 0, budget_bytes = 0;
-  inference::load_options load_options;
   std::uint32_t compute_slots = 1;
   std::shared_ptr<metrics> meter;
   std::shared_ptr<routing_snapshot> routes;
@@ -128,7 +127,6 @@ class supervisor_core {
   // supervisor_load.cpp
   attempt& want_load(record& r, bool by_server);
   void start(record& r);
-  void proceed(record& r);
   void begin_loading(record& r);
   void hurry_loads();
   void load_ended(record& r, load_outcome& outcome);

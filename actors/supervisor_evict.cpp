@@ -94,11 +94,10 @@ bool supervisor_core::make_room(record& r) {
     return false;
   }
   if (plan.enough) {
-    const bool frees_now = std::any_of(plan.idle.begin(), plan.idle.end(), [](auto&) { return true; });
     for (const auto& m : plan.idle) evict(m, false, "room for a load");
     for (const auto& m : plan.drain) evict(m, true, "room for a load");
     // An idle one may have become busy since; then the next look decides.
-    if (frees_now) arm(rules.now + std::chrono::milliseconds(10));
+    if (!plan.idle.empty()) arm(rules.now + std::chrono::milliseconds(10));
   } else {
     arm(plan.retry_at);
     arm(rules.take_busy ? rules.now + std::chrono::milliseconds(50) : patience);

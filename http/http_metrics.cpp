@@ -1,4 +1,5 @@
 #include "http/http_metrics.hpp"
+#include "http/forwarding_exchange.hpp"
 
 #include <prometheus/family.h>
 #include <prometheus/histogram.h>
@@ -10,24 +11,15 @@
 namespace troupe::http {
 namespace {
 
-class tracked_exchange final : public exchange {
+class tracked_exchange final : public forwarding_exchange {
  public:
   tracked_exchange(exchange_ptr inner, std::shared_ptr<route_metrics> metrics, steady_time started,
                    const std::string& allow_origin)
-      : inner_(std::move(inner)), metrics_(std::move(metrics)), started_(started), allow_origin_(allow_origin) {}
+      : forwarding_exchange(std::move(inner)), metrics_(std::move(metrics)), started_(started), allow_origin_(allow_origin) {}
   ~tracked_exchange() override {
     // A stream's time ends here; so does that of a request that nobody answered.
     if (!observed_.exchange(true)) metrics_->observe(answered_ ? status_.load() : 503u, steady_clock::now() - started_);
   }
-
-  std::string_view method() const override { return inner_->method(); }
-  std::string_view path() const override { return inner_->path(); }
-  std::string_view query() const override { return inner_->query(); }
-  std::optional<std::string_view> header(std::string_view name) const override { return inner_->header(name); }
-  std::string_view body() const override { return inner_->body(); }
-  const std::string& request_id() const override { return inner_->request_id(); }
-  unsigned refused_status() const override { return inner_->refused_status(); }
-  std::string_view refused_reason() const override { return inner_->refused_reason(); }
 
   void respond(response r) override {
     if (answered_.exchange(true)) return;
@@ -42,11 +34,6 @@ class tracked_exchange final : public exchange {
     add_cors(headers);
     return inner_->start_stream(status, std::move(type), std::move(headers));
   }
-  void on_disconnect(std::function<void()> f) override { inner_->on_disconnect(std::move(f)); }
-  void post(std::function<void()> f) override { inner_->post(std::move(f)); }
-  void after(std::chrono::milliseconds delay, std::function<void()> f) override {
-    inner_->after(delay, std::move(f));
-  }
 
  private:
   void add_cors(header_list& headers) const {
@@ -56,7 +43,6 @@ class tracked_exchange final : public exchange {
     if (allow_origin_ != "*") headers.emplace_back("Vary", "Origin");
   }
 
-  const exchange_ptr inner_;
   const std::shared_ptr<route_metrics> metrics_;
   const steady_time started_;
   const std::string allow_origin_;

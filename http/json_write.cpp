@@ -48,23 +48,9 @@ void write_element(json_out& out, inference::dtype type, const std::byte* at) {
   }
 }
 
-std::size_t element_size(inference::dtype type) noexcept {
-  using inference::dtype;
-  switch (type) {
-    case dtype::f64:
-    case dtype::i64: return 8;
-    case dtype::f32:
-    case dtype::i32: return 4;
-    case dtype::f16:
-    case dtype::bf16:
-    case dtype::i16: return 2;
-    default: return 1;
-  }
-}
-
 // Writes the sub-tensor at `dim`; returns where the next one begins, or null when the data is too short.
 const std::byte* write_nested(json_out& out, const inference::tensor& t, std::size_t dim, const std::byte* at) {
-  const auto size = element_size(t.type);
+  const auto size = inference::size_of(t.type);
   if (dim == t.shape.size()) {
     if (static_cast<std::size_t>(t.data.data() + t.data.size() - at) < size) {
       out.value(nullptr);
@@ -152,7 +138,7 @@ json_out& json_out::exact(double number) { return shortest(number); }
 json_out& json_out::value(std::chrono::system_clock::time_point at) { return value(std::string_view(iso_utc(at))); }
 
 json_out& json_out::elements(const inference::tensor& t) {
-  if (t.shape.empty() && t.data.size() < element_size(t.type)) return value(nullptr);
+  if (t.shape.empty() && t.data.size() < inference::size_of(t.type)) return value(nullptr);
   write_nested(*this, t, 0, t.data.data());
   return *this;
 }

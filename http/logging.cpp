@@ -17,6 +17,7 @@
 #include <spdlog/spdlog.h>
 
 #include "http/text.hpp"
+#include "http/forwarding_exchange.hpp"
 
 namespace troupe::http {
 namespace {
@@ -92,23 +93,14 @@ std::string hexadecimal(const char* prefix, unsigned width, unsigned c) {
 }
 
 // One request's line, written when it is answered: at once, or when its stream ends.
-class logged_exchange final : public exchange {
+class logged_exchange final : public forwarding_exchange {
  public:
   logged_exchange(exchange_ptr inner, std::shared_ptr<spdlog::logger> log, bool json)
-      : inner_(std::move(inner)), log_(std::move(log)), json_(json), started_(steady_clock::now()),
+      : forwarding_exchange(std::move(inner)), log_(std::move(log)), json_(json), started_(steady_clock::now()),
         method_(inner_->method()), path_(inner_->path()) {}
   ~logged_exchange() override {
     if (!written_.exchange(true)) write(answered_ ? status_.load() : 503u, 0);
   }
-
-  std::string_view method() const override { return inner_->method(); }
-  std::string_view path() const override { return inner_->path(); }
-  std::string_view query() const override { return inner_->query(); }
-  std::optional<std::string_view> header(std::string_view name) const override { return inner_->header(name); }
-  std::string_view body() const override { return inner_->body(); }
-  const std::string& request_id() const override { return inner_->request_id(); }
-  unsigned refused_status() const override { return inner_->refused_status(); }
-  std::string_view refused_reason() const override { return inner_->refused_reason(); }
 
   void respond(response r) override {
     if (!written_.exchange(true)) write(r.status, r.body.size());
@@ -118,11 +110,6 @@ class logged_exchange final : public exchange {
     status_ = status;
     answered_ = true;
     return inner_->start_stream(status, std::move(type), std::move(headers));
-  }
-  void on_disconnect(std::function<void()> f) override { inner_->on_disconnect(std::move(f)); }
-  void post(std::function<void()> f) override { inner_->post(std::move(f)); }
-  void after(std::chrono::milliseconds delay, std::function<void()> f) override {
-    inner_->after(delay, std::move(f));
   }
 
  private:
@@ -138,7 +125,6 @@ class logged_exchange final : public exchange {
                escape_for_json(method_), escape_for_json(path_), status, bytes, ms, escape_for_json(id));
   }
 
-  const exchange_ptr inner_;
   const std::shared_ptr<spdlog::logger> log_;
   const bool json_;
   const steady_time started_;

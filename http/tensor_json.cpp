@@ -19,19 +19,6 @@ using simdjson::dom::element_type;
 
 constexpr std::size_t max_dimensions = 8;
 
-std::size_t size_in_bytes(dtype type) noexcept {
-  switch (type) {
-    case dtype::f64:
-    case dtype::i64: return 8;
-    case dtype::f32:
-    case dtype::i32: return 4;
-    case dtype::f16:
-    case dtype::bf16:
-    case dtype::i16: return 2;
-    default: return 1;
-  }
-}
-
 std::uint16_t narrow_bf16(float value) noexcept {  // round to nearest even
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
@@ -70,7 +57,7 @@ class reader {
     // The product cannot overflow unnoticed: it is bounded by the text only if the array is not ragged, so
     // memory is taken while elements come.
     for (const auto n : out_.shape) elements = std::min<std::size_t>(elements * static_cast<std::size_t>(n), 1u << 16);
-    out_.data.reserve(elements * size_in_bytes(out_.type));
+    out_.data.reserve(elements * inference::size_of(out_.type));
     if (!fill(value, 0)) return tl::unexpected(std::move(problem_));
     return std::move(out_);
   }
