@@ -183,7 +183,7 @@ TEST(edge_limits, slow_senders_hurt_nobody_and_are_closed) {
   std::vector<raw_client> slow;
   for (int i = 0; i < 500; ++i) {
     slow.emplace_back(s.port());
-    slow.back().send(i % 2 == 0 ? "GET /slow HTTP/1.1\r\nHost: " : "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n");
+    slow.back().send(i % 2 == 0 ? "GET /slow HTTP/1.1\r\nHost: " : "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
   }
   raw_client normal(s.port());
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
