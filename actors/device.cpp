@@ -21,13 +21,61 @@ void arm_watchdog(self_ptr self) {
   self->delayed_send(self, pause, tick_atom::value);
 }
 
+// Since long ago is all the same: steady_time::min() must not overflow a difference.
+steady_clock::duration since(steady_time then, steady_time now) {
+  return then == steady_time::min() ? steady_clock::duration::max() : now - then;
+}
+
+bool quiet(self_ptr self) {
+  const auto& st = self->state;
+  return st.options.way->loads() == 0 && since(st.asked_at, self->clock().now()) >= quiet_after;
+}
+
+void arm_quiet(self_ptr self) {
+  auto& st = self->state;
+  if (st.quiet_armed || st.queue.background_waiting() == 0) return;
+  st.quiet_armed = true;
+  self->delayed_send(self, quiet_after, quiet_atom::value);
+}
+
+// A batch has all cores now; who wants a slot meanwhile gets it when that batch ends, or soon.
+bool taken_whole(self_ptr self) {
+  auto& st = self->state;
+  const auto now = self->clock().now();
+  for (const auto& seat : st.seats) {
+    if (!seat.busy || !seat.whole) continue;
+    const auto left = seat.granted + whole_device_max - now;
+    if (left.count() <= 0) continue;
+    if (st.queue.waiting() != 0) {
+      st.shared_at = now;
+      if (!st.turn_armed) self->delayed_send(self, left, turn_atom::value);
+      st.turn_armed = true;
+    }
+    return true;
+  }
+  return false;
+}
+
+std::uint32_t threads_for(self_ptr self, std::uint32_t busy) {
+  auto& st = self->state;
+  const auto now = self->clock().now();
+  company c;
+  c.busy_slots = busy;
+  c.waiting = st.queue.waiting();
+  c.loads = st.options.way->loads();
+  c.since_shared = since(st.shared_at, now);
+  if (c.busy_slots + c.waiting + c.loads != 0) st.shared_at = now;
+  return threads_for_batch(is_lone(c), st.options.threads_per_slot, st.options.lone_threads);
+}
+
 void give_slots(self_ptr self) {
   auto& st = self->state;
   const auto all = static_cast<std::uint32_t>(st.seats.size());
   for (auto& seat : st.seats) {
     if (seat.busy) continue;
+    if (taken_whole(self)) break;
     const auto busy = st.busy_seats();
-    const auto wish = st.queue.pop(all - busy, all);
+    const auto wish = st.queue.pop(all - busy, all, quiet(self));
     if (!wish) break;
     const auto actor = st.waiting_actors.find(wish->model);
     if (actor == st.waiting_actors.end()) continue;
@@ -41,12 +89,14 @@ void give_slots(self_ptr self) {
     g->where = seat.where;
     g->epoch = seat.epoch;
     g->background = wish->background;
-    g->threads = threads_for_batch(busy, st.queue.waiting(), all, st.options.threads_per_slot,
-                                   st.options.lone_threads);
+    g->threads = threads_for(self, busy);
+    seat.whole = g->threads > st.options.threads_per_slot;
+    if (!wish->background) st.asked_at = seat.granted;
     self->send(seat.user_actor, grant_atom::value, std::move(g));
   }
   st.gauges->busy.store(st.busy_seats(), std::memory_order_relaxed);
   arm_watchdog(self);
+  arm_quiet(self);
 }
 
 void note_wish(self_ptr self, const model_actor& who, const wish& w) {
@@ -60,6 +110,7 @@ void release_seat(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::
   auto& seat = st.seats.at(index);
   if (!seat.busy || seat.epoch != epoch) return;  // of a thread that was replaced, or released already
   st.queue.charge(seat.user.model, seat.user.priority, used);
+  if (!seat.user.background) st.asked_at = self->clock().now();
   seat.busy = false;
   seat.user_actor = nullptr;
 }
@@ -135,6 +186,14 @@ device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, d
       },
       [self](forget_atom, std::uint64_t model) { forget_model(self, model); },
       [self](tick_atom) { watch(self); },
+      [self](turn_atom) {
+        self->state.turn_armed = false;
+        give_slots(self);
+      },
+      [self](quiet_atom) {
+        self->state.quiet_armed = false;
+        give_slots(self);
+      },
   };
 }
 

@@ -15,6 +15,7 @@ struct device_options {
   std::uint32_t threads_per_slot = 1;
   std::uint32_t lone_threads = 1;  // for a batch that has the device to itself
   std::chrono::milliseconds slot_timeout{30000};
+  std::shared_ptr<right_of_way> way = std::make_shared<right_of_way>();  // tells of loads
 };
 
 // Read by reports; any thread.
@@ -28,6 +29,7 @@ struct device_state {
   struct seat {  // of one slot
     slot_ptr where;
     bool busy = false;
+    bool whole = false;      // its batch was given all cores
     bool ended = false;      // its thread is idle again
     bool user_gone = false;  // the model's actor has died
     std::chrono::nanoseconds used{0};
@@ -42,10 +44,18 @@ struct device_state {
   device_options options;
   std::shared_ptr<metrics> meter;
   std::shared_ptr<device_gauges> gauges;
-  bool tick_armed = false;
+  bool tick_armed = false, quiet_armed = false, turn_armed = false;
+  steady_time shared_at = steady_time::min();  // a batch had company
+  steady_time asked_at = steady_time::min();   // a slot was given or given back, not for warm-up
 
   std::uint32_t busy_seats() const;
 };
+
+// Warm-up in the background waits until the device was left alone for so long.
+constexpr std::chrono::milliseconds quiet_after{50};
+
+// For so long nothing else starts beside a batch that was given all cores: its threads would wait for each other.
+constexpr std::chrono::milliseconds whole_device_max{20};
 
 device_actor::behavior_type device(device_actor::stateful_pointer<device_state> self, std::vector<slot_ptr> slots,
                                    device_options options, std::shared_ptr<metrics> meter,

@@ -11,13 +11,13 @@ void fair_queue::push(const slot_wish& wish) {
   wishes_.push_back(wish);
 }
 
-std::optional<slot_wish> fair_queue::pop(std::uint32_t idle_slots, std::uint32_t all_slots) {
+std::optional<slot_wish> fair_queue::pop(std::uint32_t idle_slots, std::uint32_t all_slots, bool quiet) {
   auto best = wishes_.end();
   for (auto w = wishes_.begin(); w != wishes_.end(); ++w) {
     if (w->background) continue;
     if (best == wishes_.end() || virtual_time_[w->model] < virtual_time_[best->model]) best = w;
   }
-  if (best == wishes_.end() && (idle_slots > 1 || all_slots == 1)) best = wishes_.begin();
+  if (best == wishes_.end() && quiet && (idle_slots > 1 || all_slots == 1)) best = wishes_.begin();
   if (best == wishes_.end()) return std::nullopt;
   const auto wish = *best;
   wishes_.erase(best);
@@ -35,10 +35,17 @@ void fair_queue::forget(model_id model) {
   virtual_time_.erase(model);
 }
 
-std::uint32_t threads_for_batch(std::uint32_t busy_slots, std::size_t waiting, std::uint32_t slots,
-                                std::uint32_t threads_per_slot, std::uint32_t lone_threads) noexcept {
-  const bool lone = busy_slots == 0 && waiting == 0;
-  return lone ? std::max(lone_threads, threads_per_slot) : std::max(1u, std::min(threads_per_slot, lone_threads / std::max(1u, slots)));
+std::size_t fair_queue::background_waiting() const noexcept {
+  return static_cast<std::size_t>(
+      std::count_if(wishes_.begin(), wishes_.end(), [](const slot_wish& w) { return w.background; }));
+}
+
+bool is_lone(const company& c) noexcept {
+  return c.busy_slots == 0 && c.waiting == 0 && c.loads == 0 && c.since_shared >= lone_after;
+}
+
+std::uint32_t threads_for_batch(bool lone, std::uint32_t threads_per_slot, std::uint32_t lone_threads) noexcept {
+  return std::max(1u, lone ? std::max(lone_threads, threads_per_slot) : threads_per_slot);
 }
 
 }  // namespace troupe::actors

@@ -19,18 +19,20 @@ struct slot_wish {
   model_id model = 0;
   config::priority priority = config::priority::medium;
   steady_time since{};
-  bool background = false;  // warm-up: only when nobody else waits and another slot stays free
+  bool background = false;  // warm-up: only on a quiet device, and another slot stays free
 };
 
 class fair_queue {
  public:
   void push(const slot_wish& wish);
-  // Removes and returns the wish to serve next. `idle_slots` counts the one to be given.
-  std::optional<slot_wish> pop(std::uint32_t idle_slots, std::uint32_t all_slots);
+  // Removes and returns the wish to serve next. `idle_slots` counts the one to be given. `quiet`: background
+  // wishes are served too, where nobody else waits.
+  std::optional<slot_wish> pop(std::uint32_t idle_slots, std::uint32_t all_slots, bool quiet);
   // The model used a slot for so long.
   void charge(model_id model, config::priority priority, std::chrono::nanoseconds used);
   void forget(model_id model);
-  std::size_t waiting() const noexcept { return wishes_.size(); }
+  std::size_t waiting() const noexcept { return wishes_.size() - background_waiting(); }  // without background
+  std::size_t background_waiting() const noexcept;
 
   // A level of priority doubles the share of a contended device.
   static double weight(config::priority p) noexcept { return static_cast<double>(1u << static_cast<unsigned>(p)); }
@@ -41,8 +43,18 @@ class fair_queue {
   double clock_ = 0;
 };
 
+// What happens beside a batch that is about to run.
+struct company {
+  std::uint32_t busy_slots = 0;
+  std::size_t waiting = 0;                // wishes for slots
+  std::uint32_t loads = 0;                // models being loaded
+  std::chrono::nanoseconds since_shared{};  // since a batch last had company
+};
+// A batch that had no company lately either may use the other cores. Where others use them too, its threads wait
+// for each other: one batch in a hundred then takes ten times as long (docs/experiments.md, a).
+constexpr std::chrono::milliseconds lone_after{100};
+bool is_lone(const company& c) noexcept;
 // Intra-op threads for a batch: a lone one gets all cores, many get their slot's share.
-std::uint32_t threads_for_batch(std::uint32_t busy_slots, std::size_t waiting, std::uint32_t slots,
-                                std::uint32_t threads_per_slot, std::uint32_t lone_threads) noexcept;
+std::uint32_t threads_for_batch(bool lone, std::uint32_t threads_per_slot, std::uint32_t lone_threads) noexcept;
 
 }  // namespace troupe::actors

@@ -9,14 +9,21 @@
 #include "actors/slot.hpp"
 #include "inference/memory.hpp"
 #include "inference/runtime.hpp"
+#include "inference/step_aside.hpp"
 
 namespace troupe::actors {
 
 namespace {
 
-// docs/experiments.md, b: at nice 10 a load is hardly felt and still moves on a machine whose cores are taken. The
-// idle class is a trap: starved inside mmap it holds the address space's lock against everybody.
+// docs/experiments.md, b: the idle class is a trap: starved inside mmap it holds the address space's lock against
+// everybody.
 constexpr int gentle_nice = 10;
+// One wait for running batches; whoever hurries a load wakes it.
+constexpr std::chrono::milliseconds way_pause{100};
+// All waits of one model that leaves memory: somebody may be waiting for that memory.
+constexpr std::chrono::milliseconds reclaim_patience{50};
+constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
+constexpr std::chrono::seconds trim_later{1};
 
 void be_gentle() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice); }
 
@@ -57,12 +64,29 @@ std::shared_ptr<load_outcome> load_and_warm(const load_order& order, inference::
   return out;
 }
 
+// While it lives, the thread's work gives way to batches, and no batch counts on having all cores.
+struct gentle_scope {
+  explicit gentle_scope(std::shared_ptr<gentleness> g) : gentle(std::move(g)) {
+    if (!gentle) return;
+    gentle->way->load_begins();
+    aside.emplace([g = gentle.get()] { g->way->give_way(g->hurried, way_pause); });
+  }
+  ~gentle_scope() {
+    if (!gentle) return;
+    gentle->way->load_ended();
+    if (gentle->hurried.exchange(false)) be_gentle();
+  }
+  std::shared_ptr<gentleness> gentle;
+  std::optional<inference::step_aside_scope> aside;
+};
+
 }  // namespace
 
-loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, gentle_thread gentle) {
+loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options,
+                                   std::shared_ptr<gentleness> gentle) {
   pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
   if (gentle) {
-    gentle->store(static_cast<int>(gettid()));
+    gentle->thread.store(static_cast<int>(gettid()));
     be_gentle();
   }
   return {
@@ -81,25 +105,49 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
       },
       [options, gentle](load_atom, const std::shared_ptr<load_order>& order,
                    const std::function<void(std::shared_ptr<load_outcome>)>& done) {
-        auto outcome = load_and_warm(*order, options);
+        std::shared_ptr<load_outcome> outcome;
+        {
+          const gentle_scope scope(gentle);
+          outcome = load_and_warm(*order, options);
+        }
         done(std::move(outcome));
-        if (gentle) be_gentle();  // it may have been hurried
       },
   };
 }
 
-void hurry(const std::atomic<int>& gentle) {
-  const int thread = gentle.load();
+void hurry(gentleness& gentle) {
+  gentle.hurried.store(true);
+  gentle.way->wake();
+  const int thread = gentle.thread.load();
   if (thread != 0) setpriority(PRIO_PROCESS, static_cast<id_t>(thread), 0);
 }
 
-reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer) {
+reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::shared_ptr<right_of_way> way) {
   pthread_setname_np(pthread_self(), "reclaimer");
+  auto trim_due = std::make_shared<bool>(false);
   return {
-      [](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
-        order->model.reset();
-        inference::return_free_memory();
+      [=](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
+        const bool much = order->model && order->model->memory().private_bytes >= trim_at_once_bytes;
+        {
+          const auto until = steady_clock::now() + reclaim_patience;
+          const inference::step_aside_scope scope([way, until] {
+            static const std::atomic<bool> never{false};
+            const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - steady_clock::now());
+            if (left.count() > 0) way->give_way(never, left);
+          });
+          order->model.reset();
+        }
+        if (much) {
+          inference::return_free_memory();
+        } else if (!*trim_due) {
+          *trim_due = true;
+          self->delayed_send(self, trim_later, tick_atom::value);
+        }
         order->freed();
+      },
+      [=](tick_atom) {
+        *trim_due = false;
+        inference::return_free_memory();
       },
   };
 }

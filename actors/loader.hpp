@@ -1,21 +1,32 @@
 #pragma once
-// Loader and reclaimer: detached actors, the only ones that block. A gentle loader runs at
-// nice 10, so that a load hardly takes a core from a resident model. The reclaimer does not: it holds the address
-// space's lock while it unmaps, and nobody should wait for that longer than need be.
+// Loader and reclaimer: detached actors, the only ones that block. A gentle loader gives way to running batches and
+// runs at nice 10, so that a resident model does not feel a load. The reclaimer gives way for a short while only
+// and keeps its priority: it holds the address space's lock while it unmaps, and nobody should wait for that longer
+// than need be.
 
 #include "actors/protocol.hpp"
+#include "actors/right_of_way.hpp"
 
 namespace troupe::actors {
 
-// A gentle loader's thread, once it runs: published before it lowers its priority. Null for a normal one.
-using gentle_thread = std::shared_ptr<std::atomic<int>>;
+// Of a gentle loader. Shared with the supervisor; any thread.
+struct gentleness {
+  explicit gentleness(std::shared_ptr<right_of_way> w) : way(std::move(w)) {}
+  const std::shared_ptr<right_of_way> way;
+  std::atomic<int> thread{0};         // its thread's id, once it runs
+  std::atomic<bool> hurried{false};   // until its load ends
+};
 
+// `gentle` is null for a normal one, which is for loads that disturb nobody.
 loader_actor::behavior_type loader(loader_actor::pointer self, inference::load_options options,
-                                   gentle_thread gentle);
+                                   std::shared_ptr<gentleness> gentle);
 
-// A load that has waited long enough on a machine whose cores are taken runs at normal priority until it ends. Needs CAP_SYS_NICE; without it nothing happens. Any thread, does not block.
-void hurry(const std::atomic<int>& gentle);
+// A load that has waited long enough on a machine whose cores are taken gives way no more, and runs at normal
+// priority until it ends (that needs CAP_SYS_NICE; without it the priority stays). Any thread, does not block.
+void hurry(gentleness& gentle);
 
-reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self);
+// Trims the heap after each model that had much in it, and a second after any other: trimming takes free memory
+// from those that run batches too, who then fault it in again.
+reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::shared_ptr<right_of_way> way);
 
 }  // namespace troupe::actors

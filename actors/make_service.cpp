@@ -52,16 +52,17 @@ class actor_service final : public service {
     seats.threads_per_slot = compute.threads_per_slot;
     seats.lone_threads = compute.lone_threads;
     seats.slot_timeout = std::chrono::milliseconds(settings.slot_timeout_ms);
-    device_ = system_.spawn(device, make_thread_slots(std::max(1u, compute.slots)), seats, meter_, gauges);
-    reclaimer_ = system_.spawn<caf::detached>(reclaimer);
+    const auto way = std::make_shared<right_of_way>();
+    seats.way = way;
+    device_ = system_.spawn(device, make_thread_slots(std::max(1u, compute.slots), way), seats, meter_, gauges);
+    reclaimer_ = system_.spawn<caf::detached>(reclaimer, way);
     std::vector<supervisor_world::gentle_loader> gentle;
-    for (std::uint32_t i = 0; i < std::max(1u, settings.loader_threads); ++i)
-    {
-      auto thread = std::make_shared<std::atomic<int>>(0);
-      gentle.push_back({system_.spawn<caf::detached>(loader, compute.load, thread), thread});
+    for (std::uint32_t i = 0; i < std::max(1u, settings.loader_threads); ++i) {
+      auto manners = std::make_shared<gentleness>(way);
+      gentle.push_back({system_.spawn<caf::detached>(loader, compute.load, manners), manners});
       loaders_.push_back(gentle.back().actor);
     }
-    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, gentle_thread()));
+    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, std::shared_ptr<gentleness>()));
 
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;

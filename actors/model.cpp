@@ -167,6 +167,15 @@ batch_ptr form_warm_batch(model_state& st) {
   return b;
 }
 
+// A batch cannot be interrupted: nobody shall wait for one that was run for practice. A long one gains little from
+// practice anyway (12x768: 5 to 50 ms).
+void skip_long_buckets(model_state::warming& w, const batch& ran) {
+  const auto per_cost = ran.took / std::max<double>(1, static_cast<double>(ran.cost));
+  std::erase_if(w.left, [&](const inference::warm_bucket& bucket) {
+    return per_cost * (std::uint64_t{bucket.items} * bucket.length) > background_batch_max;
+  });
+}
+
 void finish_warm_batch(self_ptr self, batch& b) {
   auto& st = self->state;
   b.warm_place.reset();
@@ -177,6 +186,8 @@ void finish_warm_batch(self_ptr self, batch& b) {
   if (!b.failure.empty()) {
     st.warm->failure = b.failure;
     st.warm->left.clear();
+  } else if (st.warm->background) {
+    skip_long_buckets(*st.warm, b);
   }
   if (st.warm->left.empty() && st.warm->running == 0) end_warm_up(self);
 }

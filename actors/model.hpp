@@ -12,6 +12,9 @@
 
 namespace troupe::actors {
 
+// Warm-up in the background leaves out batches that would take longer.
+constexpr std::chrono::milliseconds background_batch_max{100};
+
 struct model_state {
   static inline const char* name = "model";
 

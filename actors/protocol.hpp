@@ -94,6 +94,8 @@ using forget_atom = caf::atom_constant<caf::atom("forget")>;       // a model is
 using warm_atom = caf::atom_constant<caf::atom("warm")>;           // run all warm-up buckets
 using limits_atom = caf::atom_constant<caf::atom("limits")>;       // a model's priority changed
 using tick_atom = caf::atom_constant<caf::atom("tick")>;           // a timer of the actor's own
+using turn_atom = caf::atom_constant<caf::atom("turn")>;           // a batch has had all cores long enough
+using quiet_atom = caf::atom_constant<caf::atom("quiet")>;         // the device may be quiet now
 using estimate_atom = caf::atom_constant<caf::atom("estimate")>;   // how big will the load be
 using load_atom = caf::atom_constant<caf::atom("load")>;           // load a model
 using loaded_atom = caf::atom_constant<caf::atom("loaded")>;       // a load ended
@@ -139,8 +141,8 @@ using device_actor = caf::typed_actor<
     caf::reacts_to<done_atom, std::uint32_t, std::uint64_t, std::uint64_t>,
     // The model is gone.
     caf::reacts_to<forget_atom, std::uint64_t>,
-    // Its own timer: slots that hang.
-    caf::reacts_to<tick_atom>>;
+    // Its own timers: slots that hang; the end of a batch's time with all cores; a device that is left alone.
+    caf::reacts_to<tick_atom>, caf::reacts_to<turn_atom>, caf::reacts_to<quiet_atom>>;
 
 // Few, detached, at low priority: builds models off the hot path.
 using loader_actor = caf::typed_actor<
@@ -151,7 +153,9 @@ using loader_actor = caf::typed_actor<
                    std::function<void(std::shared_ptr<load_outcome>)>>>;
 
 // One, detached: the only place where a model's memory is freed.
-using reclaimer_actor = caf::typed_actor<caf::reacts_to<reclaim_atom, std::shared_ptr<reclaim_order>>>;
+using reclaimer_actor = caf::typed_actor<caf::reacts_to<reclaim_atom, std::shared_ptr<reclaim_order>>,
+                                         // Trims the heap.
+                                         caf::reacts_to<tick_atom>>;
 
 // One: owns the registry of models, the ledger and who is resident. Never blocks, never runs a model.
 using supervisor_actor = caf::typed_actor<

@@ -141,8 +141,9 @@ namespace {
 
 // What a thread shares with its slot; outlives the slot when the thread hangs.
 struct worker {
-  explicit worker(std::uint64_t e) : epoch(e) {}
+  worker(std::uint64_t e, std::shared_ptr<right_of_way> w) : epoch(e), way(std::move(w)) {}
   const std::uint64_t epoch;
+  const std::shared_ptr<right_of_way> way;
   std::mutex mutex;
   std::condition_variable wake, idle;
   batch_ptr next, running;
@@ -161,6 +162,7 @@ struct worker {
         b = std::move(next);
         f = std::move(next_finished);
         running = b;
+        way->batch_begins();
       }
       run_batch(*b);
       {
@@ -172,6 +174,7 @@ struct worker {
           return;
         }
       }
+      way->batch_ended();
       f(epoch, std::move(b));
     }
   }
@@ -179,7 +182,7 @@ struct worker {
 
 class thread_slot : public slot {
  public:
-  explicit thread_slot(std::uint32_t index) : index_(index) { start(); }
+  thread_slot(std::uint32_t index, std::shared_ptr<right_of_way> way) : index_(index), way_(std::move(way)) { start(); }
   ~thread_slot() override {
     std::unique_lock lock(worker_->mutex);
     worker_->quit = true;
@@ -226,28 +229,30 @@ class thread_slot : public slot {
 
   void leave_behind() {  // with worker_->mutex held
     worker_->given_up = true;
+    way_->batch_ended();  // nobody waits for it any longer
     abandoned.fetch_add(1);
     worker_->thread.detach();
   }
 
   void start() {
     epoch_.fetch_add(1, std::memory_order_acq_rel);
-    auto w = std::make_shared<worker>(epoch_.load());
+    auto w = std::make_shared<worker>(epoch_.load(), way_);
     w->thread = std::thread([w] { w->loop(); });
     pthread_setname_np(w->thread.native_handle(), ("slot-" + std::to_string(index_)).c_str());
     worker_ = std::move(w);
   }
 
   const std::uint32_t index_;
+  const std::shared_ptr<right_of_way> way_;
   std::atomic<std::uint64_t> epoch_{0};
   std::shared_ptr<worker> worker_;  // replaced by the device actor only, which also is the only one to grant
 };
 
 }  // namespace
 
-std::vector<slot_ptr> make_thread_slots(std::uint32_t count) {
+std::vector<slot_ptr> make_thread_slots(std::uint32_t count, std::shared_ptr<right_of_way> way) {
   std::vector<slot_ptr> slots;
-  for (std::uint32_t i = 0; i < count; ++i) slots.push_back(std::make_shared<thread_slot>(i));
+  for (std::uint32_t i = 0; i < count; ++i) slots.push_back(std::make_shared<thread_slot>(i, way));
   return slots;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "actors/batch_queue.hpp"
+#include "actors/right_of_way.hpp"
 #include "actors/routing.hpp"
 
 namespace troupe::actors {
@@ -64,8 +65,9 @@ class slot {
   virtual batch_ptr replace() = 0;
 };
 
-// Slots with threads of their own. Idle threads are joined in the destructor, hung ones are left behind.
-std::vector<slot_ptr> make_thread_slots(std::uint32_t count);
+// Slots with threads of their own, whose batches go before loads. Idle threads are joined in the destructor, hung
+// ones are left behind.
+std::vector<slot_ptr> make_thread_slots(std::uint32_t count, std::shared_ptr<right_of_way> way);
 
 // Threads that were given up and have not come back. The process must not run static destructors meanwhile.
 std::uint32_t abandoned_threads() noexcept;

@@ -14,6 +14,7 @@
 #include "actors/device.hpp"
 #include "actors/eviction.hpp"
 #include "actors/ledger.hpp"
+#include "actors/loader.hpp"
 #include "actors/metrics.hpp"
 #include "actors/protocol.hpp"
 #include "actors/routing.hpp"
@@ -34,7 +35,7 @@ struct supervisor_world {
   device_actor device;
   struct gentle_loader {
     loader_actor actor;
-    std::shared_ptr<std::atomic<int>> thread;
+    std::shared_ptr<gentleness> gentle;
   };
   std::vector<loader_actor> loaders;
   std::vector<gentle_loader> gentle_loaders;  // while another model is resident
@@ -78,7 +79,7 @@ class supervisor_core {
     std::shared_ptr<load_order> order;
     std::uint64_t size_bytes = 0;
     std::string fingerprint;
-    std::shared_ptr<std::atomic<int>> gentle_thread;  // of the loader it was given to
+    std::shared_ptr<gentleness> gentle;  // of the loader it was given to; null: a normal one
     steady_time given_at{};
     bool replaces = false;         // the model is resident: load beside, swap, then drain
     bool only_if_changed = false;  // a re-validation

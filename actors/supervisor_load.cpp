@@ -94,10 +94,10 @@ void supervisor_core::start(record& r) {
 
 loader_actor supervisor_core::pick_loader(attempt& a) {
   const bool disturbs = std::any_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.current != nullptr; });
-  a.gentle_thread = nullptr;
+  a.gentle = nullptr;
   if (!disturbs) return world_.loaders[next_loader_++ % world_.loaders.size()];
   const auto& chosen = world_.gentle_loaders[next_loader_++ % world_.gentle_loaders.size()];
-  a.gentle_thread = chosen.thread;
+  a.gentle = chosen.gentle;
   a.given_at = now();
   arm(a.given_at + std::chrono::milliseconds(world_.settings.load_patience_ms));
   return chosen.actor;
@@ -105,13 +105,13 @@ loader_actor supervisor_core::pick_loader(attempt& a) {
 
 void supervisor_core::hurry_loads() {
   for (auto& [name, r] : records_) {
-    if (!r.loading || !r.loading->gentle_thread) continue;
+    if (!r.loading || !r.loading->gentle) continue;
     if (r.loading->at != attempt::phase::loading && r.loading->at != attempt::phase::estimating) continue;
     const auto due = r.loading->given_at + std::chrono::milliseconds(world_.settings.load_patience_ms);
     if (due > now()) {
       arm(due);
     } else {
-      hurry(*r.loading->gentle_thread);
+      hurry(*r.loading->gentle);
       arm(now() + std::chrono::milliseconds(100));  // its loader may have been on another load until then
     }
   }

@@ -59,6 +59,7 @@ struct settings {
   std::string precision = "auto";            // auto, fp32, bf16
   std::uint32_t compute_slots = 0;           // 0: measured
   std::uint32_t threads_per_slot = 0;        // 0: measured
+  std::uint32_t lone_batch_threads = 0;      // 0: measured
   std::uint64_t slot_timeout_ms = 30000;     // a batch that runs longer is given up, its thread replaced
   std::uint32_t max_batch_items = 64;
   std::uint32_t max_batch_tokens = 1024;     // padded tokens

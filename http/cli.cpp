@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <string_view>
 
@@ -32,7 +33,10 @@ int complain(const error& why, int status) {
 void restart_with_environment(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
   if (command != "serve" && command != "predict") return;
-  if (inference::prepare_openmp_environment()) execv("/proc/self/exe", argv);
+  if (!inference::prepare_openmp_environment()) return;
+  std::error_code ignored;
+  const auto itself = std::filesystem::read_symlink("/proc/self/exe", ignored);  // by its name: ps and pgrep show it
+  execv(itself.empty() ? argv[0] : itself.c_str(), argv);
   // Where exec fails the process goes on: slower, but right.
 }
 

@@ -228,18 +228,19 @@ actors::compute_options choose_compute(const config::settings& settings) {
   chosen.threads_per_slot = settings.threads_per_slot;
   chosen.load.automatic_precision = parse_precision(settings.precision);
   const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
-  if (precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0) {
+  chosen.lone_threads = settings.lone_batch_threads;
+  if (precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0 || chosen.lone_threads == 0) {
     const auto measured = inference::calibrate(settings.data_dir / "calibration.json", false);
     if (precision_open) chosen.load.automatic_precision = measured.best;
     if (chosen.slots == 0) chosen.slots = static_cast<std::uint32_t>(std::max(1, measured.slots));
     if (chosen.threads_per_slot == 0) {
       chosen.threads_per_slot = static_cast<std::uint32_t>(std::max(1, measured.threads_per_slot));
     }
+    if (chosen.lone_threads == 0) chosen.lone_threads = static_cast<std::uint32_t>(std::max(1, measured.lone_threads));
     spdlog::info("{}: fp32 {:.0f}, bf16 {:.0f} GFLOP/s a core ({})", measured.cpu_model, measured.fp32_gflops,
                  measured.bf16_gflops, measured.measured_now ? "measured now" : "measured before");
   }
-  const auto all_threads = std::min(cores, chosen.slots * chosen.threads_per_slot);
-  chosen.lone_threads = settings.threads_per_slot != 0 ? settings.threads_per_slot : std::max(1u, all_threads);
+  chosen.lone_threads = std::max(chosen.lone_threads, chosen.threads_per_slot);
   // The supervisor's long messages (a report on many models) must not hold up the models' actors.
   chosen.actor_threads = settings.actor_threads != 0 ? settings.actor_threads : std::clamp(cores / 4, 1u, 8u);
   chosen.load.store = settings.store_directory();

@@ -27,6 +27,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "inference/fused_linear.hpp"
+#include "inference/step_aside.hpp"
 #include "inference/torch_device.hpp"
 
 namespace troupe::inference {
@@ -260,8 +261,10 @@ class network final : public bert_network {
     }
     auto x = at::index_select(words_, 0, p.ids).add_(at::index_select(positions_, 0, p.positions));
     x = normalize(norm_, x);
-    for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
+    for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
+      step_aside();
       x = finish_layer(layers_[i], attention(layers_[i], x, p), x);
+    }
     const auto x_first = at::index_select(x, 0, p.firsts);
     const auto& last = layers_.back();
     const auto first = finish_layer(last, last_attention(last, x, x_first, p), x_first).to(at::kFloat);

@@ -10,6 +10,8 @@
 #include <mutex>
 #include <tuple>
 
+#include "inference/step_aside.hpp"
+
 namespace troupe::inference {
 namespace {
 
@@ -43,8 +45,10 @@ weight_memory::weight_memory(std::byte* base, std::uint64_t size_bytes,
 weight_memory::~weight_memory() {
   // The pages go piece by piece, the address range at once: with small pages one long unmap would hold
   // up every page fault and mapping of the process.
-  for (std::uint64_t at = 0; at < size_bytes_; at += chunk_bytes)
+  for (std::uint64_t at = 0; at < size_bytes_; at += chunk_bytes) {
+    step_aside();
     ::madvise(base_ + at, std::min(chunk_bytes, size_bytes_ - at), MADV_DONTNEED);
+  }
   ::munmap(base_, size_bytes_);
   if (account_) account_->release(size_bytes_);
 }
@@ -89,6 +93,7 @@ bool weight_memory::populate(cancel_flag cancelled) const {
   const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   for (std::uint64_t at = 0; at < size_bytes_; at += chunk_bytes) {
     if (is_cancelled(cancelled)) return false;
+    step_aside();
     const auto size = std::min(chunk_bytes, size_bytes_ - at);
     // Reads, not MADV_POPULATE_READ: that holds the address space's lock while it fills
     // (experiments.md, b).

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <fstream>
 #include <mutex>
+#include <thread>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/ones.h>
@@ -73,6 +75,32 @@ double linear_gflops(at::ScalarType type) {
   return 2e-9 * rows * in * out / best_seconds(0.02, [&] { fused_linear(x, w, b); });
 }
 
+// How long a short chain of small products takes after a pause, as lone batches come: worker threads sleep then.
+// The given quantile of several.
+double lone_seconds(at::ScalarType type, int threads, double quantile) {
+  constexpr std::int64_t rows = 32, width = 768;
+  const c10::InferenceMode inference;
+  set_thread_intra_op_threads(threads);
+  const auto x = at::ones({rows, width}, type), w = at::ones({width, width}, type), b = at::ones({width}, type);
+  std::vector<double> took;
+  for (int i = 0; i < 12; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    const auto start = std::chrono::steady_clock::now();
+    for (int k = 0; k < 12; ++k) fused_linear(x, w, b);
+    took.push_back(seconds_since(start));
+  }
+  set_thread_intra_op_threads(1);
+  std::sort(took.begin(), took.end());
+  return took[static_cast<std::size_t>(quantile * static_cast<double>(took.size() - 1))];
+}
+
+int choose_lone_threads(at::ScalarType type) {
+  constexpr int cores_min = 4;
+  const int cores = usable_cores();
+  if (cores < cores_min) return 1;
+  return lone_seconds(type, cores, 0.9) < 0.8 * lone_seconds(type, 1, 0.5) ? cores : 1;
+}
+
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -86,17 +114,19 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
   json_document kept;
   if (file.empty() || !read_json_object(file, 64U << 10U, kept)) return false;
   std::string_view model, version, best;
-  std::int64_t slots = 0, threads = 0, cores = 0;
+  std::int64_t slots = 0, threads = 0, lone = 0, cores = 0;
   if (kept.root["cpu_model"].get(model) || model != c.cpu_model ||
       kept.root["torch_version"].get(version) || version != torch_version() ||
       kept.root["cores"].get(cores) || cores != usable_cores() || kept.root["best"].get(best) ||
       kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
+      kept.root["lone_threads"].get(lone) || lone < 1 || lone > 4096 ||
       kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) ||
       slots < 1 || slots > 4096 || threads < 1 || threads > 4096)
     return false;
   c.best = best == "bf16" ? precision::bf16 : precision::fp32;
   c.slots = static_cast<int>(slots);
   c.threads_per_slot = static_cast<int>(threads);
+  c.lone_threads = static_cast<int>(lone);
   return true;
 }
 
@@ -109,9 +139,9 @@ void keep(const std::filesystem::path& file, const calibration& c) {
   char numbers[256];
   std::snprintf(
       numbers, sizeof numbers,
-      "  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
+      "  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"lone_threads\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
       "  \"bf16_gflops\": %.2f\n}\n",
-      c.slots, c.threads_per_slot, usable_cores(), c.fp32_gflops, c.bf16_gflops);
+      c.slots, c.threads_per_slot, c.lone_threads, usable_cores(), c.fp32_gflops, c.bf16_gflops);
   out << "{\n  \"cpu_model\": \"" << escaped(c.cpu_model) << "\",\n  \"torch_version\": \""
       << escaped(torch_version()) << "\",\n  \"best\": \""
       << (c.best == precision::bf16 ? "bf16" : "fp32") << "\",\n"
@@ -171,6 +201,7 @@ calibration calibrate(const std::filesystem::path& file, bool force) {
     c.fp32_gflops = linear_gflops(at::kFloat);
     c.bf16_gflops = linear_gflops(at::kBFloat16);
     c.best = c.bf16_gflops > 1.1 * c.fp32_gflops ? precision::bf16 : precision::fp32;
+    c.lone_threads = choose_lone_threads(c.best == precision::bf16 ? at::kBFloat16 : at::kFloat);
   } catch (const std::exception&) {
     c.best = precision::fp32;  // not kept: the next start measures again
     return c;

@@ -23,6 +23,10 @@ struct calibration {
   precision best = precision::fp32;
   int slots = 1;  // compute slots for many batches
   int threads_per_slot = 1;
+  // For a batch that has the device to itself: all cores where that was reliably faster, else 1. Always 1 below
+  // four cores: there the threads of one batch share the cores with everything else in the process and wait for
+  // each other (docs/experiments.md, a).
+  int lone_threads = 1;
   double fp32_gflops = 0, bf16_gflops = 0;  // a core, [768->3072] linear
   bool measured_now = false;                // false: read back from `file`
   std::string cpu_model;

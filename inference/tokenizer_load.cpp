@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "inference/files.hpp"
+#include "inference/step_aside.hpp"
 #include "inference/tokenizer.hpp"
 #include "inference/unicode.hpp"
 
@@ -105,7 +106,8 @@ class tokenizer_builder {
       o.word_characters_max =
           static_cast<std::uint32_t>(std::min<std::uint64_t>(characters_max, 1U << 20U));
     made_->model_ = wordpiece(std::move(o), vocabulary.size() * 8);
-    for (const auto [token, value] : vocabulary) {
+    for (std::size_t read = 0; const auto [token, value] : vocabulary) {
+      if (++read % 1024 == 0) step_aside();
       std::uint64_t id = 0;
       if (value.get(id) || id > INT32_MAX)
         return malformed(file_, "'model.vocab' must map tokens to ids below 2^31");

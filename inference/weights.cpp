@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "inference/convert.hpp"
+#include "inference/step_aside.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -61,6 +62,7 @@ result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<
   std::vector<std::uint16_t> halves(!as_is && to_half ? step : 0);
   for (std::uint64_t at = 0; at < total; at += step) {
     if (is_cancelled(cancelled)) return cancelled_error();
+    step_aside();
     const auto n = std::min(step, total - at);
     const auto bytes = std::span(raw).first(n * width);
     if (auto ok = read_exactly(from.file->fd.get(), from.tensor->begin + at * width, bytes, *from.path);

@@ -17,7 +17,7 @@ std::map<model_id, int> serve(fair_queue& q, const std::map<model_id, priority>&
   std::map<model_id, int> served;
   for (const auto& [m, p] : models) q.push(wish(m, p));
   for (int i = 0; i < rounds; ++i) {
-    const auto w = q.pop(1, 1);
+    const auto w = q.pop(1, 1, true);
     ++served[w->model];
     q.charge(w->model, w->priority, 1ms);
     q.push(wish(w->model, w->priority));
@@ -46,7 +46,7 @@ TEST(FairQueue, LongBatchesAreChargedForTheirTime) {
   q.push(wish(2));
   std::map<model_id, int> served;
   for (int i = 0; i < 110; ++i) {
-    const auto w = q.pop(1, 1);
+    const auto w = q.pop(1, 1, true);
     ++served[w->model];
     q.charge(w->model, w->priority, w->model == 1 ? 10ms : 1ms);
     q.push(wish(w->model));
@@ -60,7 +60,7 @@ TEST(FairQueue, AnIdleModelSavesUpNoCredit) {
   q.push(wish(2));
   std::map<model_id, int> served;
   for (int i = 0; i < 100; ++i) {
-    const auto w = q.pop(1, 1);
+    const auto w = q.pop(1, 1, true);
     ++served[w->model];
     q.charge(w->model, w->priority, 1ms);
     q.push(wish(w->model));
@@ -72,22 +72,39 @@ TEST(FairQueue, BackgroundWaitsForEverybodyAndLeavesASlotFree) {
   fair_queue q;
   q.push(wish(1, priority::high, true));
   q.push(wish(2, priority::low));
-  EXPECT_EQ(q.pop(2, 2)->model, 2u);
-  EXPECT_FALSE(q.pop(1, 2)) << "the last idle slot stays free for requests";
-  EXPECT_EQ(q.pop(2, 2)->model, 1u);
+  EXPECT_EQ(q.pop(2, 2, true)->model, 2u);
+  EXPECT_FALSE(q.pop(1, 2, true)) << "the last idle slot stays free for requests";
+  EXPECT_EQ(q.pop(2, 2, true)->model, 1u);
 }
 
 TEST(FairQueue, ForgetDropsWishes) {
   fair_queue q;
   q.push(wish(1));
   q.forget(1);
-  EXPECT_FALSE(q.pop(1, 1));
+  EXPECT_FALSE(q.pop(1, 1, true));
+}
+
+TEST(FairQueue, BackgroundWaitsForAQuietDevice) {
+  fair_queue q;
+  q.push(wish(1, priority::high, true));
+  EXPECT_FALSE(q.pop(2, 2, false));
+  EXPECT_EQ(q.waiting(), 0u) << "no company for a batch";
+  EXPECT_EQ(q.background_waiting(), 1u);
+  EXPECT_TRUE(q.pop(2, 2, true));
 }
 
 TEST(Threads, ALoneBatchGetsAllCoresManyGetTheirShare) {
-  EXPECT_EQ(threads_for_batch(0, 0, 2, 1, 2), 2u);
-  EXPECT_EQ(threads_for_batch(1, 0, 2, 1, 2), 1u);
-  EXPECT_EQ(threads_for_batch(0, 3, 2, 1, 2), 1u);
+  EXPECT_EQ(threads_for_batch(true, 1, 2), 2u);
+  EXPECT_EQ(threads_for_batch(false, 1, 2), 1u);
+}
+
+TEST(Threads, CompanyIsAnythingThatTakesACore) {
+  const company none{0, 0, 0, lone_after};
+  EXPECT_TRUE(is_lone(none));
+  EXPECT_FALSE(is_lone({1, 0, 0, lone_after})) << "another batch";
+  EXPECT_FALSE(is_lone({0, 3, 0, lone_after})) << "others that wait";
+  EXPECT_FALSE(is_lone({0, 0, 1, lone_after})) << "a load";
+  EXPECT_FALSE(is_lone({0, 0, 0, lone_after / 2})) << "company a moment ago";
 }
 
 }  // namespace

@@ -22,7 +22,9 @@ struct ModelActor : ::testing::Test {
   std::vector<std::string> failures;
   model_id next_id = 1;
 
-  void start_device(std::uint32_t count = 1, std::chrono::milliseconds timeout = 30s) {
+  std::shared_ptr<right_of_way> way = std::make_shared<right_of_way>();
+
+  void start_device(std::uint32_t count = 1, std::chrono::milliseconds timeout = 30s, std::uint32_t lone_threads = 1) {
     std::vector<slot_ptr> all;
     for (std::uint32_t i = 0; i < count; ++i) {
       slots.push_back(std::make_shared<fake_slot>(i));
@@ -30,7 +32,8 @@ struct ModelActor : ::testing::Test {
     }
     device_options options;
     options.slot_timeout = timeout;
-    options.lone_threads = count;
+    options.lone_threads = lone_threads;
+    options.way = way;
     dev = time.system.spawn(device, all, options, meter, gauges);
     time.settle();
   }
@@ -278,6 +281,105 @@ TEST_F(ModelActor, WithoutAutoScalingThereIsOneInstance) {
     slots[0]->finish();
     time.settle();
   }
+  stop(r);
+}
+
+TEST_F(ModelActor, ALoneBatchGetsAllCoresAndNothingStartsBesideIt) {
+  start_device(2, 30s, 4);
+  auto r = start_model({});
+  auto other = start_model({});
+  auto first = send(r);
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->threads, 4u);
+  auto second = send(other);
+  EXPECT_FALSE(slots[1]->running) << "its threads would wait for the first one's";
+  slots[0]->finish();
+  time.settle();
+  auto& next = slots[0]->running ? slots[0] : slots[1];
+  ASSERT_TRUE(next->running);
+  EXPECT_EQ(next->running->threads, 1u) << "there was company just now";
+  auto third = send(r);
+  EXPECT_TRUE(slots[0]->running && slots[1]->running) << "batches of one thread run side by side";
+  for (auto& s : slots) s->finish();
+  time.settle();
+  time.pass(lone_after);
+  auto fourth = send(r);
+  EXPECT_EQ((slots[0]->running ? slots[0] : slots[1])->running->threads, 4u) << "alone again";
+  for (auto& s : slots)
+    if (s->running) s->finish();
+  time.settle();
+  stop(r);
+  stop(other);
+}
+
+TEST_F(ModelActor, ALoneBatchThatTakesLongHoldsNobodyUp) {
+  start_device(2, 30s, 4);
+  auto r = start_model({});
+  auto other = start_model({});
+  auto first = send(r);
+  auto second = send(other);
+  time.pass(whole_device_max - 1ms);
+  EXPECT_FALSE(slots[1]->running);
+  time.pass(1ms);
+  EXPECT_TRUE(slots[1]->running);
+  for (auto& s : slots) s->finish();
+  time.settle();
+  stop(r);
+  stop(other);
+}
+
+TEST_F(ModelActor, BesideALoadABatchGetsOneThread) {
+  start_device(2, 30s, 4);
+  auto r = start_model({});
+  way->load_begins();
+  auto first = send(r);
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->threads, 1u);
+  way->load_ended();
+  slots[0]->finish();
+  time.settle();
+  stop(r);
+}
+
+TEST_F(ModelActor, BackgroundWarmUpWaitsForAQuietDeviceAndLeavesOutLongBatches) {
+  start_device(2);
+  auto busy = start_model({});
+  auto m = std::make_unique<fake_model>();
+  m->buckets = {{1, 10}, {1, 20}, {1, 1000}};
+  auto asked = send(busy);
+  slots[0]->finish();
+  time.settle();
+  auto r = start_model({}, std::move(m));
+  EXPECT_FALSE(slots[0]->running) << "somebody was served a moment ago";
+  time.pass(quiet_after);
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->bucket->length, 10u);
+  slots[0]->finish(10ms);
+  time.settle();
+  ASSERT_TRUE(slots[0]->running) << "still quiet";
+  EXPECT_EQ(slots[0]->running->bucket->length, 20u);
+  slots[0]->finish(20ms);
+  time.settle();
+  EXPECT_FALSE(slots[0]->running) << "a second of practice would be in somebody's way";
+  EXPECT_TRUE(r->fully_warm.load());
+  stop(r);
+  stop(busy);
+}
+
+TEST_F(ModelActor, BackgroundWarmUpWaitsForLoads) {
+  start_device(1);
+  way->load_begins();
+  auto m = std::make_unique<fake_model>();
+  m->buckets = {{1, 10}};
+  auto r = start_model({}, std::move(m));
+  time.pass(3 * quiet_after);
+  EXPECT_FALSE(slots[0]->running);
+  way->load_ended();
+  time.pass(quiet_after);
+  ASSERT_TRUE(slots[0]->running);
+  slots[0]->finish();
+  time.settle();
+  EXPECT_TRUE(r->fully_warm.load());
   stop(r);
 }
 

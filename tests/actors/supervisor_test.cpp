@@ -69,12 +69,13 @@ struct Supervisor : ::testing::Test {
                 if (load_at_once) deliver_load({});
               }};
     }));
-    world->gentle_loaders.push_back({world->loaders[0], std::make_shared<std::atomic<int>>(0)});
+    world->gentle_loaders.push_back({world->loaders[0], std::make_shared<gentleness>(std::make_shared<right_of_way>())});
     world->reclaimer = time.system.spawn([this]() -> reclaimer_actor::behavior_type {
       return {[this](reclaim_atom, const std::shared_ptr<reclaim_order>& o) {
-        reclaims.push_back(o);
-        if (reclaim_at_once) deliver_reclaim();
-      }};
+                reclaims.push_back(o);
+                if (reclaim_at_once) deliver_reclaim();
+              },
+              [](tick_atom) {}};
     });
   }
 

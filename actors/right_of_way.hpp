@@ -1,0 +1,37 @@
+#pragma once
+// Batches go first: a load that shares the cores with resident models works only while no batch runs, until it is
+// hurried. The kernel's priorities are not enough: a loader at nice 10 still made one batch in a hundred wait for
+// 30 ms and more (docs/experiments.md, b).
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+namespace troupe::actors {
+
+// Shared by the slots, the loaders and the device actor; any thread.
+class right_of_way {
+ public:
+  // A slot's thread, around each batch.
+  void batch_begins() noexcept { batches_.fetch_add(1); }
+  void batch_ended() noexcept;
+
+  // A loader's thread, around each piece of work.
+  void load_begins() noexcept { loads_.fetch_add(1); }
+  void load_ended() noexcept { loads_.fetch_sub(1); }
+  std::uint32_t loads() const noexcept { return loads_.load(std::memory_order_relaxed); }
+
+  // Returns when no batch runs, when `hurried` is set, or after `most`.
+  void give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most);
+  // Those in give_way() look at their `hurried` again.
+  void wake() noexcept;
+
+ private:
+  std::atomic<std::uint32_t> batches_{0}, loads_{0}, waiting_{0};
+  std::mutex mutex_;
+  std::condition_variable free_;
+};
+
+}  // namespace troupe::actors
