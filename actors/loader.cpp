@@ -19,7 +19,7 @@ namespace {
 // everybody.
 constexpr int gentle_nice = 10;
 // One wait for running batches; whoever hurries a load wakes it.
-constexpr std::chrono::milliseconds way_pause{100};
+constexpr std::chrono::milliseconds way_pause{100}, hurried_pause{2};
 // All waits of one model that leaves memory: somebody may be waiting for that memory.
 constexpr std::chrono::milliseconds reclaim_patience{50};
 constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
@@ -69,7 +69,7 @@ struct gentle_scope {
   explicit gentle_scope(std::shared_ptr<gentleness> g) : gentle(std::move(g)) {
     if (!gentle) return;
     gentle->way->load_begins();
-    aside.emplace([g = gentle.get()] { g->way->give_way(g->hurried, way_pause); });
+    aside.emplace([g = gentle.get()] { g->way->give_way(g->hurried, way_pause, hurried_pause); });
   }
   ~gentle_scope() {
     if (!gentle) return;
@@ -133,7 +133,7 @@ reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::sha
           const inference::step_aside_scope scope([way, until] {
             static const std::atomic<bool> never{false};
             const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - steady_clock::now());
-            if (left.count() > 0) way->give_way(never, left);
+            if (left.count() > 0) way->give_way(never, left, left);
           });
           order->model.reset();
         }

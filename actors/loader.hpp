@@ -21,8 +21,9 @@ struct gentleness {
 loader_actor::behavior_type loader(loader_actor::pointer self, inference::load_options options,
                                    std::shared_ptr<gentleness> gentle);
 
-// A load that has waited long enough on a machine whose cores are taken gives way no more, and runs at normal
-// priority until it ends (that needs CAP_SYS_NICE; without it the priority stays). Any thread, does not block.
+// A load that has waited long enough on a machine whose cores are taken gives way for a moment only at each step, and
+// runs at normal priority until it ends (that needs CAP_SYS_NICE; without it the priority stays). Any thread, does
+// not block.
 void hurry(gentleness& gentle);
 
 // Trims the heap after each model that had much in it, and a second after any other: trimming takes free memory

@@ -11,12 +11,14 @@ void right_of_way::wake() noexcept {
   free_.notify_all();
 }
 
-void right_of_way::give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most) {
-  const auto free = [&] { return batches_.load() == 0 || hurried.load(); };
+void right_of_way::give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most,
+                            std::chrono::microseconds hurried_most) {
+  const auto free = [&] { return batches_.load() == 0; };
   if (free()) return;
   std::unique_lock lock(mutex_);
   waiting_.fetch_add(1);
-  free_.wait_for(lock, most, free);
+  if (free_.wait_for(lock, most, [&] { return free() || hurried.load(); }) && !free())
+    free_.wait_for(lock, hurried_most, free);
   waiting_.fetch_sub(1);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Batches go first: a load that shares the cores with resident models works only while no batch runs, until it is
-// hurried. The kernel's priorities are not enough: a loader at nice 10 still made one batch in a hundred wait for
+// Batches go first: a load that shares the cores with resident models works only while no batch runs; once it is
+// hurried, between short waits. The kernel's priorities are not enough: a loader at nice 10 still made one batch in a hundred wait for
 // 30 ms and more (docs/experiments.md, b).
 
 #include <atomic>
@@ -23,8 +23,9 @@ class right_of_way {
   void load_ended() noexcept { loads_.fetch_sub(1); }
   std::uint32_t loads() const noexcept { return loads_.load(std::memory_order_relaxed); }
 
-  // Returns when no batch runs, when `hurried` is set, or after `most`.
-  void give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most);
+  // Returns when no batch runs, or after `most`; after `hurried_most` when `hurried` is or becomes set.
+  void give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most,
+                std::chrono::microseconds hurried_most);
   // Those in give_way() look at their `hurried` again.
   void wake() noexcept;
 

@@ -181,9 +181,11 @@ class network final : public bert_network {
  private:
   static at::Tensor apply(const linear& l, const at::Tensor& x,
                           after_linear after = after_linear::nothing) {
+    step_aside();
     return fused_linear(x, l.weight, l.bias, after);
   }
   static at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual) {
+    step_aside();
     return fused_linear_add(x, l.weight, l.bias, residual);
   }
   at::Tensor normalize(const norm& n, const at::Tensor& x) const {
@@ -261,10 +263,8 @@ class network final : public bert_network {
     }
     auto x = at::index_select(words_, 0, p.ids).add_(at::index_select(positions_, 0, p.positions));
     x = normalize(norm_, x);
-    for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
-      step_aside();
+    for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
       x = finish_layer(layers_[i], attention(layers_[i], x, p), x);
-    }
     const auto x_first = at::index_select(x, 0, p.firsts);
     const auto& last = layers_.back();
     const auto first = finish_layer(last, last_attention(last, x, x_first, p), x_first).to(at::kFloat);

@@ -16,9 +16,9 @@ using namespace std::chrono_literals;
 
 // A load's thread that takes one step aside; `done` when it goes on.
 struct stepping_load {
-  stepping_load(right_of_way& way, std::chrono::microseconds most)
-      : thread([this, &way, most] {
-          const inference::step_aside_scope scope([&, most] { way.give_way(hurried, most); });
+  stepping_load(right_of_way& way, std::chrono::microseconds most, std::chrono::microseconds hurried_most = 0us)
+      : thread([this, &way, most, hurried_most] {
+          const inference::step_aside_scope scope([&] { way.give_way(hurried, most, hurried_most); });
           inference::step_aside();
           done.set_value();
         }) {}
@@ -57,6 +57,17 @@ TEST(RightOfWay, AHurriedLoadGoesOn) {
   EXPECT_TRUE(load.waits());
   load.hurried = true;
   way.wake();
+  EXPECT_TRUE(load.goes_on());
+}
+
+TEST(RightOfWay, AHurriedLoadStillGivesWayForAMoment) {
+  right_of_way way;
+  way.batch_begins();
+  stepping_load load(way, 20s, 20s);
+  load.hurried = true;
+  way.wake();
+  EXPECT_TRUE(load.waits());
+  way.batch_ended();
   EXPECT_TRUE(load.goes_on());
 }
 

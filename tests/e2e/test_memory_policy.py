@@ -217,9 +217,10 @@ def test_priority_from_use(serve, models):
 def test_unload_gives_the_memory_back(serve, models):
     """Unload answers after the memory is back, and says how much it was."""
     server = serve(models("a"), {**ROOMY, "compute_slots": 1})
-    for _ in range(5):  # the slot and the loader have run: their arenas are there
+    for _ in range(5):  # the slot and the loader have run every bucket: their kernels and arenas are there
         server.load("a")
         use(server, "a")
+        server.post("/models/a/warmup")
         server.unload("a")
     base = server.rollup_kb("Pss")
     for _ in range(3):
