@@ -27,6 +27,11 @@ void touch(model_entry& e, std::uint64_t items, bool resident) {
 
 }  // namespace
 
+void cancel_handle::operator()() const {
+  const auto j = job_.lock();
+  if (j && j->cancel() && cancelled_) cancelled_->Increment();
+}
+
 gateway::gateway(const config::settings& settings, std::shared_ptr<routing_snapshot> routes, std::shared_ptr<metrics> meter,
                  std::shared_ptr<std::atomic<std::uint32_t>> in_flight, std::shared_ptr<std::atomic<bool>> draining)
     : settings_(settings),
@@ -55,7 +60,7 @@ cancel_handle gateway::predict(predict_request request, std::unique_ptr<reply_st
   p->job = std::make_shared<job>(request.model, items, level, steady_clock::now() + std::chrono::milliseconds(timeout_ms),
                                  std::move(reply), in_flight_);
   p->request = std::move(request);
-  cancel_handle handle(p->job);
+  cancel_handle handle(p->job, {meter_, &meter_->cancelled});
 
   if (draining_->load(std::memory_order_relaxed)) {
     p->job->fail({error_code::unavailable, "the server is shutting down", "another instance may answer", 1});

@@ -51,9 +51,11 @@ bool job::fail(const error& why) {
   return true;
 }
 
-void job::cancel() {
+bool job::cancel() {
   const std::lock_guard lock(mutex_);
-  if (!closed()) close_locked();
+  if (closed()) return false;
+  close_locked();
+  return true;
 }
 
 }  // namespace troupe::actors

@@ -62,8 +62,8 @@ class job {
   void write(item_result&& item);
   // Closes with an error; ignored once closed. True if this call closed it.
   bool fail(const error& why);
-  // The client left: nothing more is written, and queues skip the job.
-  void cancel();
+  // The client left: nothing more is written, and queues skip the job. True if this call closed it.
+  bool cancel();
   bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
  private:

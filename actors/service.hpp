@@ -12,6 +12,7 @@
 #include "config/settings.hpp"
 
 namespace prometheus {
+class Counter;
 class Registry;
 }
 
@@ -48,17 +49,17 @@ struct predict_request {
   bool use_prediction_cache = true;      // Cache-Control: no-cache
 };
 
-// Cancels the job of one request when its client is gone. Cheap to copy, may outlive the job.
+// Cancels the job of one request when its client is gone, and counts it. Cheap to copy, may outlive the job.
 class cancel_handle {
  public:
   cancel_handle() = default;
-  explicit cancel_handle(std::weak_ptr<job> j) : job_(std::move(j)) {}
-  void operator()() const {
-    if (auto j = job_.lock()) j->cancel();
-  }
+  explicit cancel_handle(std::weak_ptr<job> j, std::shared_ptr<prometheus::Counter> cancelled = nullptr)
+      : job_(std::move(j)), cancelled_(std::move(cancelled)) {}
+  void operator()() const;
 
  private:
   std::weak_ptr<job> job_;
+  std::shared_ptr<prometheus::Counter> cancelled_;
 };
 
 class service {

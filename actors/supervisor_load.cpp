@@ -233,6 +233,7 @@ void supervisor_core::load_ended(record& r, load_outcome& outcome) {
   r.entry->current.store(fresh);
   fresh->metrics->load_s.Observe(outcome.load_time_s);
   const auto& info = fresh->model->info();
+  if (!info.notes.empty()) spdlog::warn("model {}: {}", r.name(), info.notes);
   spdlog::info("model {} is resident: {} {}, {:.1f} MiB, {:.0f} ms", r.name(), info.architecture, info.precision,
                static_cast<double>(ledger_.bytes_of(a.lease)) / 1048576.0, outcome.load_time_s * 1e3);
   if (old != 0) {

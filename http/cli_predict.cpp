@@ -1,6 +1,5 @@
 #include "http/cli_predict.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -8,6 +7,7 @@
 #include "http/compose.hpp"
 #include "http/json_write.hpp"
 #include "http/text.hpp"
+#include "http/write_output.hpp"
 #include "inference/loader.hpp"
 #include "inference/runtime.hpp"
 
@@ -59,24 +59,6 @@ std::vector<std::string> read_texts(const std::vector<std::string>& given) {
   return texts;
 }
 
-void write_output(json_out& json, const inference::model_info& info, const inference::output& out) {
-  if (const auto* c = std::get_if<inference::classification>(&out); c != nullptr && !c->probabilities.empty()) {
-    const auto label = [&](std::size_t i) {
-      return i < info.labels.size() ? info.labels[i] : "LABEL_" + std::to_string(i);
-    };
-    const auto best = std::max_element(c->probabilities.begin(), c->probabilities.end());
-    json.field("prediction", label(static_cast<std::size_t>(best - c->probabilities.begin())));
-    json.field("confidence", *best);
-    json.key("probabilities").object();
-    for (std::size_t i = 0; i < c->probabilities.size(); ++i) json.field(label(i), c->probabilities[i]);
-    json.end_object();
-  } else if (const auto* t = std::get_if<inference::tensor>(&out)) {
-    json.key("outputs").elements(*t);
-  } else if (const auto* s = std::get_if<std::string>(&out)) {
-    json.field("output", *s);
-  }
-}
-
 // One text, alone; a model that steps is stepped until it is done.
 result<void> predict_one(const inference::model& model, inference::instance& instance, const std::string& text,
                          bool cache_hit, const std::string& name, json_out& json) {
@@ -100,12 +82,12 @@ result<void> predict_one(const inference::model& model, inference::instance& ins
   const std::chrono::duration<double, std::milli> took = steady_clock::now() - start;
   json.object().field("text", text);
   if (outputs.size() == 1) {
-    write_output(json, model.info(), outputs.front());
+    write_output(json, model.info().labels, outputs.front());
   } else {
     json.key("steps").array();
     for (const auto& out : outputs) {
       json.object();
-      write_output(json, model.info(), out);
+      write_output(json, model.info().labels, out);
       json.end_object();
     }
     json.end_array();

@@ -19,7 +19,7 @@ struct response {
   unsigned status = 200;
   std::string body;
   std::string content_type = "application/json";
-  header_list headers;  // beyond Content-Type, Content-Length, Date, Server, X-Request-Id, CORS
+  header_list headers;  // beyond Content-Type, Content-Length, Date, Server, X-Request-Id and CORS, which others add
 };
 
 // A body that is sent in chunks while it comes. Any thread; calls are ordered by the caller.

@@ -1,7 +1,6 @@
 #include "http/report_json.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "config/version.hpp"
@@ -66,16 +65,6 @@ void write_message(json_out& json, const std::string& message, const std::string
 std::string finish(json_out& json) {
   json.field("timestamp", system_clock::now()).end_object();
   return json.str();
-}
-
-void append_metric(std::string& out, std::string_view present, std::string_view name, std::string_view help,
-                   std::string_view type, double value) {
-  if (present.find("# TYPE " + std::string(name) + " ") != std::string_view::npos) return;
-  char digits[40];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ");
-  out.append(type).append("\n").append(name).append(" ");
-  out.append(digits, static_cast<std::size_t>(end - digits)).append("\n");
 }
 
 }  // namespace
@@ -157,6 +146,7 @@ std::string model_json(const actors::model_report& m) {
         .field("version", i.version)
         .field("parameters", i.parameters)
         .field("max_length", i.max_length);
+    write_text_or_null(json, "notes", i.notes);
     json.key("labels").array();
     for (const auto& label : i.labels) json.value(label);
     json.end_array();
@@ -285,30 +275,6 @@ std::string cleanup_json(const actors::cleanup_report& done) {
       .end_object();
   json.field("cache_status", "optimized");
   return finish(json);
-}
-
-std::string document_metrics(const actors::server_report& report, std::string_view present) {
-  std::string out;
-  const auto& m = report.memory;
-  const auto gauge = [&](std::string_view name, std::string_view help, double value) {
-    append_metric(out, present, name, help, "gauge", value);
-  };
-  const auto counter = [&](std::string_view name, std::string_view help, double value) {
-    append_metric(out, present, name, help, "counter", value);
-  };
-  gauge("model_cache_models_total", "Total number of models", static_cast<double>(report.models.size()));
-  gauge("model_cache_models_cached", "Cached models count", static_cast<double>(resident_count(report)));
-  gauge("model_cache_memory_usage_mb", "Memory usage in MB", mib(m.used_bytes));
-  gauge("model_cache_memory_usage_percentage", "Memory usage percentage", percent(m.used_bytes, m.total_bytes));
-  gauge("model_cache_hit_rate", "Cache hit rate", report.totals.hit_rate());
-  gauge("model_cache_inference_time_ms", "Average inference time in milliseconds",
-        report.totals.avg_inference_time_ms);
-  counter("model_cache_inferences_total", "Total number of inferences", static_cast<double>(report.totals.inferences));
-  counter("model_cache_cache_hits_total", "Total cache hits", static_cast<double>(report.totals.cache_hits));
-  counter("model_cache_cache_misses_total", "Total cache misses", static_cast<double>(report.totals.cache_misses));
-  counter("model_cache_cleanup_events_total", "Total cleanup events", static_cast<double>(report.cleanups.cleanups));
-  counter("model_cache_memory_cleanup_mb", "Total memory cleaned up in MB", mib(report.cleanups.bytes_freed));
-  return out;
 }
 
 }  // namespace troupe::http

@@ -18,7 +18,4 @@ std::string unload_json(const actors::unload_report& done);
 std::string warmup_json(const actors::warmup_report& done);
 std::string cleanup_json(const actors::cleanup_report& done);
 
-// The document's own metrics in Prometheus' text format; those in `present` (the registry's text) are left out.
-std::string document_metrics(const actors::server_report& report, std::string_view present);
-
 }  // namespace troupe::http

@@ -235,8 +235,8 @@ class network final : public bert_network {
   at::Tensor last_attention(const layer& l, const at::Tensor& x, const at::Tensor& x_first,
                             const packed& p) const {
     const auto h = config_.hidden_size;
-    const auto q = fused_linear(x_first, l.qkv.weight.narrow(0, 0, h), l.qkv.bias.narrow(0, 0, h));
-    const auto kv = fused_linear(x, l.qkv.weight.narrow(0, h, 2 * h), l.qkv.bias.narrow(0, h, 2 * h));
+    const auto q = apply({l.qkv.weight.narrow(0, 0, h), l.qkv.bias.narrow(0, 0, h)}, x_first);
+    const auto kv = apply({l.qkv.weight.narrow(0, h, 2 * h), l.qkv.bias.narrow(0, h, 2 * h)}, x);
     std::vector<at::Tensor> parts;
     parts.reserve(p.groups.size());
     for (const auto& g : p.groups)

@@ -31,7 +31,7 @@ struct tensor {
 // One item as a client sent it: a text, or a tensor without batch dimension.
 using input = std::variant<std::string, tensor>;
 
-// Probabilities in the order of model_info::labels; they sum to 1.
+// Probabilities in the order of model_info::labels; they sum to 1, but for a multi-label model (one sigmoid each).
 struct classification {
   std::vector<float> probabilities;
 };

@@ -152,11 +152,11 @@ void post_cleanup(const context& c, const exchange_ptr& request, std::string) {
 }
 
 void get_metrics(const context& c, const exchange_ptr& request, std::string) {
-  c.service.report(answer_with<actors::server_report>(c, request, {}, [c](const actors::server_report& report) {
-    const auto registry = prometheus::TextSerializer().Serialize(c.service.metrics().Collect());
+  // The report is asked for because taking it brings the document's gauges up to date.
+  c.service.report(answer_with<actors::server_report>(c, request, {}, [c](const actors::server_report&) {
     response out;
     out.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    out.body = document_metrics(report, registry) + registry;
+    out.body = prometheus::TextSerializer().Serialize(c.service.metrics().Collect());
     return out;
   }));
 }

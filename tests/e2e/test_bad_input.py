@@ -370,6 +370,7 @@ def test_vanished_client_cancels_its_work(serve, testserver, artifact):
     assert server.predict("mine", "m").status_code == 200
     assert time.monotonic() - begin < 1.5 * SLOW, "it waited behind those that left"
     assert batches() - before <= 4
+    assert server.metrics()["troupe_cancelled_total"] >= 7
 
 
 @pytest.mark.asan

@@ -118,23 +118,9 @@ TEST_F(routes_model_cache, metrics) {
   ask("GET", "/health");
   const auto e = ask("GET", "/metrics");
   EXPECT_TRUE(e->answer->content_type.starts_with("text/plain; version=0.0.4"));
-  const auto& text = e->answer->body;
-  for (const char* line : {
-           "# TYPE model_cache_models_total gauge\nmodel_cache_models_total 4\n",
-           "# TYPE model_cache_models_cached gauge\nmodel_cache_models_cached 1\n",
-           "# HELP model_cache_memory_usage_mb Memory usage in MB\n# TYPE model_cache_memory_usage_mb gauge\n",
-           "model_cache_memory_usage_percentage ",
-           "model_cache_hit_rate 0.9\n",
-           "model_cache_inference_time_ms 1.5\n",
-           "# TYPE model_cache_inferences_total counter\nmodel_cache_inferences_total 8\n",
-           "model_cache_cache_hits_total 9\n",
-           "model_cache_cache_misses_total 1\n",
-           "model_cache_cleanup_events_total 2\n",
-           "model_cache_memory_cleanup_mb 5\n",
-           "troupe_http_request_duration_seconds_count{method=\"GET\",route=\"/health\",status=\"2xx\"} 1\n",
-       }) {
-    EXPECT_NE(text.find(line), std::string::npos) << line;
-  }
+  EXPECT_NE(e->answer->body.find(
+                "troupe_http_request_duration_seconds_count{method=\"GET\",route=\"/health\",status=\"2xx\"} 1\n"),
+            std::string::npos);
 }
 
 TEST_F(routes_model_cache, unknown_model_everywhere) {

@@ -8,6 +8,7 @@
 #include "inference/files.hpp"
 #include "inference/mapped_file.hpp"
 #include "inference/runtime.hpp"
+#include "inference/step_aside.hpp"
 #include "tests/inference/support.hpp"
 
 namespace troupe::inference::tests {
@@ -92,6 +93,20 @@ TEST_P(bert, agrees_with_transformers_in_bf16) {
     }
     for (std::size_t k = 0; k < p.size(); ++k) EXPECT_NEAR(p[k], r.probabilities[k], 2e-2) << r.text;
   }
+}
+
+// A loader beside resident models waits at these steps: they must be many and short.
+TEST_P(bert, loading_and_running_step_aside_often) {
+  std::vector<std::chrono::steady_clock::time_point> steps;
+  const step_aside_scope scope([&] { steps.push_back(std::chrono::steady_clock::now()); });
+  const auto converted = load_one();
+  const auto converting = std::exchange(steps, {}).size();
+  const auto mapped = load_one();
+  const auto mapping = std::exchange(steps, {}).size();
+  run(*mapped, {"a text"});
+  EXPECT_GT(converting, 10u) << "a tensor at a time";
+  EXPECT_GE(mapping, 1u) << "a chunk of pages at a time";
+  EXPECT_GE(steps.size(), 6u) << "a product at a time";
 }
 
 TEST_P(bert, a_row_does_not_depend_on_its_neighbours) {
