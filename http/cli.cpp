@@ -28,12 +28,12 @@ int complain(const error& why, int status) {
   return status;
 }
 
-// LibTorch's OpenMP reads its environment while it is loaded: the process starts once more where that must
+// OpenMP and oneDNN read their environment while they are loaded: the process starts once more where that must
 // change. Only for commands that compute.
 void restart_with_environment(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
   if (command != "serve" && command != "predict") return;
-  if (!inference::prepare_openmp_environment()) return;
+  if (!inference::prepare_environment()) return;
   std::error_code ignored;
   const auto itself = std::filesystem::read_symlink("/proc/self/exe", ignored);  // by its name: ps and pgrep show it
   execv(itself.empty() ? argv[0] : itself.c_str(), argv);

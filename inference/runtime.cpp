@@ -179,14 +179,18 @@ void set_thread_intra_op_threads(int threads) {
   if (set != nullptr) set(std::max(1, threads));
 }
 
-bool prepare_openmp_environment() {
+bool prepare_environment() {
   // Idle OpenMP threads spin for some microseconds and then sleep: sleeping at once loses what a lone
   // batch gains from a second thread, spinning for long takes the core of others (docs/experiments.md,
   // a).
-  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr)
-    return false;
-  ::setenv("GOMP_SPINCOUNT", "10000", 1);
-  return true;
+  bool changed = false;
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr && std::getenv("GOMP_SPINCOUNT") == nullptr)
+    changed = ::setenv("GOMP_SPINCOUNT", "10000", 1) == 0;
+  // Prepared products of oneDNN, and those that each thread of LibTorch keeps besides: some 0.2 MB each. An
+  // architecture needs about a hundred (bert_network.cpp); the libraries' own limits are 1,024 each.
+  for (const auto& [name, value] : {std::pair{"ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512"}, {"LRU_CACHE_CAPACITY", "256"}})
+    if (std::getenv(name) == nullptr) changed = ::setenv(name, value, 1) == 0 || changed;
+  return changed;
 }
 
 calibration calibrate(const std::filesystem::path& file, bool force) {

@@ -15,9 +15,9 @@ void initialise_runtime();
 // Threads that parallel regions started by the *calling* thread use (OpenMP's per-thread setting).
 void set_thread_intra_op_threads(int threads);
 
-// The setting that must stand in the environment before main (OpenMP reads it while loading).
+// Settings of OpenMP and oneDNN that must stand in the environment before main; what the user has set stays.
 // True when the process must re-exec itself with the environment that this call has set.
-bool prepare_openmp_environment();
+bool prepare_environment();
 
 struct calibration {
   precision best = precision::fp32;
