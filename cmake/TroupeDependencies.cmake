@@ -44,8 +44,6 @@ troupe_import(cli11 HEADER CLI/CLI.hpp)
 troupe_import(expected HEADER tl/expected.hpp)
 troupe_import(utf8proc HEADER utf8proc.h LIBRARIES utf8proc)
 troupe_import(zlib TARGETS ZLIB::ZLIB)
-troupe_import(curl HEADER curl/curl.h LIBRARIES curl)
-troupe_import(sqlite HEADER sqlite3.h LIBRARIES sqlite3)
 troupe_import(gtest TARGETS GTest::gmock GTest::gtest)
 troupe_import(gtest_main TARGETS troupe::gtest GTest::gmock_main)
 
