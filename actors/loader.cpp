@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "actors/slot.hpp"
+#include "config/short_turns.hpp"
 #include "inference/memory.hpp"
 #include "inference/runtime.hpp"
 #include "inference/step_aside.hpp"
@@ -25,7 +26,10 @@ constexpr std::chrono::milliseconds reclaim_patience{50};
 constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
 constexpr std::chrono::seconds trim_later{1};
 
-void be_gentle() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice); }
+void be_gentle() {
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice);
+  config::take_short_turns();
+}
 
 std::string run_smallest_bucket(const inference::model& m, inference::instance& instance) {
   const auto buckets = m.warm_buckets(1, ~0u);

@@ -12,10 +12,18 @@
 #include "actors/test_hooks.hpp"
 #include "cache/prediction_cache.hpp"
 #include "config/machine.hpp"
+#include "config/short_turns.hpp"
 
 namespace troupe::actors {
 
 namespace {
+
+// Actors' threads hand work on within microseconds: they go before batches.
+struct short_turns : caf::thread_hook {
+  void init(caf::actor_system&) override {}
+  void thread_started() override { config::take_short_turns(); }
+  void thread_terminates() override {}
+};
 
 struct system_config : caf::actor_system_config {
   explicit system_config(std::uint32_t threads) {
@@ -26,6 +34,7 @@ struct system_config : caf::actor_system_config {
     set("scheduler.max-throughput", std::size_t{64});
     set("middleman.workers", std::size_t{0});
     set("logger.verbosity", caf::atom("quiet"));
+    add_thread_hook<short_turns>();
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include <prometheus/gauge.h>
 
+#include "config/short_turns.hpp"
 #include "http/edge/connection.hpp"
 
 namespace troupe::http::edge {
@@ -28,6 +29,7 @@ void io_thread::start() {
 }
 
 void io_thread::run() {
+  config::take_short_turns();
   current = this;
   for (;;) {
     try {
