@@ -28,6 +28,8 @@ steady_clock::duration since(steady_time then, steady_time now) {
 
 bool quiet(self_ptr self) {
   const auto& st = self->state;
+  for (const auto& seat : st.seats)
+    if (seat.busy && !seat.user.background) return false;
   return st.options.way->loads() == 0 && since(st.asked_at, self->clock().now()) >= quiet_after;
 }
 
@@ -89,8 +91,9 @@ void give_slots(self_ptr self) {
     g->where = seat.where;
     g->epoch = seat.epoch;
     g->background = wish->background;
-    g->threads = threads_for(self, busy);
-    seat.whole = g->threads > st.options.threads_per_slot;
+    // Practice takes its own slot's cores only, and nobody waits for it.
+    g->threads = wish->background ? std::max(1u, st.options.threads_per_slot) : threads_for(self, busy);
+    seat.whole = g->threads > st.options.threads_per_slot && g->threads + st.options.threads_per_slot > all * st.options.threads_per_slot;
     if (!wish->background) st.asked_at = seat.granted;
     self->send(seat.user_actor, grant_atom::value, std::move(g));
   }

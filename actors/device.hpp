@@ -29,7 +29,7 @@ struct device_state {
   struct seat {  // of one slot
     slot_ptr where;
     bool busy = false;
-    bool whole = false;      // its batch was given all cores
+    bool whole = false;      // its batch leaves no core for another
     bool ended = false;      // its thread is idle again
     bool user_gone = false;  // the model's actor has died
     std::chrono::nanoseconds used{0};

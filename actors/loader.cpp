@@ -68,26 +68,35 @@ std::shared_ptr<load_outcome> load_and_warm(const load_order& order, inference::
   return out;
 }
 
-// While it lives, the thread's work gives way to batches, and no batch counts on having all cores.
-struct gentle_scope {
-  explicit gentle_scope(std::shared_ptr<gentleness> g) : gentle(std::move(g)) {
-    if (!gentle) return;
-    gentle->way->load_begins();
-    aside.emplace([g = gentle.get()] { g->way->give_way(g->hurried, way_pause, hurried_pause); });
+// While it lives, no batch counts on having all cores, and a gentle thread's work gives way to batches.
+class load_scope {
+ public:
+  load_scope(right_of_way& way, gentleness* gentle) : way_(way), gentle_(gentle) {
+    way_.load_begins();
+    if (!gentle_) return;
+    calm_down();  // a hurry that came too late for the load before
+    aside_.emplace([g = gentle_] { g->way->give_way(g->hurried, way_pause, hurried_pause); });
   }
-  ~gentle_scope() {
-    if (!gentle) return;
-    gentle->way->load_ended();
-    if (gentle->hurried.exchange(false)) be_gentle();
+  ~load_scope() {
+    way_.load_ended();
+    if (gentle_) calm_down();
   }
-  std::shared_ptr<gentleness> gentle;
-  std::optional<inference::step_aside_scope> aside;
+  load_scope(const load_scope&) = delete;
+  load_scope& operator=(const load_scope&) = delete;
+
+ private:
+  void calm_down() {
+    if (gentle_->hurried.exchange(false)) be_gentle();
+  }
+  right_of_way& way_;
+  gentleness* gentle_;
+  std::optional<inference::step_aside_scope> aside_;
 };
 
 }  // namespace
 
 loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options,
-                                   std::shared_ptr<gentleness> gentle) {
+                                   std::shared_ptr<right_of_way> way, std::shared_ptr<gentleness> gentle) {
   pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
   if (gentle) {
     gentle->thread.store(static_cast<int>(gettid()));
@@ -107,11 +116,11 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
         }
         done(std::move(out));
       },
-      [options, gentle](load_atom, const std::shared_ptr<load_order>& order,
+      [options, way, gentle](load_atom, const std::shared_ptr<load_order>& order,
                    const std::function<void(std::shared_ptr<load_outcome>)>& done) {
         std::shared_ptr<load_outcome> outcome;
         {
-          const gentle_scope scope(gentle);
+          const load_scope scope(*way, gentle.get());
           outcome = load_and_warm(*order, options);
         }
         done(std::move(outcome));

@@ -17,9 +17,9 @@ struct gentleness {
   std::atomic<bool> hurried{false};   // until its load ends
 };
 
-// `gentle` is null for a normal one, which is for loads that disturb nobody.
+// `gentle` is null for a normal one, which is for loads that disturb nobody when they begin.
 loader_actor::behavior_type loader(loader_actor::pointer self, inference::load_options options,
-                                   std::shared_ptr<gentleness> gentle);
+                                   std::shared_ptr<right_of_way> way, std::shared_ptr<gentleness> gentle);
 
 // A load that has waited long enough on a machine whose cores are taken gives way for a moment only at each step, and
 // runs at normal priority until it ends (that needs CAP_SYS_NICE; without it the priority stays). Any thread, does

@@ -18,7 +18,8 @@ namespace troupe::actors {
 
 namespace {
 
-// Actors' threads hand work on within microseconds: they go before batches.
+// Actors' threads hand work on within microseconds: they go before batches. (The detached ones, loaders and the
+// reclaimer, too: theirs are interrupted soon.)
 struct short_turns : caf::thread_hook {
   void init(caf::actor_system&) override {}
   void thread_started() override { config::take_short_turns(); }
@@ -68,10 +69,10 @@ class actor_service final : public service {
     std::vector<supervisor_world::gentle_loader> gentle;
     for (std::uint32_t i = 0; i < std::max(1u, settings.loader_threads); ++i) {
       auto manners = std::make_shared<gentleness>(way);
-      gentle.push_back({system_.spawn<caf::detached>(loader, compute.load, manners), manners});
+      gentle.push_back({system_.spawn<caf::detached>(loader, compute.load, way, manners), manners});
       loaders_.push_back(gentle.back().actor);
     }
-    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, std::shared_ptr<gentleness>()));
+    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, way, std::shared_ptr<gentleness>()));
 
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;

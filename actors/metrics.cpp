@@ -97,7 +97,7 @@ metrics::metrics(std::shared_ptr<prometheus::Registry> r)
       load_failures(family(*r, prometheus::BuildCounter(), "troupe_load_failures_total", "Loads that failed").Add({})),
       slots_replaced(family(*r, prometheus::BuildCounter(), "troupe_compute_slots_replaced_total", "Slot threads given up because they hung").Add({})),
       admission_rejected(family(*r, prometheus::BuildCounter(), "troupe_admission_rejected_total", "Requests refused before any queue (429)").Add({})),
-      cancelled(family(*r, prometheus::BuildCounter(), "troupe_cancelled_total", "Requests whose client left").Add({})),
+      cancelled(family(*r, prometheus::BuildCounter(), "troupe_cancelled_total", "Requests whose client left, or read its stream too slowly").Add({})),
       registry_(std::move(r)),
       families_(std::make_shared<families>(*registry_)) {}
 

@@ -168,12 +168,16 @@ batch_ptr form_warm_batch(model_state& st) {
 }
 
 // A batch cannot be interrupted: nobody shall wait for one that was run for practice. A long one gains little from
-// practice anyway (12x768: 5 to 50 ms).
+// practice anyway (12x768: 5 to 50 ms). Looks at the next bucket only: the larger the batch that ran, the less it
+// says too much of a larger one.
 void skip_long_buckets(model_state::warming& w, const batch& ran) {
-  const auto per_cost = ran.took / std::max<double>(1, static_cast<double>(ran.cost));
-  std::erase_if(w.left, [&](const inference::warm_bucket& bucket) {
-    return per_cost * (std::uint64_t{bucket.items} * bucket.length) > background_batch_max;
-  });
+  const auto per_cost = std::chrono::duration<double, std::micro>(ran.took) / static_cast<double>(std::max<std::uint64_t>(1, ran.cost));
+  if (w.per_cost.count() == 0 || per_cost < w.per_cost) w.per_cost = per_cost;
+  // A single row of cost 1 says next to nothing of many.
+  const double doubt = ran.cost == 1 ? 0.125 : 1;
+  while (!w.left.empty() &&
+         w.per_cost * doubt * static_cast<double>(w.left.front().items * w.left.front().length) > background_batch_max)
+    w.left.erase(w.left.begin());
 }
 
 void finish_warm_batch(self_ptr self, batch& b) {
@@ -313,11 +317,10 @@ void pump(self_ptr self, std::vector<wish>* collected) {
     const auto batches = std::max<std::uint64_t>(by_cost, by_items);
     while (st.running + st.wishes < st.instances && st.wishes < batches) ask(false, st.wishes);
   }
-  if (warm_batch_waits(st) && st.running + st.wishes + st.background_wishes < st.instances) {
-    if (st.warm->background)
-      ask(true, st.background_wishes);
-    else
-      ask(false, st.wishes);
+  if (warm_batch_waits(st)) {
+    // A warm-up that somebody waits for does not wait behind an earlier wish of one in the background.
+    const auto asked = st.wishes + (st.warm->background ? st.background_wishes : 0);
+    if (st.running + asked < st.instances) ask(st.warm->background, st.warm->background ? st.background_wishes : st.wishes);
   }
   publish(st);
 }

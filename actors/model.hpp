@@ -39,6 +39,7 @@ struct model_state {
     std::vector<inference::warm_bucket> left;
     std::uint32_t running = 0, requests = 0;
     std::chrono::microseconds busy{0};
+    std::chrono::duration<double, std::micro> per_cost{0};  // the least that was seen
     steady_time started{};
     bool background = true;
     std::string failure;

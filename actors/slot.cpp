@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "cache/prediction_cache.hpp"
+#include "config/short_turns.hpp"
 #include "inference/runtime.hpp"
 
 namespace troupe::actors {
@@ -152,6 +153,7 @@ struct worker {
   std::thread thread;
 
   void loop() {
+    config::take_usual_turns();  // a replaced thread is started by an actor's
     for (;;) {
       batch_ptr b;
       slot::finished f;
@@ -229,7 +231,7 @@ class thread_slot : public slot {
 
   void leave_behind() {  // with worker_->mutex held
     worker_->given_up = true;
-    way_->batch_ended();  // nobody waits for it any longer
+    if (worker_->running) way_->batch_ended();  // nobody waits for it any longer
     abandoned.fetch_add(1);
     worker_->thread.detach();
   }

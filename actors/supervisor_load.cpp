@@ -259,6 +259,7 @@ void supervisor_core::cancel_load(record& r, const error& why) {
   auto a = std::move(*r.loading);
   r.loading.reset();
   a.cancelled->store(true);
+  if (a.gentle && a.at == attempt::phase::loading) hurry(*a.gentle);  // it holds a reservation, and its loader
   lease_models_.erase(a.lease);  // its reservation stays until the loader answers
   for (auto& w : r.load_waiters) (*w.reply)(tl::unexpected(why));
   for (auto& w : r.warm_waiters) (*w.reply)(tl::unexpected(why));

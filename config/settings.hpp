@@ -49,7 +49,7 @@ struct settings {
   std::uint64_t max_artifact_mb = 65536;
   std::uint32_t loader_threads = 1;
   std::uint64_t load_timeout_ms = 120000;    // a load or warm-up asked for over HTTP
-  std::uint64_t load_patience_ms = 1000;     // a load at low priority is hurried after so long
+  std::uint64_t load_patience_ms = 1000;     // a load that gives way to batches is hurried after so long
   std::uint64_t min_resident_ms = 1000;      // a just-loaded model is spared from eviction for so long
   std::uint64_t max_eviction_wait_ms = 500;  // waiting loads drain a busy model after so long
   std::uint64_t restart_backoff_min_ms = 100, restart_backoff_max_ms = 30000;

@@ -98,7 +98,7 @@ void write_model_rows(table_writer& t) {
   t.number("max_artifact_mb", &s::max_artifact_mb, "MiB", 1, 64 * million, "largest artifact that is loaded");
   t.number("loader_threads", &s::loader_threads, "", 1, 64, "loads that run at the same time");
   t.number("load_timeout_ms", &s::load_timeout_ms, "ms", 1, day_ms, "a load or warm-up asked for over HTTP");
-  t.number("load_patience_ms", &s::load_patience_ms, "ms", 0, day_ms, "a load beside resident models runs at low priority for so long, then like any other thread");
+  t.number("load_patience_ms", &s::load_patience_ms, "ms", 0, day_ms, "a load beside resident models gives way to running batches for so long, then for 2 ms a step at most");
   t.number("min_resident_ms", &s::min_resident_ms, "ms", 0, day_ms, "a just-loaded model is not evicted for so long");
   t.number("max_eviction_wait_ms", &s::max_eviction_wait_ms, "ms", 0, day_ms,
            "a load that waits for memory drains a busy model after so long");

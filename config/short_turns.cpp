@@ -18,13 +18,20 @@ struct attributes {
   std::uint64_t runtime_ns = 0, deadline_ns = 0, period_ns = 0;
 };
 
+void set_turn(std::uint64_t runtime_ns) noexcept {
+  attributes a;
+  a.nice = ::getpriority(PRIO_PROCESS, 0);  // of this thread
+  a.runtime_ns = runtime_ns;
+  static_cast<void>(::syscall(SYS_sched_setattr, 0, &a, 0u));
+}
+
 }  // namespace
 
 void take_short_turns() noexcept {
-  attributes a;
-  a.nice = ::getpriority(PRIO_PROCESS, 0);  // of this thread
-  a.runtime_ns = 100'000;
-  static_cast<void>(::syscall(SYS_sched_setattr, 0, &a, 0u));
+  set_turn(100'000);
+}
+void take_usual_turns() noexcept {
+  set_turn(0);  // the kernel's own choice
 }
 
 }  // namespace troupe::config

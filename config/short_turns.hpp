@@ -9,5 +9,7 @@ namespace troupe::config {
 // or a load runs waits for the next tick, up to 4 ms. Linux from 6.12 on (EEVDF's custom slices, sched_setattr(2));
 // elsewhere nothing changes. Needs no privilege, keeps the thread's nice value.
 void take_short_turns() noexcept;
+// The usual ones again: a thread inherits its creator's.
+void take_usual_turns() noexcept;
 
 }  // namespace troupe::config

@@ -12,7 +12,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/layer_norm.h>
@@ -73,7 +72,7 @@ after_linear after(activation a) {
 
 using texts_span = std::span<const std::span<const std::int32_t>>;
 
-// oneDNN keeps some 0.3 MB for every shape of a product that it meets, and as much again for each thread. With the
+// oneDNN keeps some 0.2 MB for every shape of a product that it meets, and as much again for each thread. With the
 // number of tokens rounded up there are some dozens of them instead of a thousand; the spare tokens are a text of
 // their own that nobody asked for.
 std::int64_t rounded_tokens(std::int64_t tokens) {
@@ -204,8 +203,7 @@ class network final : public bert_network {
                         first * stride + part * config_.hidden_size);
   }
 
-  // Which kernel runs depends on the text's own length only, so that its neighbours cannot change its
-  // answer.
+  // One kernel for every length: a text's neighbours cannot change its answer.
   at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                     const group& g) const {
     const auto queries = q.size(2);
@@ -215,7 +213,7 @@ class network final : public bert_network {
       if (g.mask.defined()) mask = g.mask.expand({g.rows, 1, queries, g.length});
       out = at::scaled_dot_product_attention(q, k, v, mask);
     } else {
-      // Never two batched products: those are 5 % faster for long texts in bf16, and keep 0.3 MB for every number
+      // Never two batched products: those are 5 % faster for long texts in bf16, and keep 0.2 MB for every number
       // and length of texts that came together: 300 MB after a minute of mixed lengths.
       out = std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(q, k, v));
     }

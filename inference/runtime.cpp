@@ -95,9 +95,8 @@ double lone_seconds(at::ScalarType type, int threads, double quantile) {
 }
 
 int choose_lone_threads(at::ScalarType type) {
-  constexpr int cores_min = 4;
   const int cores = usable_cores();
-  if (cores < cores_min) return 1;
+  if (cores < static_cast<int>(lone_cores_min)) return 1;
   return lone_seconds(type, cores, 0.9) < 0.8 * lone_seconds(type, 1, 0.5) ? cores : 1;
 }
 

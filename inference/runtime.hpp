@@ -19,20 +19,23 @@ void set_thread_intra_op_threads(int threads);
 // True when the process must re-exec itself with the environment that this call has set.
 bool prepare_environment();
 
+// With fewer cores the threads of one batch share them with everything else in the process, and wait for each other
+// (docs/experiments.md, a).
+constexpr std::uint32_t lone_cores_min = 4;
+
 struct calibration {
   precision best = precision::fp32;
   int slots = 1;  // compute slots for many batches
   int threads_per_slot = 1;
   // For a batch that has the device to itself: all cores where that was reliably faster, else 1. Always 1 below
-  // four cores: there the threads of one batch share the cores with everything else in the process and wait for
-  // each other (docs/experiments.md, a).
+  // lone_cores_min.
   int lone_threads = 1;
   double fp32_gflops = 0, bf16_gflops = 0;  // a core, [768->3072] linear
   bool measured_now = false;                // false: read back from `file`
   std::string cpu_model;
 };
 
-// A short measurement on this CPU (at most some 150 ms), kept in `file` for the next start and made
+// A short measurement on this CPU (some 150 ms; 300 from four cores on), kept in `file` for the next start and made
 // anew when the CPU or the LibTorch version differs. An unwritable file is no error.
 calibration calibrate(const std::filesystem::path& file, bool force);
 

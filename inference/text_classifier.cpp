@@ -74,7 +74,8 @@ class text_classifier final : public model {
     return std::make_unique<classifier_instance>(core_);
   }
 
-  // Lengths are not compiled for, so a few buckets touch all code and scratch memory that there is.
+  // A few of the numbers of tokens that products are prepared for (bert_network.cpp), and all code and scratch memory
+  // that there is.
   std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items,
                                         std::uint32_t max_batch_cost) const override {
     std::vector<warm_bucket> buckets;

@@ -288,6 +288,7 @@ class tokenizer_builder {
     made_->model_ = wordpiece(std::move(o), text->size());
     std::string_view rest = *text;
     for (std::int32_t id = 0; !rest.empty(); ++id) {
+      if (id % 1024 == 1023) step_aside();
       const auto end = rest.find('\n');
       auto line = rest.substr(0, end);
       rest = end == rest.npos ? std::string_view{} : rest.substr(end + 1);

@@ -366,6 +366,70 @@ TEST_F(ModelActor, BackgroundWarmUpWaitsForAQuietDeviceAndLeavesOutLongBatches) 
   stop(busy);
 }
 
+TEST_F(ModelActor, AnExplicitWarmUpDoesNotWaitForAQuietDevice) {
+  start_device(1);
+  way->load_begins();
+  auto m = std::make_unique<fake_model>();
+  m->buckets = {{1, 10}};
+  auto r = start_model({}, std::move(m));
+  EXPECT_FALSE(slots[0]->running) << "in the background: something loads";
+  std::optional<warmup_report> report;
+  caf::anon_send(r->actor, warm_atom::value,
+                 std::make_shared<one_shot<warmup_report>>([&](result<warmup_report> w) { report = w.value(); }));
+  time.settle();
+  ASSERT_TRUE(slots[0]->running);
+  slots[0]->finish();
+  time.settle();
+  EXPECT_TRUE(report);
+  way->load_ended();
+  time.pass(quiet_after);
+  EXPECT_FALSE(slots[0]->running) << "the background's wish finds nothing left";
+  stop(r);
+}
+
+TEST_F(ModelActor, BackgroundWarmUpStartsBesideNoBatchAndHoldsNobodyUp) {
+  start_device(4, 30s, 4);
+  auto busy = start_model({});
+  auto asked = send(busy);
+  ASSERT_TRUE(slots[0]->running);
+  auto m = std::make_unique<fake_model>();
+  m->buckets = {{1, 10}, {1, 20}};
+  auto r = start_model({}, std::move(m));
+  time.pass(3 * quiet_after);
+  for (int i = 1; i < 4; ++i) EXPECT_FALSE(slots[i]->running) << "a long batch runs still";
+  slots[0]->finish();
+  time.settle();
+  time.pass(2 * quiet_after);
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_TRUE(slots[0]->running->warm());
+  EXPECT_EQ(slots[0]->running->threads, 1u) << "practice is no lone batch";
+  auto more = send(busy);
+  EXPECT_TRUE(slots[1]->running) << "a request starts beside practice at once";
+  for (auto& s : slots)
+    while (s->running) {
+      s->finish();
+      time.settle();
+    }
+  stop(r);
+  stop(busy);
+}
+
+TEST_F(ModelActor, ALoneBatchThatLeavesCoresFreeKeepsNobodyWaiting) {
+  start_device(4, 30s, 2);
+  auto r = start_model({});
+  auto other = start_model({});
+  auto first = send(r);
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->threads, 2u);
+  auto second = send(other);
+  EXPECT_TRUE(slots[1]->running);
+  for (auto& s : slots)
+    if (s->running) s->finish();
+  time.settle();
+  stop(r);
+  stop(other);
+}
+
 TEST_F(ModelActor, BackgroundWarmUpWaitsForLoads) {
   start_device(1);
   way->load_begins();

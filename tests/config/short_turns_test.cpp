@@ -37,6 +37,10 @@ TEST(ShortTurns, ATurnIsATenthOfAMillisecondAndTheNiceValueStays) {
     // Kernels before 6.12 tell no turn, and take none.
     if (before.runtime_ns != 0) {
       EXPECT_EQ(after.runtime_ns, 100'000u);
+      std::thread([&] {
+        take_usual_turns();
+        EXPECT_EQ(of_this_thread().runtime_ns, before.runtime_ns) << "its creator's are inherited";
+      }).join();
     }
   }).join();
   EXPECT_NE(of_this_thread().runtime_ns, 100'000u) << "of one thread only";
