@@ -1,7 +1,7 @@
 #pragma once
 // Batches go first: a load that shares the cores with resident models works only while no batch runs; once it is
-// hurried, between short waits. The kernel's priorities are not enough: a loader at nice 10 still made one batch in a hundred wait for
-// 30 ms and more (docs/experiments.md, b).
+// hurried, between short waits. The kernel's priorities are not enough: at nice 10 alone a loader still made one
+// batch in a hundred wait much longer than on a quiet machine (docs/decisions.md).
 
 #include <atomic>
 #include <chrono>

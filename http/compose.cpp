@@ -231,15 +231,11 @@ actors::compute_options choose_compute(const config::settings& settings) {
   if (precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0 || chosen.lone_threads == 0) {
     const auto measured = inference::calibrate(settings.data_dir / "calibration.json", false);
     if (precision_open) chosen.load.automatic_precision = measured.best;
-    // What was measured is bounded by what the control group allows now.
-    if (chosen.slots == 0) chosen.slots = std::clamp(static_cast<std::uint32_t>(std::max(1, measured.slots)), 1u, cores);
+    if (chosen.slots == 0) chosen.slots = static_cast<std::uint32_t>(std::max(1, measured.slots));
     if (chosen.threads_per_slot == 0) {
       chosen.threads_per_slot = static_cast<std::uint32_t>(std::max(1, measured.threads_per_slot));
     }
-    if (chosen.lone_threads == 0) {
-      const auto lone = static_cast<std::uint32_t>(std::max(1, measured.lone_threads));
-      chosen.lone_threads = cores < inference::lone_cores_min ? 1 : std::min(lone, cores);
-    }
+    if (chosen.lone_threads == 0) chosen.lone_threads = static_cast<std::uint32_t>(std::max(1, measured.lone_threads));
     spdlog::info("{}: fp32 {:.0f}, bf16 {:.0f} GFLOP/s a core ({})", measured.cpu_model, measured.fp32_gflops,
                  measured.bf16_gflops, measured.measured_now ? "measured now" : "measured before");
   }

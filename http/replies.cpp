@@ -7,8 +7,8 @@
 #include "http/errors.hpp"
 #include "http/event_stream.hpp"
 #include "http/json_write.hpp"
-#include "http/write_output.hpp"
 #include "http/unknown_model.hpp"
+#include "http/write_output.hpp"
 
 namespace troupe::http {
 namespace {

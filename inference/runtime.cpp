@@ -1,7 +1,6 @@
 #include "inference/runtime.hpp"
 
 #include <dlfcn.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/version.h>
 
+#include "config/machine.hpp"
 #include "inference/files.hpp"
 #include "inference/fused_linear.hpp"
 #include "inference/tagged_allocator.hpp"
@@ -27,12 +27,12 @@
 namespace troupe::inference {
 namespace {
 
-int usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
+// With fewer cores the threads of one batch share them with everything else in the process, and wait for each other
+// (docs/experiments.md, a).
+constexpr int lone_cores_min = 4;
+
+// Affinity and the control group's quota considered: a measurement holds for both.
+int usable_cores() { return static_cast<int>(config::usable_cores()); }
 
 // The processor's name, and whether it multiplies bf16 natively: together they decide what is fastest.
 std::string cpu_model() {
@@ -96,7 +96,7 @@ double lone_seconds(at::ScalarType type, int threads, double quantile) {
 
 int choose_lone_threads(at::ScalarType type) {
   const int cores = usable_cores();
-  if (cores < static_cast<int>(lone_cores_min)) return 1;
+  if (cores < lone_cores_min) return 1;
   return lone_seconds(type, cores, 0.9) < 0.8 * lone_seconds(type, 1, 0.5) ? cores : 1;
 }
 

@@ -19,16 +19,12 @@ void set_thread_intra_op_threads(int threads);
 // True when the process must re-exec itself with the environment that this call has set.
 bool prepare_environment();
 
-// With fewer cores the threads of one batch share them with everything else in the process, and wait for each other
-// (docs/experiments.md, a).
-constexpr std::uint32_t lone_cores_min = 4;
-
 struct calibration {
   precision best = precision::fp32;
   int slots = 1;  // compute slots for many batches
   int threads_per_slot = 1;
   // For a batch that has the device to itself: all cores where that was reliably faster, else 1. Always 1 below
-  // lone_cores_min.
+  // four cores.
   int lone_threads = 1;
   double fp32_gflops = 0, bf16_gflops = 0;  // a core, [768->3072] linear
   bool measured_now = false;                // false: read back from `file`
