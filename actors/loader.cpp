@@ -1,13 +1,14 @@
 #include "actors/loader.hpp"
 
 #include <chrono>
+#include <thread>
 
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "actors/slot.hpp"
-#include "config/short_turns.hpp"
+#include "config/turns.hpp"
 #include "inference/memory.hpp"
 #include "inference/runtime.hpp"
 #include "inference/step_aside.hpp"
@@ -21,6 +22,10 @@ namespace {
 constexpr int gentle_nice = 10;
 // One wait for running batches; whoever hurries a load wakes it.
 constexpr std::chrono::milliseconds way_pause{100}, hurried_pause{2};
+// The kernel chooses again who runs when somebody wakes or sleeps, and else at its tick, every 4 ms. A thread that woke on
+// a loader's core and was not let in at once waits for that: so a loader does not work for much longer than a
+// millisecond without a break. The shortest sleep there is takes some 60 us.
+constexpr std::chrono::microseconds work_without_break{500}, break_time{1};
 // All waits of one model that leaves memory: somebody may be waiting for that memory.
 constexpr std::chrono::milliseconds reclaim_patience{50};
 constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
@@ -28,8 +33,21 @@ constexpr std::chrono::seconds trim_later{1};
 
 void be_gentle() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice);
-  config::take_short_turns();
 }
+
+// Called between a thread's pieces of work, of a millisecond at most each.
+class breaks {
+ public:
+  void take(bool rested_already) {
+    const auto now = steady_clock::now();
+    if (!rested_already && now - last_ < work_without_break) return;
+    if (!rested_already) std::this_thread::sleep_for(break_time);
+    last_ = now;
+  }
+
+ private:
+  steady_time last_ = steady_clock::now();
+};
 
 std::string run_smallest_bucket(const inference::model& m, inference::instance& instance) {
   const auto buckets = m.warm_buckets(1, ~0u);
@@ -75,7 +93,7 @@ class load_scope {
     way_.load_begins();
     if (!gentle_) return;
     calm_down();  // a hurry that came too late for the load before
-    aside_.emplace([g = gentle_] { g->way->give_way(g->hurried, way_pause, hurried_pause); });
+    aside_.emplace([this] { breaks_.take(gentle_->way->give_way(gentle_->hurried, way_pause, hurried_pause)); });
   }
   ~load_scope() {
     way_.load_ended();
@@ -90,6 +108,7 @@ class load_scope {
   }
   right_of_way& way_;
   gentleness* gentle_;
+  breaks breaks_;
   std::optional<inference::step_aside_scope> aside_;
 };
 
@@ -98,6 +117,7 @@ class load_scope {
 loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options,
                                    std::shared_ptr<right_of_way> way, std::shared_ptr<gentleness> gentle) {
   pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
+  config::take_long_turns();
   if (gentle) {
     gentle->thread.store(static_cast<int>(gettid()));
     be_gentle();
@@ -137,16 +157,18 @@ void hurry(gentleness& gentle) {
 
 reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::shared_ptr<right_of_way> way) {
   pthread_setname_np(pthread_self(), "reclaimer");
+  config::take_long_turns();
   auto trim_due = std::make_shared<bool>(false);
   return {
       [=](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
         const bool much = order->model && order->model->memory().private_bytes >= trim_at_once_bytes;
         {
           const auto until = steady_clock::now() + reclaim_patience;
-          const inference::step_aside_scope scope([way, until] {
+          breaks pauses;
+          const inference::step_aside_scope scope([&way, &pauses, until] {
             static const std::atomic<bool> never{false};
             const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - steady_clock::now());
-            if (left.count() > 0) way->give_way(never, left, left);
+            pauses.take(left.count() > 0 && way->give_way(never, left, left));
           });
           order->model.reset();
         }

@@ -12,14 +12,14 @@
 #include "actors/test_hooks.hpp"
 #include "cache/prediction_cache.hpp"
 #include "config/machine.hpp"
-#include "config/short_turns.hpp"
+#include "config/turns.hpp"
 
 namespace troupe::actors {
 
 namespace {
 
 // Actors' threads hand work on within microseconds: they go before batches. (The detached ones, loaders and the
-// reclaimer, too: theirs are interrupted soon.)
+// reclaimer, choose for themselves.)
 struct short_turns : caf::thread_hook {
   void init(caf::actor_system&) override {}
   void thread_started() override { config::take_short_turns(); }

@@ -1,5 +1,7 @@
 #include "actors/right_of_way.hpp"
 
+#include <thread>
+
 namespace troupe::actors {
 
 void right_of_way::batch_ended() noexcept {
@@ -11,15 +13,23 @@ void right_of_way::wake() noexcept {
   free_.notify_all();
 }
 
-void right_of_way::give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most,
+bool right_of_way::give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most,
                             std::chrono::microseconds hurried_most) {
   const auto free = [&] { return batches_.load() == 0; };
-  if (free()) return;
-  std::unique_lock lock(mutex_);
-  waiting_.fetch_add(1);
-  if (free_.wait_for(lock, most, [&] { return free() || hurried.load(); }) && !free())
-    free_.wait_for(lock, hurried_most, free);
-  waiting_.fetch_sub(1);
+  const auto until = std::chrono::steady_clock::now() + most;
+  bool waited = false;
+  while (!free()) {
+    waited = true;
+    std::unique_lock lock(mutex_);
+    waiting_.fetch_add(1);
+    const bool in_time = free_.wait_until(lock, until, [&] { return free() || hurried.load(); });
+    if (in_time && !free()) free_.wait_for(lock, hurried_most, free);
+    waiting_.fetch_sub(1);
+    lock.unlock();
+    if (!in_time || hurried.load()) break;
+    std::this_thread::sleep_for(settle_);
+  }
+  return waited;
 }
 
 }  // namespace troupe::actors

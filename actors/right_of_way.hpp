@@ -14,6 +14,9 @@ namespace troupe::actors {
 // Shared by the slots, the loaders and the device actor; any thread.
 class right_of_way {
  public:
+  // After a batch its answers are handed on, and often the next one begins: a load waits for `settle` more.
+  explicit right_of_way(std::chrono::microseconds settle = std::chrono::microseconds(200)) : settle_(settle) {}
+
   // A slot's thread, around each batch.
   void batch_begins() noexcept { batches_.fetch_add(1); }
   void batch_ended() noexcept;
@@ -23,13 +26,15 @@ class right_of_way {
   void load_ended() noexcept { loads_.fetch_sub(1); }
   std::uint32_t loads() const noexcept { return loads_.load(std::memory_order_relaxed); }
 
-  // Returns when no batch runs, or after `most`; after `hurried_most` when `hurried` is or becomes set.
-  void give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most,
+  // Returns when no batch runs, or after `most`; after `hurried_most` when `hurried` is or becomes set. Tells whether
+  // it waited.
+  bool give_way(const std::atomic<bool>& hurried, std::chrono::microseconds most,
                 std::chrono::microseconds hurried_most);
   // Those in give_way() look at their `hurried` again.
   void wake() noexcept;
 
  private:
+  const std::chrono::microseconds settle_;
   std::atomic<std::uint32_t> batches_{0}, loads_{0}, waiting_{0};
   std::mutex mutex_;
   std::condition_variable free_;

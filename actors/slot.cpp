@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 #include "cache/prediction_cache.hpp"
-#include "config/short_turns.hpp"
+#include "config/turns.hpp"
 #include "inference/runtime.hpp"
 
 namespace troupe::actors {

@@ -1,8 +1,8 @@
 #include "http/server.hpp"
 
 #include <future>
-#include <thread>
 
+#include "config/machine.hpp"
 #include "http/edge/io_thread.hpp"
 #include "http/edge/listener.hpp"
 #include "http/edge/shared.hpp"
@@ -12,7 +12,7 @@ namespace {
 
 std::uint32_t chosen_io_threads(std::uint32_t wanted) {
   if (wanted > 0) return wanted;
-  const auto cores = std::max(1u, std::thread::hardware_concurrency());
+  const auto cores = config::usable_cores();
   return cores <= 4 ? 1 : cores / 4;
 }
 

@@ -4,8 +4,9 @@
 #include <future>
 
 #include <prometheus/gauge.h>
+#include <pthread.h>
 
-#include "config/short_turns.hpp"
+#include "config/turns.hpp"
 #include "http/edge/connection.hpp"
 
 namespace troupe::http::edge {
@@ -29,6 +30,7 @@ void io_thread::start() {
 }
 
 void io_thread::run() {
+  pthread_setname_np(pthread_self(), "io");
   config::take_short_turns();
   current = this;
   for (;;) {

@@ -44,6 +44,16 @@ TEST(RightOfWay, ALoadWaitsWhileAnyBatchRuns) {
   EXPECT_TRUE(load.goes_on());
 }
 
+TEST(RightOfWay, ALoadWaitsForAMomentAfterABatch) {
+  right_of_way way(150ms);
+  way.batch_begins();
+  stepping_load load(way, 20s);
+  EXPECT_TRUE(load.waits());
+  way.batch_ended();
+  EXPECT_TRUE(load.waits()) << "answers are handed on, and the next batch may begin";
+  EXPECT_TRUE(load.goes_on());
+}
+
 TEST(RightOfWay, NothingRunsNothingWaits) {
   right_of_way way;
   stepping_load load(way, 20s);

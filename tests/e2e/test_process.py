@@ -1,9 +1,13 @@
 """The process: signals, configuration, the other commands."""
 import concurrent.futures
+import ctypes
 import json
 import os
+import pathlib
+import platform
 import re
 import signal
+import struct
 import subprocess
 import time
 
@@ -11,11 +15,41 @@ import pytest
 
 from driver import BINARY, SLOW, Raw, Server, check_envelope, free_port
 
+SYS_SCHED_GETATTR = 315  # x86-64
+
 
 def troupe(*args: str, env: dict | None = None, timeout: float = 60, **kw) -> subprocess.CompletedProcess:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("TROUPE_")}
     return subprocess.run([str(BINARY), *args], capture_output=True, text=True, timeout=timeout * SLOW,
                           env={**clean, **(env or {})}, **kw)
+
+
+def turns_of_threads(pid: int) -> dict[str, tuple[int, int]]:
+    """name -> (nice, turn in ns; 0 where the kernel tells none), of each thread, by sched_getattr(2)."""
+    found = {}
+    for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        raw = ctypes.create_string_buffer(48)
+        if ctypes.CDLL(None).syscall(SYS_SCHED_GETATTR, int(thread.name), raw, 48, 0) != 0:
+            continue  # it has ended
+        _, _, _, nice, _, turn_ns, _, _ = struct.unpack("IIQiIQQQ", raw.raw)
+        found[(thread / "comm").read_text().strip()] = (nice, turn_ns)
+    return found
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the system call's number")
+def test_threads_that_others_wait_for_come_before_loads(serve, tiny):
+    server = serve({"a": {"path": str(tiny), "preload": True}, "b": {"path": str(tiny)}})
+    server.load("b")  # beside a resident model: the gentle loader has worked
+    found = turns_of_threads(server.process.pid)
+    nice = {name: n for name, (n, _) in found.items()}
+    assert nice["loader-gentle"] == 10
+    assert nice["slot-0"] == nice["io"] == nice["caf.multiplexer"] == nice["reclaimer"] == 0
+    turn = {name: t for name, (_, t) in found.items()}
+    if turn["slot-0"] == 0:
+        pytest.skip("this kernel has no turns of threads' own (Linux before 6.12)")
+    assert turn["io"] == turn["caf.multiplexer"] == 100_000
+    assert turn["io"] < turn["slot-0"] < turn["loader-gentle"]
+    assert turn["loader-gentle"] == turn["reclaimer"] == 100_000_000
 
 
 @pytest.mark.asan

@@ -1,4 +1,4 @@
-#include "config/short_turns.hpp"
+#include "config/turns.hpp"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -30,8 +30,11 @@ void set_turn(std::uint64_t runtime_ns) noexcept {
 void take_short_turns() noexcept {
   set_turn(100'000);
 }
+void take_long_turns() noexcept {
+  set_turn(100'000'000);
+}
 void take_usual_turns() noexcept {
-  set_turn(0);  // the kernel's own choice
+  set_turn(0);
 }
 
 }  // namespace troupe::config
