@@ -7,10 +7,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "actors/slot.hpp"
 #include "config/turns.hpp"
 #include "inference/memory.hpp"
-#include "inference/runtime.hpp"
 #include "inference/step_aside.hpp"
 
 namespace troupe::actors {
@@ -29,7 +27,9 @@ constexpr std::chrono::microseconds work_without_break{500}, break_time{1};
 // All waits of one model that leaves memory: somebody may be waiting for that memory.
 constexpr std::chrono::milliseconds reclaim_patience{50};
 constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
-constexpr std::chrono::seconds trim_later{1};
+// Else a second later, when no batch has run for a while: trimming takes the free memory of those who run batches, too,
+// who then fault it in again. Not for ever, though.
+constexpr std::chrono::milliseconds trim_later{1000}, trim_when_quiet_for{200}, trim_at_last{30'000};
 
 void be_gentle() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice);
@@ -49,79 +49,44 @@ class breaks {
   steady_time last_ = steady_clock::now();
 };
 
-std::string run_smallest_bucket(const inference::model& m, inference::instance& instance) {
-  const auto buckets = m.warm_buckets(1, ~0u);
-  if (buckets.empty()) return {};
-  warm_rows warm;
-  auto rows = warm.make(m, buckets.front());
-  inference::set_thread_intra_op_threads(1);
-  return run_rows(instance, rows);
-}
-
-std::shared_ptr<load_outcome> load_and_warm(const load_order& order, inference::load_options options) {
-  auto out = std::make_shared<load_outcome>();
-  const auto started = steady_clock::now();
-  options.cancelled = order.cancelled.get();
-  auto loaded = inference::load(order.spec, options);
-  if (!loaded) {
-    out->problem = loaded.error();
-    return out;
-  }
-  if (const auto print = inference::fingerprint(order.spec)) out->fingerprint = *print;
-  try {
-    out->first_instance = (*loaded)->make_instance();
-  } catch (const std::exception& e) {
-    out->problem = {error_code::load_failed, "Model " + order.model + " could not be instantiated: " + e.what(), {}, {}};
-    return out;
-  }
-  // Ready early: one bucket here, the others on idle slots while the model serves.
-  const auto failure = run_smallest_bucket(**loaded, *out->first_instance);
-  if (!failure.empty()) {
-    out->first_instance.reset();
-    out->problem = {error_code::load_failed, "Model " + order.model + " failed its first run: " + failure, {}, {}};
-    return out;
-  }
-  out->model = std::move(*loaded);
-  out->load_time_s = std::chrono::duration<double>(steady_clock::now() - started).count();
-  return out;
-}
-
-// While it lives, no batch counts on having all cores, and a gentle thread's work gives way to batches.
+// While it lives, no batch counts on having all cores.
 class load_scope {
  public:
-  load_scope(right_of_way& way, gentleness* gentle) : way_(way), gentle_(gentle) {
-    way_.load_begins();
-    if (!gentle_) return;
-    calm_down();  // a hurry that came too late for the load before
-    aside_.emplace([this] { breaks_.take(gentle_->way->give_way(gentle_->hurried, way_pause, hurried_pause)); });
-  }
-  ~load_scope() {
-    way_.load_ended();
-    if (gentle_) calm_down();
-  }
+  explicit load_scope(right_of_way& way) : way_(way) { way_.load_begins(); }
+  ~load_scope() { way_.load_ended(); }
   load_scope(const load_scope&) = delete;
   load_scope& operator=(const load_scope&) = delete;
 
  private:
-  void calm_down() {
-    if (gentle_->hurried.exchange(false)) be_gentle();
-  }
   right_of_way& way_;
-  gentleness* gentle_;
+};
+
+// While it lives, this thread is a gentle loader's, and its work gives way to batches.
+class gentle_scope {
+ public:
+  explicit gentle_scope(std::shared_ptr<gentleness> gentle) : gentle_(std::move(gentle)) {
+    gentle_->hurried.store(false);  // a hurry that came too late for the load before
+    be_gentle();
+    gentle_->thread.store(static_cast<int>(gettid()));
+    aside_.emplace([this] { breaks_.take(gentle_->way->give_way(gentle_->hurried, way_pause, hurried_pause)); });
+  }
+  ~gentle_scope() { gentle_->thread.store(0); }
+  gentle_scope(const gentle_scope&) = delete;
+  gentle_scope& operator=(const gentle_scope&) = delete;
+
+ private:
+  std::shared_ptr<gentleness> gentle_;
   breaks breaks_;
   std::optional<inference::step_aside_scope> aside_;
 };
 
 }  // namespace
 
-loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options,
+loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, watch_limits limits,
                                    std::shared_ptr<right_of_way> way, std::shared_ptr<gentleness> gentle) {
   pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
   config::take_long_turns();
-  if (gentle) {
-    gentle->thread.store(static_cast<int>(gettid()));
-    be_gentle();
-  }
+  if (gentle) be_gentle();
   return {
       [options](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
         size_estimate out;
@@ -129,6 +94,7 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
         const auto print = size ? inference::fingerprint(order->spec) : result<std::string>(std::string());
         if (size && print) {
           out.ok = true;
+          out.artifact_bytes = inference::artifact_bytes(order->spec).value_or(0);
           out.size_bytes = *size;
           out.fingerprint = *print;
         } else {
@@ -136,12 +102,14 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
         }
         done(std::move(out));
       },
-      [options, way, gentle](load_atom, const std::shared_ptr<load_order>& order,
+      [options, limits, way, gentle](load_atom, const std::shared_ptr<load_order>& order,
                    const std::function<void(std::shared_ptr<load_outcome>)>& done) {
         std::shared_ptr<load_outcome> outcome;
         {
-          const load_scope scope(*way, gentle.get());
-          outcome = load_and_warm(*order, options);
+          const load_scope scope(*way);
+          outcome = load_watched(order, options, limits, [gentle]() -> std::shared_ptr<void> {
+            return gentle ? std::make_shared<gentle_scope>(gentle) : nullptr;
+          });
         }
         done(std::move(outcome));
       },
@@ -158,7 +126,7 @@ void hurry(gentleness& gentle) {
 reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::shared_ptr<right_of_way> way) {
   pthread_setname_np(pthread_self(), "reclaimer");
   config::take_long_turns();
-  auto trim_due = std::make_shared<bool>(false);
+  auto trim_wanted = std::make_shared<std::optional<steady_time>>();  // since when
   return {
       [=](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
         const bool much = order->model && order->model->memory().private_bytes >= trim_at_once_bytes;
@@ -174,14 +142,18 @@ reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::sha
         }
         if (much) {
           inference::return_free_memory();
-        } else if (!*trim_due) {
-          *trim_due = true;
+        } else if (!*trim_wanted) {
+          *trim_wanted = steady_clock::now();
           self->delayed_send(self, trim_later, tick_atom::value);
         }
         order->freed();
       },
       [=](tick_atom) {
-        *trim_due = false;
+        if (!way->quiet_for(trim_when_quiet_for) && steady_clock::now() - trim_wanted->value() < trim_at_last) {
+          self->delayed_send(self, trim_when_quiet_for, tick_atom::value);
+          return;
+        }
+        trim_wanted->reset();
         inference::return_free_memory();
       },
   };

@@ -66,17 +66,18 @@ class actor_service final : public service {
     seats.way = way;
     device_ = system_.spawn(device, make_thread_slots(std::max(1u, compute.slots), way), seats, meter_, gauges);
     reclaimer_ = system_.spawn<caf::detached>(reclaimer, way);
+    const watch_limits limits{.first_run_max = seats.slot_timeout};
     std::vector<supervisor_world::gentle_loader> gentle;
     for (std::uint32_t i = 0; i < std::max(1u, settings.loader_threads); ++i) {
       auto manners = std::make_shared<gentleness>(way);
-      gentle.push_back({system_.spawn<caf::detached>(loader, compute.load, way, manners), manners});
+      gentle.push_back({system_.spawn<caf::detached>(loader, compute.load, limits, way, manners), manners});
       loaders_.push_back(gentle.back().actor);
     }
-    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, way, std::shared_ptr<gentleness>()));
+    loaders_.push_back(system_.spawn<caf::detached>(loader, compute.load, limits, way, std::shared_ptr<gentleness>()));
 
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;
-    std::tie(world->total_bytes, world->budget_bytes) = memory_budget(settings);
+    std::tie(world->total_bytes, world->budget_bytes) = memory_budget(settings, compute.device_memory_bytes);
     world->compute_slots = std::max(1u, compute.slots);
     world->meter = meter_;
     world->routes = routes_;
@@ -168,9 +169,11 @@ class actor_service final : public service {
   }
 
  private:
-  static std::pair<std::uint64_t, std::uint64_t> memory_budget(const config::settings& s) {
+  static std::pair<std::uint64_t, std::uint64_t> memory_budget(const config::settings& s, std::uint64_t device_bytes) {
     if (s.memory_limit_mb) return {s.memory_limit_mb << 20, s.memory_limit_mb << 20};
-    const auto total = std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
+    const auto total = device_bytes != 0
+                           ? device_bytes
+                           : std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
     return {total, static_cast<std::uint64_t>(s.max_memory_usage * static_cast<double>(total))};
   }
 

@@ -65,7 +65,8 @@ struct load_outcome {
   error problem;  // when model is null
 };
 struct size_estimate {
-  std::uint64_t size_bytes = 0;
+  std::uint64_t size_bytes = 0;      // what it will take in memory
+  std::uint64_t artifact_bytes = 0;  // its files
   std::string fingerprint;
   error problem;
   bool ok = false;

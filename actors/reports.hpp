@@ -28,6 +28,8 @@ struct model_counts {
     return all == 0 ? 0.0 : static_cast<double>(cache_hits) / static_cast<double>(all);
   }
 };
+// Times are averaged over the inferences of both.
+void add_counts(model_counts& total, const model_counts& more) noexcept;
 
 struct model_report {
   config::registered_model registration;
@@ -83,6 +85,7 @@ struct load_report {
 struct unload_report {
   std::string model;
   bool already = false;        // it was not resident
+  bool called_off = false;     // it was being loaded
   std::uint64_t freed_bytes = 0;  // measured, after the memory is back
 };
 struct warmup_report {

@@ -21,6 +21,11 @@ class right_of_way {
   void batch_begins() noexcept { batches_.fetch_add(1); }
   void batch_ended() noexcept;
 
+  // No batch runs, and none has for so long.
+  bool quiet_for(std::chrono::milliseconds time) const noexcept {
+    return batches_.load() == 0 && std::chrono::steady_clock::now().time_since_epoch() - last_ended_.load() >= time;
+  }
+
   // A loader's thread, around each piece of work.
   void load_begins() noexcept { loads_.fetch_add(1); }
   void load_ended() noexcept { loads_.fetch_sub(1); }
@@ -35,6 +40,7 @@ class right_of_way {
 
  private:
   const std::chrono::microseconds settle_;
+  std::atomic<std::chrono::steady_clock::duration> last_ended_{std::chrono::hours(-24 * 365)};  // long ago
   std::atomic<std::uint32_t> batches_{0}, loads_{0}, waiting_{0};
   std::mutex mutex_;
   std::condition_variable free_;

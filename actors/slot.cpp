@@ -90,8 +90,13 @@ void run_batch(batch& b) {
   const auto started = steady_clock::now();
   warm_rows warm;
   std::vector<inference::row> rows;
+  std::string failure;
   if (b.warm()) {
-    rows = warm.make(*b.owner->model, *b.bucket);
+    try {
+      rows = warm.make(*b.owner->model, *b.bucket);
+    } catch (const std::exception& e) {
+      failure = std::string("no warm-up input could be made: ") + e.what();
+    }
   } else {
     rows.resize(b.items.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -99,15 +104,14 @@ void run_batch(batch& b) {
       rows[i].st = b.items[i]->state.get();
     }
   }
-  std::string failure;
-  if (!b.instance) {
+  if (!b.instance && failure.empty()) {
     try {
       b.instance = b.owner->model->make_instance();
     } catch (const std::exception& e) {
       failure = std::string("no instance could be made: ") + e.what();
     }
   }
-  if (b.instance) {
+  if (b.instance && failure.empty()) {
     inference::set_thread_intra_op_threads(static_cast<int>(b.threads));
     failure = b.warm() ? run_rows(*b.instance, rows) : step(*b.instance, rows);
     if (!b.warm() && !failure.empty() && rows.size() > 1 && !b.owner->model->info().stateful) {
@@ -259,5 +263,7 @@ std::vector<slot_ptr> make_thread_slots(std::uint32_t count, std::shared_ptr<rig
 }
 
 std::uint32_t abandoned_threads() noexcept { return abandoned.load(); }
+void thread_abandoned() noexcept { abandoned.fetch_add(1); }
+void abandoned_thread_ended() noexcept { abandoned.fetch_sub(1); }
 
 }  // namespace troupe::actors

@@ -71,5 +71,8 @@ std::vector<slot_ptr> make_thread_slots(std::uint32_t count, std::shared_ptr<rig
 
 // Threads that were given up and have not come back. The process must not run static destructors meanwhile.
 std::uint32_t abandoned_threads() noexcept;
+// A load's thread was, or has come back.
+void thread_abandoned() noexcept;
+void abandoned_thread_ended() noexcept;
 
 }  // namespace troupe::actors

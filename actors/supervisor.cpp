@@ -90,7 +90,8 @@ void supervisor_core::unload(const std::string& model, shared_reply<unload_repor
   const auto found = records_.find(model);
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
-  if (r.loading)
+  const bool called_off = r.loading.has_value();
+  if (called_off)
     cancel_load(r, {error_code::conflict, "Loading model " + model + " was called off: it was unloaded", {}, {}});
   waiter<unload_report> w{std::move(reply), now() + std::chrono::milliseconds(world_.settings.load_timeout_ms), now()};
   if (r.current) {
@@ -107,7 +108,7 @@ void supervisor_core::unload(const std::string& model, shared_reply<unload_repor
       l.waiters.push_back(std::move(w));
       return;
     }
-  (*w.reply)(unload_report{model, true, 0});
+  (*w.reply)(unload_report{model, !called_off, called_off, 0});
 }
 
 void supervisor_core::cleanup(shared_reply<cleanup_report> reply) { clean_up_now(std::move(reply)); }
@@ -151,6 +152,7 @@ void supervisor_core::update_registry(const config::registry& registry, const sh
       const auto lease = let_go(r);
       if (leaving_.at(lease).emptied) finish_leaving(lease);
     }
+    add_counts(removed_counts_, r.entry->counts());
     it = records_.erase(it);
   }
   for (const auto& [name, m] : registry.models) {

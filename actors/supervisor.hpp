@@ -118,6 +118,7 @@ class supervisor_core {
     std::vector<waiter<unload_report>> waiters;
     std::uint64_t size_bytes = 0;
     bool emptied = false;
+    bool evicted = false;  // not asked for: what it frees counts as cleaned up
   };
   struct cleaning {
     std::set<lease_id> leases;
@@ -155,6 +156,7 @@ class supervisor_core {
   void housekeeping();
   void expire_waiters();
   void clean_up_now(shared_reply<cleanup_report> reply);
+  void count_cleanup();
   std::uint32_t resident_or_loading() const;
 
   config::priority priority_of(const record& r) const;
@@ -179,6 +181,7 @@ class supervisor_core {
   steady_time started_{};
   wall_time started_wall_;
   cleanup_totals cleanups_;
+  model_counts removed_counts_;  // of models that were taken out of the registry: totals never go back
   bool preloads_done_ = false, stopping_ = false;
 };
 

@@ -124,6 +124,7 @@ void supervisor_core::evict(const std::string& model, bool drain, const char* re
   world_.meter->eviction_idle_s.Observe(std::chrono::duration<double>(t - std::max(used, r.loaded_at)).count());
   ++cleanups_.evictions;
   const auto lease = let_go(r);
+  leaving_.at(lease).evicted = true;
   if (leaving_.at(lease).emptied) finish_leaving(lease);
 }
 
@@ -160,10 +161,10 @@ void supervisor_core::finish_leaving(lease_id lease) {
 
 void supervisor_core::freed(lease_id lease) {
   const auto credited = ledger_.release(lease);
-  cleanups_.bytes_freed += credited;
   if (const auto found = leaving_.find(lease); found != leaving_.end()) {
+    if (found->second.evicted) cleanups_.bytes_freed += credited;
     spdlog::info("model {} has left memory: {:.1f} MiB back", found->second.model, mib(credited));
-    for (auto& w : found->second.waiters) (*w.reply)(unload_report{found->second.model, false, credited});
+    for (auto& w : found->second.waiters) (*w.reply)(unload_report{found->second.model, false, false, credited});
     leaving_.erase(found);
   }
   for (auto c = cleanings_.begin(); c != cleanings_.end();) {
@@ -224,8 +225,7 @@ void supervisor_core::clean_up_now(shared_reply<cleanup_report> reply) {
     }
     if (!c.leases.empty()) {
       c.report.reason = need.size_bytes ? "memory_threshold_exceeded" : "max_models_exceeded";
-      ++cleanups_.cleanups;
-      cleanups_.last = std::chrono::system_clock::now();
+      count_cleanup();
     }
   }
   if (c.leases.empty()) {
@@ -234,6 +234,11 @@ void supervisor_core::clean_up_now(shared_reply<cleanup_report> reply) {
   }
   if (reply) c.waiters.push_back(std::move(reply));
   cleanings_.push_back(std::move(c));
+}
+
+void supervisor_core::count_cleanup() {
+  ++cleanups_.cleanups;
+  cleanups_.last = std::chrono::system_clock::now();
 }
 
 // -- the timer ------------------------------------------------------------------------------------------------
@@ -264,7 +269,7 @@ void supervisor_core::refresh_priorities() {
 void supervisor_core::housekeeping() {
   const auto t = now();
   refresh_priorities();
-  bool preloads_done = true;
+  bool preloads_done = true, expired = false;
   for (auto& [name, r] : records_) {
     if (r.preload && !r.current && r.loading) preloads_done = false;
     if (!r.current || r.loading) continue;
@@ -273,7 +278,10 @@ void supervisor_core::housekeeping() {
     const auto idle = t - std::max({used, r.loaded_at, r.validated_at});
     switch (check_expiry(ttl, idle, r.preload || r.registration->pinned, r.current->door.inside() > 0)) {
       case expiry::keep: break;
-      case expiry::unload: evict(name, false, "TTL expired"); break;
+      case expiry::unload:
+        evict(name, false, "TTL expired");
+        expired |= r.current == nullptr;
+        break;
       case expiry::revalidate: {
         r.not_before = {};
         auto& a = want_load(r, true);
@@ -282,6 +290,7 @@ void supervisor_core::housekeeping() {
       }
     }
   }
+  if (expired) count_cleanup();
   preloads_done_ |= preloads_done;
   if (t >= next_cleanup_) {
     next_cleanup_ = t + std::chrono::seconds(std::max<std::uint64_t>(1, world_.settings.cleanup_interval_s));

@@ -138,7 +138,7 @@ void supervisor_core::estimated(lease_id lease, const size_estimate& size) {
   if (a.only_if_changed) spdlog::info("artifact of model {} has changed: loading it beside the old one", r->name());
   a.fingerprint = size.fingerprint;
   a.size_bytes = size.size_bytes;
-  r->artifact_bytes = size.size_bytes;
+  r->artifact_bytes = size.artifact_bytes;
   // Another resident model of the same artifact has it mapped already: nothing more is needed for the weights.
   for (const auto& [name, other] : records_)
     if (other.current && other.fingerprint == a.fingerprint && !other.current->model->memory().mappings.empty())

@@ -29,6 +29,20 @@ model_counts model_entry::counts() const noexcept {
   return c;
 }
 
+void add_counts(model_counts& total, const model_counts& more) noexcept {
+  const auto inferences = total.inferences + more.inferences;
+  if (inferences != 0)
+    total.avg_inference_time_ms = (total.avg_inference_time_ms * static_cast<double>(total.inferences) +
+                                   more.avg_inference_time_ms * static_cast<double>(more.inferences)) /
+                                  static_cast<double>(inferences);
+  total.accesses += more.accesses;
+  total.cache_hits += more.cache_hits;
+  total.cache_misses += more.cache_misses;
+  total.prediction_cache_hits += more.prediction_cache_hits;
+  total.inferences = inferences;
+  total.failures += more.failures;
+}
+
 model_report supervisor_core::report_of(const std::string& model) {
   refresh_private_bytes();
   refresh_priorities();
@@ -71,25 +85,18 @@ server_report supervisor_core::report() {
   refresh_priorities();
   server_report out;
   out.models.reserve(records_.size());
-  double inference_ms = 0;
+  out.totals = removed_counts_;
   out.ready = preloads_done_;
   if (!out.ready) out.not_ready_reason = "preloaded models are still loading";
   for (const auto& [name, r] : records_) {
     auto m = report_of(r);
-    out.totals.accesses += m.counts.accesses;
-    out.totals.cache_hits += m.counts.cache_hits;
-    out.totals.cache_misses += m.counts.cache_misses;
-    out.totals.prediction_cache_hits += m.counts.prediction_cache_hits;
-    out.totals.inferences += m.counts.inferences;
-    out.totals.failures += m.counts.failures;
-    inference_ms += m.counts.avg_inference_time_ms * static_cast<double>(m.counts.inferences);
+    add_counts(out.totals, m.counts);
     if (r.preload && !r.current && preloads_done_ && !r.last_error.empty()) {
       out.ready = !r.down_after_crash && out.ready;
       out.not_ready_reason = "model " + name + " is down: " + r.last_error;
     }
     out.models.push_back(std::move(m));
   }
-  if (out.totals.inferences) out.totals.avg_inference_time_ms = inference_ms / static_cast<double>(out.totals.inferences);
   out.memory.used_bytes = ledger_.used_bytes();
   out.memory.reserved_bytes = ledger_.reserved_bytes();
   out.memory.draining_bytes = ledger_.draining_bytes();

@@ -1,5 +1,6 @@
 #include "config/registry.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <limits>
@@ -79,6 +80,8 @@ result<std::vector<std::int64_t>> shape_of(const place& at) {
   if (at.value.kind != json_kind::array || at.value.items.size() > 8) {
     return at.refuse("a list of at most 8 whole numbers, -1 for any size");
   }
+  constexpr std::int64_t max_elements = std::int64_t{1} << 31;
+  std::int64_t elements = 1;  // sizes that are open count as 1
   std::vector<std::int64_t> shape;
   for (const auto& item : at.value.items) {
     const place dimension{at.json, item, at.key};
@@ -86,6 +89,8 @@ result<std::vector<std::int64_t>> shape_of(const place& at) {
     if (!size) return tl::unexpected(size.error());
     if (*size == 0) return dimension.refuse("a size above 0, or -1 for any size");
     shape.push_back(*size);
+    elements *= std::max<std::int64_t>(1, *size);  // both fit in 32 bits
+    if (elements > max_elements) return at.refuse("at most 2^31 elements in all");
   }
   return shape;
 }

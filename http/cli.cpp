@@ -92,7 +92,7 @@ void add_bench_options(CLI::App& command, bench_options& o) {
   command.add_option("url", o.plan.url, "http://HOST:PORT asks /predict; with a path, that path")->required();
   command.add_option("--concurrency,-c", o.plan.concurrency, "connections [16]");
   command.add_option("--requests,-n", o.plan.requests, "how many; 0: until the time is over");
-  command.add_option("--seconds", o.plan.seconds, "how long [10 without --requests]");
+  command.add_option("--seconds", o.plan.seconds, "how long [10 without --requests]")->check(CLI::PositiveNumber);
   command.add_option("--warmup", o.plan.warmup_seconds, "seconds before it that are not counted");
   command.add_option("--rate", o.plan.rate, "requests a second (open loop); 0: as fast as answers come");
   command.add_option("--text", o.plan.texts, "text to send; more than one in turn")->allow_extra_args(false);

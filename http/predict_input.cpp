@@ -45,6 +45,8 @@ tl::unexpected<error> wrong_type(std::string_view field, std::string_view wanted
 
 std::string_view shorter(std::string_view text) noexcept { return text.substr(0, text.find(';')); }
 
+tl::unexpected<error> text_and_inputs() { return bad("Both 'text' and 'inputs' were given", "give one of them"); }
+
 result<std::uint64_t> timeout_from(double seconds, const config::settings& settings) {
   const double limit = static_cast<double>(settings.max_request_timeout_ms) / 1000;
   if (!(seconds > 0) || seconds > limit) {
@@ -60,15 +62,17 @@ result<config::priority> priority_from(std::string_view text) {
 }
 
 result<bool> flag_from(std::string_view name, std::string_view text) {
-  if (text == "true" || text == "1") return true;
-  if (text == "false" || text == "0") return false;
+  if (equal_ignoring_case(text, "true") || text == "1") return true;  // Python says True
+  if (equal_ignoring_case(text, "false") || text == "0") return false;
   return bad(in_quotes(name) + " is " + in_quotes(shown(text)), "use true or false");
 }
 
 result<void> take_parameters(const parameter_list& parameters, const config::settings& settings, fields& out) {
+  bool text_given = false, inputs_given = false;
   for (const auto& [name, value] : parameters) {
     if (name == "text" || name == "inputs") {
       out.text = value;
+      (name == "text" ? text_given : inputs_given) = true;
     } else if (name == "model_name" || (name == "model" && (!out.model || out.model_is_alias))) {
       out.model = value;
       out.model_is_alias = name == "model";
@@ -92,6 +96,7 @@ result<void> take_parameters(const parameter_list& parameters, const config::set
       (name == "stream" ? out.stream : out.batching) = *flag;
     }
   }
+  if (text_given && inputs_given) return text_and_inputs();
   return {};
 }
 
@@ -146,7 +151,7 @@ result<void> take_object(element root, const config::settings& settings, fields&
     if (value.is_null()) continue;  // the same as absent
     if (auto taken = take_field(name, value, settings, out, text_given, model_name_given); !taken) return taken;
   }
-  if (text_given && out.inputs) return bad("Both 'text' and 'inputs' were given", "give one of them");
+  if (text_given && out.inputs) return text_and_inputs();
   return {};
 }
 
@@ -157,6 +162,11 @@ result<void> take_body(const exchange& request, const config::settings& settings
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     if (batch_route) return bad("The body is empty", "send a JSON array of texts, or {\"inputs\": [..]}");
     return {};
+  }
+  const auto coding = trim(request.header("Content-Encoding").value_or("identity"));
+  if (!coding.empty() && !equal_ignoring_case(coding, "identity")) {
+    return fail(error_code::unsupported_media, "Content-Encoding '" + shown(coding) + "' is not supported",
+                "send the body as it is, without Content-Encoding");
   }
   const auto type = trim(shorter(request.header("Content-Type").value_or("application/json")));
   const char first = body[body.find_first_not_of(" \t\r\n")];

@@ -235,7 +235,10 @@ std::string load_json(const actors::load_report& done) {
 
 std::string unload_json(const actors::unload_report& done) {
   json_out json;
-  write_message(json, "Model " + done.model + (done.already ? " is already unloaded" : " unloaded successfully"), done.model);
+  const auto* what = done.already      ? " is already unloaded"
+                     : done.called_off ? " was being loaded: the load is called off"
+                                       : " unloaded successfully";
+  write_message(json, "Model " + done.model + what, done.model);
   json.field("memory_freed_mb", mib(done.freed_bytes))
       .field("cache_status", "unloaded")
       .field("already_unloaded", done.already);

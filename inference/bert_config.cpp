@@ -42,8 +42,9 @@ result<void> read_numbers(dom::element root, bert_config& c) {
   }
   if (c.hidden_size % c.heads != 0)
     return wrong("the hidden size must be a multiple of the number of heads");
-  double epsilon = 0;
-  if (!c.distil && !root["layer_norm_eps"].get(epsilon)) {
+  if (const auto given = root["layer_norm_eps"]; !c.distil && !given.error() && !given.is_null()) {
+    double epsilon = 0;
+    if (given.get(epsilon)) return wrong("'layer_norm_eps' must be a number");
     if (!(epsilon > 0 && epsilon < 1)) return wrong("'layer_norm_eps' must lie between 0 and 1");
     c.norm_epsilon = epsilon;
   }

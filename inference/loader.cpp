@@ -47,11 +47,11 @@ result<format> detect(const artifact_spec& spec) {
 
 result<void> check_device(const std::string& device) {
   if (device == "cpu") return {};
-  const bool indexed =
-      device.size() == 6 && device.starts_with("cuda:") && device[5] >= '0' && device[5] <= '9';
+  const bool indexed = (device.size() == 6 || device.size() == 7) && device.starts_with("cuda:") &&
+                       device.find_first_not_of("0123456789", 5) == device.npos;
   if (device != "cuda" && !indexed)
     return fail(error_code::unprocessable, "the device '" + device.substr(0, 60) + "' is unknown",
-                "cpu, cuda, cuda:0 .. cuda:9");
+                "cpu, cuda, cuda:0 .. cuda:99");
   if (!cuda_available())
     return fail(error_code::load_failed, "the device '" + device + "' is not available here");
   return {};
@@ -74,6 +74,13 @@ auto guarded(const artifact_spec& spec, F f) -> decltype(f()) {
   }
 }
 
+result<std::vector<fs::path>> files_of(const artifact_spec& spec) {
+  const auto kind = detect(spec);
+  if (!kind) return tl::unexpected(kind.error());
+  if (*kind == format::torchscript) return std::vector<fs::path>{spec.path};
+  return artifact_files(spec.path);
+}
+
 }  // namespace
 
 result<std::uint64_t> estimate_bytes(const artifact_spec& spec, const load_options& options) {
@@ -85,12 +92,19 @@ result<std::uint64_t> estimate_bytes(const artifact_spec& spec, const load_optio
   });
 }
 
+result<std::uint64_t> artifact_bytes(const artifact_spec& spec) {
+  return guarded(spec, [&]() -> result<std::uint64_t> {
+    const auto files = files_of(spec);
+    if (!files) return tl::unexpected(files.error());
+    std::uint64_t bytes = 0;
+    for (const auto& file : *files) bytes += fs::file_size(file);
+    return bytes;
+  });
+}
+
 result<std::string> fingerprint(const artifact_spec& spec) {
   return guarded(spec, [&]() -> result<std::string> {
-    const auto kind = detect(spec);
-    if (!kind) return tl::unexpected(kind.error());
-    if (*kind == format::torchscript) return fingerprint_of({spec.path});
-    auto files = artifact_files(spec.path);
+    const auto files = files_of(spec);
     if (!files) return tl::unexpected(files.error());
     return fingerprint_of(*files);
   });

@@ -36,6 +36,9 @@ struct load_options {
   const std::atomic<bool>* cancelled = nullptr;     // polled; a cancelled load fails with `cancelled`
 };
 
+// The artifact's own files, all together. Errors as load() gives them.
+result<std::uint64_t> artifact_bytes(const artifact_spec& spec);
+
 // Bytes that a load will need at most, from the artifact's size alone (no weights are read).
 // Fails like load() does for what can be seen early (missing, unreadable, unknown layout).
 result<std::uint64_t> estimate_bytes(const artifact_spec& spec, const load_options& options);

@@ -112,7 +112,6 @@ class text_classifier final : public model {
 
 precision chosen_precision(const artifact_spec& spec, const load_options& options) {
   if (spec.wanted != precision::automatic) return spec.wanted;
-  if (options.device.starts_with("cuda")) return precision::bf16;
   return options.automatic_precision == precision::bf16 ? precision::bf16 : precision::fp32;
 }
 
@@ -134,13 +133,21 @@ result<opened> open_folder(const artifact_spec& spec, const load_options& option
 result<std::vector<std::string>> labels_of(const artifact_spec& spec, const bert_config& config,
                                            std::int64_t count) {
   const auto n = static_cast<std::size_t>(count);
+  const auto told_apart = [](std::vector<std::string> names) -> result<std::vector<std::string>> {
+    auto sorted = names;
+    std::sort(sorted.begin(), sorted.end());
+    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+    if (twice == sorted.end()) return names;
+    return fail(error_code::unprocessable, "two labels are named '" + twice->substr(0, 60) + "'",
+                "names that differ, in id2label or in the registry's labels");
+  };
   for (const auto* names : {&spec.labels, &config.labels}) {
     if (names->empty()) continue;
     if (names->size() != n)
       return fail(
           error_code::unprocessable,
           std::to_string(names->size()) + " labels are named, the classifier has " + std::to_string(n));
-    return *names;
+    return told_apart(*names);
   }
   std::vector<std::string> numbered;
   for (std::size_t i = 0; i < n; ++i) numbered.push_back("LABEL_" + std::to_string(i));
@@ -224,8 +231,13 @@ result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& s
   info.accepts_text = true;
   info.notes = weights->notes;
   std::vector<mapping_use> mappings;
-  if (weights->memory->shared() && !options.device.starts_with("cuda"))
-    mappings.push_back({weights->memory->id(), weights->memory->bytes().size()});
+  const auto weight_bytes = weights->memory->bytes().size();
+  if (options.device.starts_with("cuda")) {
+    made->charged_bytes += weight_bytes;  // a copy in the GPU's memory; the mapping goes
+    made->account->charge(weight_bytes);
+  } else if (weights->memory->shared()) {
+    mappings.push_back({weights->memory->id(), weight_bytes});
+  }
   made->network = make_bert_network(folder->config, std::move(*weights), options.device);
   return std::make_unique<const text_classifier>(std::move(made), std::move(info), std::move(mappings));
 }

@@ -133,6 +133,16 @@ class module_copier {
   c10::IValue::HashIdentityIValueMap memo_;  // buffers that are one tensor stay one
 };
 
+// Of a GPU's memory, which the tagged allocator does not see.
+std::uint64_t device_bytes(const jit::Module& module, const std::string& device, bool parameters) {
+  std::uint64_t bytes = 0;
+  if (!is_gpu(device)) return bytes;
+  for (const auto& t : module.buffers()) bytes += t.nbytes();
+  if (parameters)
+    for (const auto& t : module.parameters()) bytes += t.nbytes();
+  return bytes;
+}
+
 struct script_core {
   std::shared_ptr<memory_account> account;
   std::string device;
@@ -169,7 +179,10 @@ class script_instance final : public instance {
     const account_scope charged(core_->account);
     const c10::InferenceMode inference;
     module_ = module_copier{}(core_->module);
+    charged_bytes_ = device_bytes(module_, core_->device, false);
+    core_->account->charge(charged_bytes_);
   }
+  ~script_instance() override { core_->account->release(charged_bytes_); }
 
   void step(std::span<row> rows) override {
     if (rows.empty()) return;
@@ -195,10 +208,18 @@ class script_instance final : public instance {
   }
 
  private:
+  at::Tensor forward(at::Tensor batch) {
+    try {
+      return first_output(module_.forward({std::move(batch)}));
+    } catch (const c10::Error& e) {
+      throw std::runtime_error(script_error(e));  // on_lane() would keep the first line, which says nothing
+    }
+  }
+
   void run(std::span<row> rows) {
     on_lane(*lane_, [&] {
       const c10::InferenceMode inference;
-      auto answer = first_output(module_.forward({stack(rows)}));
+      auto answer = forward(stack(rows));
       split(answer.to(at::kCPU).contiguous(), rows);
     });
   }
@@ -243,6 +264,7 @@ class script_instance final : public instance {
   std::shared_ptr<const script_core> core_;
   std::unique_ptr<device_lane> lane_;
   jit::Module module_;
+  std::uint64_t charged_bytes_ = 0;
 };
 
 class script_model final : public model {
@@ -281,8 +303,11 @@ class script_model final : public model {
     if (info_.inputs.empty() || std::any_of(info_.inputs[0].shape.begin(), info_.inputs[0].shape.end(),
                                             [](auto d) { return d < 0; }))
       return {};
+    const auto item_bytes = item_elements() * size_of(info_.inputs[0].type);
+    if (item_bytes > warm_bytes_max) return {};
     std::vector<warm_bucket> buckets{{1, 1}};
-    if (core_->batching && max_batch_items > 1) buckets.push_back({max_batch_items, 1});
+    const auto items = std::min<std::uint64_t>(max_batch_items, warm_bytes_max / std::max<std::uint64_t>(1, item_bytes));
+    if (core_->batching && items > 1) buckets.push_back({static_cast<std::uint32_t>(items), 1});
     return buckets;
   }
 
@@ -290,18 +315,22 @@ class script_model final : public model {
     auto made = std::make_unique<prepared_tensor>();
     if (info_.inputs.empty()) return made;
     made->value.type = info_.inputs[0].type;
-    std::size_t bytes = size_of(made->value.type);
-    for (const auto d : info_.inputs[0].shape) {
-      made->value.shape.push_back(std::max<std::int64_t>(d, 1));
-      bytes *= static_cast<std::size_t>(made->value.shape.back());
-    }
-    made->value.data.resize(bytes);
+    for (const auto d : info_.inputs[0].shape) made->value.shape.push_back(std::max<std::int64_t>(d, 1));
+    made->value.data.resize(item_elements() * size_of(made->value.type));
     return made;
   }
 
   memory_use memory() const override { return {{}, core_->account->live_bytes()}; }
 
  private:
+  static constexpr std::uint64_t warm_bytes_max = 64U << 20U;  // inputs of a warm-up batch
+
+  // Of one item as it is registered: at most 2^31 (config/registry.cpp).
+  std::uint64_t item_elements() const {
+    std::uint64_t elements = 1;
+    for (const auto d : info_.inputs[0].shape) elements *= static_cast<std::uint64_t>(std::max<std::int64_t>(d, 1));
+    return elements;
+  }
   result<void> check_spec(const tensor& given) const {
     if (info_.inputs.empty()) return {};
     const auto& wanted = info_.inputs[0];
@@ -391,7 +420,7 @@ result<std::unique_ptr<const model>> load_torchscript(const artifact_spec& spec,
                 spec.path.string() + " cannot be loaded: " + script_error(e));
   }
   if (is_cancelled(options.cancelled)) return cancelled_error();
-  core->charged_bytes = 64U << 10U;  // the program itself, about
+  core->charged_bytes = (64U << 10U) + device_bytes(core->module, options.device, true);  // the program itself, about
   core->account->charge(core->charged_bytes);
 
   model_info info;

@@ -54,6 +54,16 @@ TEST(RightOfWay, ALoadWaitsForAMomentAfterABatch) {
   EXPECT_TRUE(load.goes_on());
 }
 
+TEST(RightOfWay, QuietIsSomeTimeAfterTheLastBatch) {
+  right_of_way way;
+  EXPECT_TRUE(way.quiet_for(1h)) << "there never was one";
+  way.batch_begins();
+  EXPECT_FALSE(way.quiet_for(0ms));
+  way.batch_ended();
+  EXPECT_TRUE(way.quiet_for(0ms));
+  EXPECT_FALSE(way.quiet_for(1h));
+}
+
 TEST(RightOfWay, NothingRunsNothingWaits) {
   right_of_way way;
   stepping_load load(way, 20s);

@@ -95,6 +95,7 @@ TEST(registry, bad_values_are_refused_with_their_place) {
         "\"max_queue_delay_us\": 10000001", "\"batching\": []", "\"labels\": \"a\"", "\"labels\": [1]",
         "\"labels\": [\"a\\nb\"]", "\"inputs\": {}", "\"inputs\": [1]", "\"inputs\": [{\"dtype\": \"complex64\"}]",
         "\"inputs\": [{\"shape\": 3}]", "\"inputs\": [{\"shape\": [0]}]", "\"inputs\": [{\"shape\": [-2]}]",
+        "\"inputs\": [{\"shape\": [1000000000, 1000000000, 1000000000]}]", "\"inputs\": [{\"shape\": [65536, 65537]}]",
         "\"inputs\": [{\"shape\": [1.5]}]", "\"inputs\": [{\"size\": 1}]", "\"inputs\": [{\"name\": 1}]",
         "\"source\": 1", "\"task\": []", "\"description\": {}", "\"prio\": \"low\"", "\"Path\": \"x\""}) {
     const auto all = with(members);

@@ -98,14 +98,14 @@ def test_models(server):
 
 
 @pytest.mark.asan
-def test_model_information(server):
+def test_model_information(server, tiny):
     server.predict("hello ab", "alpha")
     m = server.model("alpha")
     same_shape(DOCUMENTED["GET /models/{model_name}"], m)
     assert m["name"] == "alpha" and m["cached"] and m["loaded"] and m["access_count"] == 1
     assert seconds_ago(m["last_accessed"]) < 60 and seconds_ago(m["model_info"]["loaded_at"]) < 120
     assert m["model_info"]["load_time_seconds"] > 0
-    assert m["model_info"]["size_mb"] > 0
+    assert m["model_info"]["size_mb"] == pytest.approx(sum(f.stat().st_size for f in tiny.iterdir()) / 2**20, abs=1e-3)
     assert m["performance_metrics"]["total_inferences"] == 1
     assert m["performance_metrics"]["cache_hits"] == 1 and m["performance_metrics"]["cache_misses"] == 0
     assert m["performance_metrics"]["hit_rate"] == 1

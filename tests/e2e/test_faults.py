@@ -113,6 +113,35 @@ def test_load_that_fails(serve, testserver, artifact, name):
     assert not server.model("bad")["loaded"] and server.model("bad")["memory_usage_mb"] == 0
 
 
+@pytest.mark.asan
+def test_first_run_that_hangs_or_has_no_memory(serve, testserver, artifact):
+    """Costs that load only: the loader goes on, also where the load was called off meanwhile."""
+    server = serve({"good": {"path": artifact("test:echo"), "preload": True}, "other": {"path": artifact("test:echo")},
+                    "hangs": {"path": artifact("test:hangwarm")}, "fat": {"path": artifact("test:fatwarm")}},
+                   {"slot_timeout_ms": 700 * SLOW}, binary=testserver)
+    with good_load(server) as load:
+        check_envelope(server.post("/models/hangs/load"), 503, "LOAD_FAILED")
+        assert "did not finish its first run" in server.model("hangs")["last_error"]
+        check_envelope(server.post("/models/fat/load"), 503, "INSUFFICIENT_MEMORY")
+        server.load("other")
+        server.unload("other")
+        load.wait(20)
+    assert not load.errors, load.errors[:3]
+
+
+def test_first_run_that_hangs_is_left_when_it_is_called_off(serve, testserver, artifact):
+    server = serve({"hangs": {"path": artifact("test:hangwarm")}, "other": {"path": artifact("test:echo")}},
+                   {"slot_timeout_ms": 60_000}, binary=testserver)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(server.post, "/models/hangs/load")
+        server.wait_log("loading model hangs")
+        answer = server.unload("hangs")
+        assert "called off" in answer["message"] and answer["already_unloaded"] is False
+        check_envelope(loading.result(), 409)
+    assert server.unload("hangs")["already_unloaded"] is True
+    server.load("other")  # as soon as the loader has left it: two seconds
+
+
 def test_warmup_that_fails(serve, testserver, artifact):
     server = serve({"m": {"path": artifact("test:badwarm")}}, binary=testserver)
     answer = server.post("/models/m/warmup")

@@ -175,6 +175,8 @@ CONFIGS = {
     "no positions": changed(max_position_embeddings=0),
     "more positions": changed(max_position_embeddings=10**6),
     "unknown activation": changed(hidden_act="sine"),
+    "epsilon is a string": changed(layer_norm_eps="nan"),
+    "labels of one name": changed(id2label={str(i): "same" for i in range(5)}),
 }
 
 

@@ -70,11 +70,14 @@ def test_sighup_reloads_the_registry(serve, tiny):
                         20 * SLOW, at)
         assert set(server.models()) == {"a", "b"}
         assert server.predict("x", "a").status_code == 200
-    # A model that goes from the registry is unloaded and unknown.
+    # A model that goes from the registry is unloaded and unknown; what it did stays counted.
+    counted = server.stats()["cache_stats"]["performance"]
     server.write_registry({"a": {"path": str(tiny), "preload": True}})
     server.process.send_signal(signal.SIGHUP)
     server.until(lambda: set(server.models()) == {"a"})
     check_envelope(server.predict("x", "b"), 404, "MODEL_NOT_FOUND")
+    assert server.stats()["cache_stats"]["performance"] == counted
+    assert server.stats()["system_stats"]["memory_cleanup_mb"] == 0, "nothing was evicted"
 
 
 def test_sighup_under_load(serve, tiny):

@@ -127,7 +127,7 @@ void fake_service::load(std::string model, std::uint64_t wait_ms, actors::one_sh
 void fake_service::unload(std::string model, actors::one_shot<actors::unload_report> reply) {
   called = "unload " + model;
   if (problem) return reply(tl::unexpected(*problem));
-  reply(actors::unload_report{model, already, already ? 0u : 3u << 20});
+  reply(actors::unload_report{model, already, false, already ? 0u : 3u << 20});
 }
 void fake_service::warmup(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::warmup_report> reply) {
   called = "warmup " + model + " " + std::to_string(wait_ms);

@@ -53,6 +53,7 @@ TEST_F(routes_predict, forms_of_asking) {
       {"/predict", R"({"text":"first","text":"last"})", "", "last", "alpha"},
       {"/predict", R"({"text":"a","model_name":null,"priority":null,"timeout":null,"unknown":{"x":[1]}})", "", "a", "alpha"},
       {"/predict", "\xef\xbb\xbf{\"text\":\"\\u00e9\\ud83d\\ude00\"}", "", "\xc3\xa9\xf0\x9f\x98\x80", "alpha"},
+      {"/predict?text=a&enable_batching=False&stream=FALSE", "", "", "a", "alpha"},
       {"/predict?text=a&model_name=org%2Fgamma", "", "", "a", "org/gamma"},
       {"/predict?text=a&model_name=org/gamma", "  \r\n", "text/plain", "a", "org/gamma"},
   };
@@ -65,6 +66,20 @@ TEST_F(routes_predict, forms_of_asking) {
     EXPECT_EQ(sent().model, c.model) << c.body;
     EXPECT_EQ(parse(e->answer->body)["text"], rapidjson::Value(rapidjson::StringRef(c.text)));
   }
+}
+
+TEST_F(routes_predict, a_form_has_text_or_inputs) {
+  const auto e = ask("POST", "/predict", "text=a&inputs=b", {{"Content-Type", "application/x-www-form-urlencoded"}});
+  EXPECT_EQ(e->answer->status, 400u) << e->answer->body;
+}
+
+TEST_F(routes_predict, an_encoded_body_is_refused_and_named) {
+  for (const char* coding : {"gzip", "br", "identity, gzip"}) {
+    const auto e = ask("POST", "/predict", R"({"text":"a"})", {{"Content-Encoding", coding}});
+    EXPECT_EQ(e->answer->status, 415u) << e->answer->body;
+    EXPECT_NE(e->answer->body.find(coding), std::string::npos) << e->answer->body;
+  }
+  EXPECT_EQ(ask("POST", "/predict", R"({"text":"a"})", {{"Content-Encoding", "identity"}})->answer->status, 200u);
 }
 
 TEST_F(routes_predict, options_reach_the_service) {
@@ -94,6 +109,7 @@ TEST_F(routes_predict, bad_requests) {
   } cases[] = {
       {"/predict", "", 400, "BAD_REQUEST", "text"},
       {"/predict", "{}", 400, "BAD_REQUEST", "text"},
+      {"/predict?text=a&inputs=b", "", 400, "BAD_REQUEST", "'inputs'"},
       {"/predict", "{\"text\":\"a\"", 400, "BAD_REQUEST", "JSON"},
       {"/predict", "{'text':'a'}", 400, "BAD_REQUEST", "JSON"},
       {"/predict", "{\"text\":\"a\",}", 400, "BAD_REQUEST", "JSON"},

@@ -168,6 +168,23 @@ TEST_F(torchscript, the_spec_s_inputs_are_checked_and_warmed) {
   EXPECT_EQ(r.problem, "");
 }
 
+TEST_F(torchscript, large_inputs_are_not_warmed) {
+  auto s = spec("echo");
+  s.inputs = {{"x", dtype::f32, {1 << 20, 4}}};  // 16 MiB: four of them at a time
+  const auto some = load_one(s)->warm_buckets(8, 8);
+  ASSERT_EQ(some.size(), 2U);
+  EXPECT_EQ(some[1].items, 4U);
+  s.inputs = {{"x", dtype::f32, {1 << 20, 64}}};
+  EXPECT_TRUE(load_one(s)->warm_buckets(8, 8).empty());
+}
+
+TEST_F(torchscript, an_operator_s_own_message_is_told) {
+  const auto m = load_one(spec("linear"));
+  auto b = batch_of(*m, {floats({3}, {1, 2, 3})});
+  m->make_instance()->step(b.rows);
+  EXPECT_NE(b.rows[0].problem.find("cannot be multiplied"), std::string::npos) << b.rows[0].problem;
+}
+
 TEST_F(torchscript, impossible_tensors_are_refused) {
   const auto m = load_one(spec("echo"));
   EXPECT_FALSE(m->prepare(std::string("text")));

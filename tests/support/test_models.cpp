@@ -17,7 +17,7 @@ namespace {
 
 using namespace inference;
 
-enum class kind { echo, step, sleep, throws, hang, badwarm, slowload, badload, fatload };
+enum class kind { echo, step, sleep, throws, hang, badwarm, fatwarm, hangwarm, slowload, badload, fatload };
 
 struct order {
   kind what = kind::echo;
@@ -40,6 +40,7 @@ std::optional<order> parse(std::string_view file) {
   static constexpr std::pair<std::string_view, kind> kinds[] = {
       {"echo", kind::echo},         {"step", kind::step},       {"sleep", kind::sleep},
       {"throw", kind::throws},      {"hang", kind::hang},       {"badwarm", kind::badwarm},
+      {"fatwarm", kind::fatwarm},   {"hangwarm", kind::hangwarm},
       {"slowload", kind::slowload}, {"badload", kind::badload}, {"fatload", kind::fatload}};
   for (const auto& [name, what] : kinds) {
     if (file == name) {
@@ -117,7 +118,8 @@ class test_instance final : public instance {
       if (order_.what == kind::throws && in.text().find("boom") != std::string_view::npos) {
         throw std::runtime_error("boom was asked for");
       }
-      if (order_.what == kind::hang && in.text().find("hang") != std::string_view::npos) {
+      if ((order_.what == kind::hang && in.text().find("hang") != std::string_view::npos) ||
+          (order_.what == kind::hangwarm && in.warm)) {
         for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
       }
     }
@@ -198,6 +200,7 @@ class test_model final : public model {
     return {{1, 1}, {max_batch_items, 1}};
   }
   prepared_ptr warm_input(const warm_bucket&) const override {
+    if (order_.what == kind::fatwarm) throw std::bad_alloc();
     auto out = std::make_unique<test_input>();
     out->value = std::string("1 warm");
     out->warm = true;
