@@ -74,7 +74,7 @@ void write_model_rows(table_writer& t) {
   using s = settings;
   t.group("Models and memory");
   t.number("max_memory_usage", &s::max_memory_usage, "fraction", 0.01, 1,
-           "hard limit for models, of the memory (the smaller of machine, control group and memory_limit_mb)")
+           "hard limit for models, of the memory (the smaller of machine and control group, or the GPU's) unless memory_limit_mb is set")
       .basic = true;
   t.number("memory_threshold", &s::memory_threshold, "fraction", 0.01, 1, "above it the cleanup evicts models");
   t.number("cache_ttl", &s::cache_ttl_s, "s", 0, 10 * year_s, "a model idle for longer is unloaded; 0: never");
@@ -86,7 +86,7 @@ void write_model_rows(table_writer& t) {
   t.number("cleanup_interval", &s::cleanup_interval_s, "s", 1, 86400, "time between two cleanup scans");
   t.number("max_models", &s::max_models, "", 1, million, "models in memory at the same time").basic = true;
   t.number("memory_limit_mb", &s::memory_limit_mb, "MiB", 0, 64 * million,
-           "memory to reckon with instead of the machine's; 0: machine and control group")
+           "hard limit for models, instead of max_memory_usage's; 0: that one")
       .basic = true;
   t.text("default_model", &s::default_model, "answers requests that name none; empty: the first preloaded one",
          {.choices = {}, .rule = text_rule::model_name, .env = {}, .secret = false})

@@ -220,14 +220,31 @@ std::string choose_default_model(const config::settings& settings, const config:
   return first ? *first : std::string();
 }
 
+namespace {
+
+// A GPU runs one batch after the other; the second slot's thread prepares and hands on meanwhile.
+constexpr std::uint32_t gpu_slots = 2;
+
+void choose_for_gpu(actors::compute_options& chosen, const std::string& device) {
+  if (chosen.load.automatic_precision == inference::precision::automatic)
+    chosen.load.automatic_precision = inference::precision::bf16;
+  if (chosen.slots == 0) chosen.slots = gpu_slots;
+  if (chosen.threads_per_slot == 0) chosen.threads_per_slot = 1;
+  if (chosen.lone_threads == 0) chosen.lone_threads = 1;
+  chosen.device_memory_bytes = inference::device_memory_bytes(device);
+}
+
+}  // namespace
+
 actors::compute_options choose_compute(const config::settings& settings) {
   const auto cores = config::usable_cores();
   actors::compute_options chosen;
   chosen.slots = settings.compute_slots;
   chosen.threads_per_slot = settings.threads_per_slot;
   chosen.load.automatic_precision = parse_precision(settings.precision);
-  const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
   chosen.lone_threads = settings.lone_batch_threads;
+  if (settings.device != "cpu") choose_for_gpu(chosen, settings.device);
+  const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
   if (precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0 || chosen.lone_threads == 0) {
     const auto measured = inference::calibrate(settings.data_dir / "calibration.json", false);
     if (precision_open) chosen.load.automatic_precision = measured.best;
@@ -318,7 +335,15 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   auto registry = find_registry(loaded.values);
   if (!registry) return refuse_to_start(registry.error(), 2);
   spdlog::info("registry {}: {} models", registry->file.string(), registry->models.size());
+  for (const auto& name : loaded.values.preload_models)
+    if (!registry->models.contains(name)) spdlog::error("preload_models names {}, which the registry does not have", name);
+  if (const auto& name = loaded.values.default_model; !name.empty() && !registry->models.contains(name))
+    spdlog::error("default_model is {}, which the registry does not have", name);
   inference::initialise_runtime();
+  if (const auto& device = loaded.values.device; device != "cpu" && inference::device_memory_bytes(device) == 0) {
+    return refuse_to_start({error_code::unavailable, "the device " + device + " is not available here",
+                            "cpu; a GPU needs a build with TROUPE_GPU=1", {}}, 1);
+  }
   {
     application app(loaded.values, std::move(*registry), extra);
     if (auto listening = app.start(); !listening) {

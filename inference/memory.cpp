@@ -9,6 +9,7 @@
 #include <c10/core/CPUAllocator.h>
 
 #include "inference/tagged_allocator.hpp"
+#include "inference/torch_device.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -71,6 +72,7 @@ account_scope::~account_scope() {
 }
 
 void return_free_memory() {
+  empty_device_cache();
   ::malloc_trim(0);
 }
 

@@ -32,7 +32,8 @@ class account_scope {
   std::shared_ptr<memory_account> previous_;
 };
 
-// Gives freed pages back to the system (malloc_trim); called after a model is gone. Milliseconds.
+// Gives freed pages back to the system (malloc_trim), and a GPU's freed memory to its driver; called after a model
+// is gone. Milliseconds.
 void return_free_memory();
 
 }  // namespace troupe::inference

@@ -38,4 +38,7 @@ calibration calibrate(const std::filesystem::path& file, bool force);
 std::string torch_version();
 bool cuda_available();
 
+// All memory of the GPU `device` ("cuda", "cuda:1"); 0 for the CPU, and where there is no such GPU.
+std::uint64_t device_memory_bytes(const std::string& device);
+
 }  // namespace troupe::inference

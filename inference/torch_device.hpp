@@ -24,11 +24,16 @@ inline bool is_gpu(std::string_view device) {
 }
 c10::Device torch_device(const std::string& device);
 
+// What torch keeps of a GPU's freed memory goes back to the driver; nothing to do where no GPU was used. Waits for
+// what runs on it.
+void empty_device_cache();
+
 // The first line of an error's message, without the stack of C++ frames.
 std::string essential_line(const c10::Error& e);
 std::string essential_line(std::string_view what);
 
 struct torch_lane final : device_lane {
+  ~torch_lane() override;             // its stream is another's then
   std::optional<c10::Stream> stream;  // none on a CPU
 };
 std::unique_ptr<device_lane> make_torch_lane(const std::string& device);
