@@ -87,10 +87,11 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
   pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
   config::take_long_turns();
   if (gentle) be_gentle();
+  const auto how = std::make_shared<const inference::load_options>(std::move(options));
   return {
-      [options](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
+      [how](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
         size_estimate out;
-        const auto size = inference::estimate_bytes(order->spec, options);
+        const auto size = inference::estimate_bytes(order->spec, *how);
         const auto print = size ? inference::fingerprint(order->spec) : result<std::string>(std::string());
         if (size && print) {
           out.ok = true;
@@ -102,12 +103,12 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
         }
         done(std::move(out));
       },
-      [options, limits, way, gentle](load_atom, const std::shared_ptr<load_order>& order,
+      [how, limits, way = std::move(way), gentle = std::move(gentle)](load_atom, const std::shared_ptr<load_order>& order,
                    const std::function<void(std::shared_ptr<load_outcome>)>& done) {
         std::shared_ptr<load_outcome> outcome;
         {
           const load_scope scope(*way);
-          outcome = load_watched(order, options, limits, [gentle]() -> std::shared_ptr<void> {
+          outcome = load_watched(order, *how, limits, [gentle]() -> std::shared_ptr<void> {
             return gentle ? std::make_shared<gentle_scope>(gentle) : nullptr;
           });
         }
