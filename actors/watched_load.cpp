@@ -103,15 +103,18 @@ std::shared_ptr<load_outcome> load_watched(const std::shared_ptr<load_order>& or
   std::thread thread;
   try {
     thread = std::thread([w, order, options, enter = std::move(enter)] {
-      const auto inside = enter();
+      auto inside = enter();
       auto out = outcome_of(*order, options, *w);
-      const std::lock_guard lock(w->mutex);
-      if (w->given_up) {
-        abandoned_thread_ended();
-      } else {
+      std::unique_lock lock(w->mutex);
+      if (!w->given_up) {
         w->outcome = std::move(out);
         w->changed.notify_all();
+        return;
       }
+      lock.unlock();
+      out.reset();
+      inside.reset();
+      abandoned_thread_ended();  // last: until then the process must not take anything down
     });
   } catch (const std::system_error& e) {
     failed->problem = {error_code::unavailable, "Model " + order->model + " cannot be loaded now: " + e.what(), {}, 1};

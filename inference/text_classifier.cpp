@@ -130,17 +130,19 @@ result<opened> open_folder(const artifact_spec& spec, const load_options& option
   return opened{std::move(*config), std::move(*source), std::move(*plan)};
 }
 
+// Answers name a probability by its label.
+result<std::vector<std::string>> told_apart(std::vector<std::string> names) {
+  auto sorted = names;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice == sorted.end()) return names;
+  return fail(error_code::unprocessable, "two labels are named '" + twice->substr(0, 60) + "'",
+              "names that differ, in id2label or in the registry's labels");
+}
+
 result<std::vector<std::string>> labels_of(const artifact_spec& spec, const bert_config& config,
                                            std::int64_t count) {
   const auto n = static_cast<std::size_t>(count);
-  const auto told_apart = [](std::vector<std::string> names) -> result<std::vector<std::string>> {
-    auto sorted = names;
-    std::sort(sorted.begin(), sorted.end());
-    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-    if (twice == sorted.end()) return names;
-    return fail(error_code::unprocessable, "two labels are named '" + twice->substr(0, 60) + "'",
-                "names that differ, in id2label or in the registry's labels");
-  };
   for (const auto* names : {&spec.labels, &config.labels}) {
     if (names->empty()) continue;
     if (names->size() != n)
