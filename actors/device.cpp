@@ -70,6 +70,18 @@ std::uint32_t threads_for(self_ptr self, std::uint32_t busy) {
   return threads_for_batch(is_lone(c), st.options.threads_per_slot, st.options.lone_threads);
 }
 
+// The other slots as they are now, for the plan of who got this one.
+slot_outlook outlook(self_ptr self, const device_state::seat& granted) {
+  const auto now = self->clock().now();
+  slot_outlook o;
+  for (const auto& seat : self->state.seats) {
+    if (&seat == &granted) continue;
+    o.busy += seat.busy;
+    o.free_in.push_back(seat.busy ? seat.where->free_in(now) : std::chrono::microseconds(0));
+  }
+  return o;
+}
+
 void give_slots(self_ptr self) {
   auto& st = self->state;
   const auto all = static_cast<std::uint32_t>(st.seats.size());
@@ -91,9 +103,13 @@ void give_slots(self_ptr self) {
     g->where = seat.where;
     g->epoch = seat.epoch;
     g->background = wish->background;
+    g->threads = std::max(1u, st.options.threads_per_slot);
     // Practice takes its own slot's cores only, and nobody waits for it.
-    g->threads = wish->background ? std::max(1u, st.options.threads_per_slot) : threads_for(self, busy);
-    seat.whole = g->threads > st.options.threads_per_slot && g->threads + st.options.threads_per_slot > all * st.options.threads_per_slot;
+    g->lone_threads = wish->background ? g->threads : threads_for(self, busy);
+    g->outlook = outlook(self, seat);
+    g->others = static_cast<std::uint32_t>(st.queue.waiting());
+    seat.whole = wish->single && g->lone_threads > g->threads && g->lone_threads + g->threads > all * g->threads;
+    seat.where->expect(seat.granted, std::chrono::microseconds(0));
     if (!wish->background) st.asked_at = seat.granted;
     self->send(seat.user_actor, grant_atom::value, std::move(g));
   }
@@ -105,7 +121,7 @@ void give_slots(self_ptr self) {
 void note_wish(self_ptr self, const model_actor& who, const wish& w) {
   auto& st = self->state;
   st.waiting_actors[w.model] = who;
-  st.queue.push({w.model, w.priority, self->clock().now(), w.background});
+  st.queue.push({w.model, w.priority, self->clock().now(), w.background, w.single});
 }
 
 void release_seat(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::chrono::nanoseconds used) {
@@ -177,6 +193,12 @@ device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, d
       },
       [self](decline_atom, const std::shared_ptr<grant>& g) {
         release_seat(self, g->where->index(), g->epoch, std::chrono::nanoseconds(0));
+        give_slots(self);
+      },
+      [self](narrow_atom, const std::shared_ptr<grant>& g) {
+        auto& seat = self->state.seats.at(g->where->index());
+        if (!seat.busy || seat.epoch != g->epoch) return;
+        seat.whole = false;
         give_slots(self);
       },
       [self](free_atom, const model_actor& who, const std::shared_ptr<slot_release>& r) {

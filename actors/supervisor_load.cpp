@@ -55,6 +55,7 @@ model_limits supervisor_core::limits_of(const record& r) const {
   const auto most = m.max_instances.value_or(s.max_instances);
   l.max_instances = most == 0 ? world_.compute_slots : std::min(most, world_.compute_slots);
   l.auto_scaling = s.enable_auto_scaling;
+  l.warmup_requests = s.warmup_requests;
   l.batching = m.batching;
   return l;
 }

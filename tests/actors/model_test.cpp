@@ -360,7 +360,16 @@ TEST_F(ModelActor, BackgroundWarmUpWaitsForAQuietDeviceAndLeavesOutLongBatches) 
   EXPECT_EQ(slots[0]->running->bucket->length, 20u);
   slots[0]->finish(20ms);
   time.settle();
-  EXPECT_FALSE(slots[0]->running) << "a second of practice would be in somebody's way";
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->bucket->length, 10u)
+      << "a second of practice would be in somebody's way: the short ones again, for their times";
+  slots[0]->finish(10ms);
+  time.settle();
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->bucket->length, 20u);
+  slots[0]->finish(20ms);
+  time.settle();
+  EXPECT_FALSE(slots[0]->running);
   EXPECT_TRUE(r->fully_warm.load());
   stop(r);
   stop(busy);
@@ -377,9 +386,11 @@ TEST_F(ModelActor, AnExplicitWarmUpDoesNotWaitForAQuietDevice) {
   caf::anon_send(r->actor, warm_atom::value,
                  std::make_shared<one_shot<warmup_report>>([&](result<warmup_report> w) { report = w.value(); }));
   time.settle();
-  ASSERT_TRUE(slots[0]->running);
-  slots[0]->finish();
-  time.settle();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(slots[0]->running);
+    slots[0]->finish();
+    time.settle();
+  }
   EXPECT_TRUE(report);
   way->load_ended();
   time.pass(quiet_after);
@@ -440,9 +451,11 @@ TEST_F(ModelActor, BackgroundWarmUpWaitsForLoads) {
   EXPECT_FALSE(slots[0]->running);
   way->load_ended();
   time.pass(quiet_after);
-  ASSERT_TRUE(slots[0]->running);
-  slots[0]->finish();
-  time.settle();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(slots[0]->running);
+    slots[0]->finish();
+    time.settle();
+  }
   EXPECT_TRUE(r->fully_warm.load());
   stop(r);
 }
@@ -469,7 +482,7 @@ TEST_F(ModelActor, WarmUpRunsInTheBackgroundAndAnExplicitOneAnswersWhenDone) {
     time.settle();
   }
   ASSERT_TRUE(report);
-  EXPECT_EQ(report->requests, 7u);
+  EXPECT_EQ(report->requests, 10u) << "each bucket once, the smallest and the middle one twice";
   EXPECT_TRUE(r->fully_warm.load());
   EXPECT_EQ(r->counters->inferences.load(), 1u) << "warm-up is no inference";
   stop(r);
