@@ -9,12 +9,13 @@ void line_fit::observe(double cost, double took_us) {
   if (took_us <= 0) return;
   if (!shape_.known()) shape_ = {0, took_us / cost};
   const double expected = shape_.at(cost);
-  // A batch that was held up does not count for as long as it was.
-  if (weight_ == 0)
-    scale_ = took_us / expected;
-  else
-    scale_ *= 1 + blend * std::clamp(took_us / (scale_ * expected) - 1, -0.5, 0.5);
-  const double took = std::clamp(took_us / scale_, expected / outlier, expected * outlier);
+  double took = took_us / scale_;
+  if (seen_ >= settled) {
+    // A batch that was held up does not count for as long as it was.
+    scale_ *= 1 + blend * std::clamp(took / expected - 1, -0.5, 0.5);
+    took = std::clamp(took_us / scale_, expected / outlier, expected * outlier);
+  }
+  ++seen_;
   const double w = 1 / (took * took);
   weight_ = decay * weight_ + w;
   cost_ = decay * cost_ + w * cost;

@@ -31,8 +31,10 @@ class line_fit {
   static constexpr double blend = 0.2;          // some five for the speed
   static constexpr double outlier = 1.25;       // what is further off than by this factor counts as if it were not
   static constexpr double prior_weight = 0.05;  // of the proportion so far, against what was seen
+  static constexpr std::uint64_t settled = 10;  // batches from which on the shape says what is usual
   batch_line shape_;
   double scale_ = 1;
+  std::uint64_t seen_ = 0;
   double weight_ = 0, cost_ = 0, took_ = 0, cost_cost_ = 0, cost_took_ = 0;  // weighted sums
 };
 

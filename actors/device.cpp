@@ -70,18 +70,6 @@ std::uint32_t threads_for(self_ptr self, std::uint32_t busy) {
   return threads_for_batch(is_lone(c), st.options.threads_per_slot, st.options.lone_threads);
 }
 
-// The other slots as they are now, for the plan of who got this one.
-slot_outlook outlook(self_ptr self, const device_state::seat& granted) {
-  const auto now = self->clock().now();
-  slot_outlook o;
-  for (const auto& seat : self->state.seats) {
-    if (&seat == &granted) continue;
-    o.busy += seat.busy;
-    o.free_in.push_back(seat.busy ? seat.where->free_in(now) : std::chrono::microseconds(0));
-  }
-  return o;
-}
-
 void give_slots(self_ptr self) {
   auto& st = self->state;
   const auto all = static_cast<std::uint32_t>(st.seats.size());
@@ -106,10 +94,10 @@ void give_slots(self_ptr self) {
     g->threads = std::max(1u, st.options.threads_per_slot);
     // Practice takes its own slot's cores only, and nobody waits for it.
     g->lone_threads = wish->background ? g->threads : threads_for(self, busy);
-    g->outlook = outlook(self, seat);
+    g->slots = st.slots;
     g->others = static_cast<std::uint32_t>(st.queue.waiting());
     seat.whole = wish->single && g->lone_threads > g->threads && g->lone_threads + g->threads > all * g->threads;
-    seat.where->expect(seat.granted, std::chrono::microseconds(0));
+    seat.where->taken(seat.granted);
     if (!wish->background) st.asked_at = seat.granted;
     self->send(seat.user_actor, grant_atom::value, std::move(g));
   }
@@ -131,6 +119,7 @@ void release_seat(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::
   st.queue.charge(seat.user.model, seat.user.priority, used);
   if (!seat.user.background) st.asked_at = self->clock().now();
   seat.busy = false;
+  seat.where->given_back();
   seat.user_actor = nullptr;
 }
 
@@ -170,6 +159,7 @@ void watch(self_ptr self) {
     st.gauges->replaced.fetch_add(1, std::memory_order_relaxed);
     if (lost) self->send(seat.user_actor, hung_atom::value, std::move(lost));
     seat.busy = false;
+    seat.where->given_back();
     seat.user_actor = nullptr;
   }
   give_slots(self);
@@ -181,6 +171,7 @@ void watch(self_ptr self) {
 device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, device_options options,
                                    std::shared_ptr<metrics> meter, std::shared_ptr<device_gauges> gauges) {
   auto& st = self->state;
+  st.slots = std::make_shared<const std::vector<slot_ptr>>(slots);
   for (auto& s : slots) st.seats.emplace_back().where = std::move(s);
   st.options = options;
   st.meter = std::move(meter);

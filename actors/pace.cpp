@@ -22,13 +22,25 @@ steady_clock::duration window_of(microseconds batch) {
   return std::clamp<steady_clock::duration>(batch / 10, pace::window_min, pace::hold_max);
 }
 
+// The other slots as they are now: a grant may have been kept for a moment.
+slot_outlook outlook(const grant& g, steady_time now) {
+  slot_outlook o;
+  for (const auto& s : *g.slots) {
+    if (s == g.where) continue;
+    o.busy += s->is_taken();
+    o.free_in.push_back(s->free_in(now));
+  }
+  return o;
+}
+
 }  // namespace
 
 pace::decision pace::decide(const waiting_work& waiting, const grant& g, const batch_limits& limits,
                             std::uint32_t instances_left, steady_time granted, steady_time now, bool may_hold) {
+  const auto slots = outlook(g, now);
   const auto planned = [&](std::uint64_t due) {
     const waiting_work all{waiting.items + due, waiting.cost + due * waiting.cost / waiting.items};
-    return plan(all, g.outlook, times_, limits, g.others, batches_before_, instances_left);
+    return plan(all, slots, times_, limits, g.others, batches_before_, instances_left);
   };
   const auto due = may_hold ? returns_.due(now) : returns::expected{};
   auto p = planned(due.items);
@@ -45,7 +57,7 @@ pace::decision pace::decide(const waiting_work& waiting, const grant& g, const b
 }
 
 void pace::begins(batch& b, const grant& g, steady_time now) {
-  b.busy_slots = g.outlook.busy + 1;
+  b.busy_slots = outlook(g, now).busy + 1;
   const auto rows = static_cast<std::uint64_t>(b.warm() ? b.bucket->items : b.items.size());
   b.first_of_shape = shapes_
                          .emplace(g.where->index(), std::bit_width(rows - 1),

@@ -56,16 +56,20 @@ std::size_t next_count(std::size_t n) { return n < 8 ? n + 1 : n + n / 4; }
 batch_plan plan(const waiting_work& waiting, const slot_outlook& slots, const batch_times& times,
                 const batch_limits& limits, std::uint32_t others, std::uint32_t batches_before,
                 std::uint32_t instances_left) {
-  std::vector<double> free_in_us{0};
+  std::vector<double> free_in_us{0};  // the granted one first
   for (const auto t : slots.free_in) free_in_us.push_back(static_cast<double>(t.count()));
   std::sort(free_in_us.begin() + 1, free_in_us.end());
-  const auto lost = std::min<std::size_t>(others, free_in_us.size() - 1);
-  free_in_us.erase(free_in_us.begin() + 1, free_in_us.begin() + 1 + static_cast<std::ptrdiff_t>(lost));
+  const auto lose = [&](std::size_t count) {
+    free_in_us.erase(free_in_us.begin() + 1,
+                     free_in_us.begin() + 1 + static_cast<std::ptrdiff_t>(std::min(count, free_in_us.size() - 1)));
+  };
+  lose(others);
+  const auto idle_slots = static_cast<std::size_t>(std::count(free_in_us.begin(), free_in_us.end(), 0.0));
+  if (idle_slots > instances_left) lose(idle_slots - instances_left);
 
   const auto items = static_cast<double>(waiting.items);
   const double item_cost = std::max(1.0, static_cast<double>(waiting.cost) / items);
-  const auto most = std::min({free_in_us.size(), static_cast<std::size_t>(waiting.items),
-                              static_cast<std::size_t>(instances_left)});
+  const auto most = std::min(free_in_us.size(), static_cast<std::size_t>(waiting.items));
 
   struct option {
     std::uint32_t batches;

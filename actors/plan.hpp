@@ -35,7 +35,7 @@ struct batch_plan {
 // one; a plan with more batches than the last one must be 10 % better, so that it does not flutter.
 // `others`: wishes of other models that are served first; each takes the slot that is free soonest.
 // `batches_before`: of this model's last plan; 0: none.
-// `instances_left`: batches of this model that may run beside each other from now on, this one counted.
+// `instances_left`: batches of this model that may start on idle slots now, this one counted.
 // REQUIRES waiting.items >= 1, instances_left >= 1.
 batch_plan plan(const waiting_work& waiting, const slot_outlook& slots, const batch_times& times,
                 const batch_limits& limits, std::uint32_t others, std::uint32_t batches_before,

@@ -9,7 +9,6 @@
 
 #include <caf/all.hpp>
 
-#include "actors/plan.hpp"
 #include "actors/service.hpp"
 #include "inference/loader.hpp"
 
@@ -47,8 +46,8 @@ struct grant {  // of a compute slot to a model, for one batch
   std::uint32_t threads = 1;  // intra-op
   std::uint32_t lone_threads = 1;  // for a single row: all cores, where nothing else wants them
   bool background = false;
-  slot_outlook outlook;      // of the other slots
-  std::uint32_t others = 0;  // wishes of other models that wait
+  std::shared_ptr<const std::vector<slot_ptr>> slots;  // all of the device
+  std::uint32_t others = 0;                            // wishes of other models that wait
 };
 
 struct slot_release {  // a model gives its slot back

@@ -66,15 +66,26 @@ class slot {
   // A batch was given to it and its thread is not through with it.
   virtual bool busy() const = 0;
 
-  // What the model predicts of the batch that it gives to this slot, told before run(): when it ends, and how long a
-  // batch of those takes who will ask again then. Any thread.
+  // By the device: granted to a model, and given back by it.
+  void taken(steady_time now) noexcept {
+    expect(now, std::chrono::microseconds(0));
+    taken_.store(true, std::memory_order_relaxed);
+  }
+  void given_back() noexcept { taken_.store(false, std::memory_order_relaxed); }
+
+  // By the model, before run(): when it predicts the batch to end, and how long a batch of those takes who will ask
+  // again then.
   void expect(steady_time end, std::chrono::microseconds refill) noexcept {
     end_.store(end, std::memory_order_relaxed);
     refill_.store(refill, std::memory_order_relaxed);
   }
-  // Until the slot is through with its batch and what comes back from it. One that is late already is expected to
-  // take as long again as it is late.
+
+  // Any thread.
+  bool is_taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
+  // Until the slot is through with its batch and what comes back from it; 0: idle. One that is late already is
+  // expected to take as long again as it is late.
   std::chrono::microseconds free_in(steady_time now) const noexcept {
+    if (!is_taken()) return std::chrono::microseconds(0);
     const auto end = end_.load(std::memory_order_relaxed);
     return std::chrono::ceil<std::chrono::microseconds>(end > now ? end - now : now - end) +
            refill_.load(std::memory_order_relaxed);
@@ -83,6 +94,7 @@ class slot {
   virtual batch_ptr replace() = 0;
 
  private:
+  std::atomic<bool> taken_{false};
   std::atomic<steady_time> end_{steady_time{}};
   std::atomic<std::chrono::microseconds> refill_{std::chrono::microseconds(0)};
 };
