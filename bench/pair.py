@@ -54,7 +54,8 @@ def beside(server: Server, shape: str, other: str, clients: int, seconds: float,
 
 
 def measure(server: Server, bares: dict[str, BareLimit], clients: int) -> PairPoint:
-    batches = natural_batches(clients, cores(), FULL_BATCH)
+    busy = min(2 * clients, cores())  # slots that both models together keep busy
+    batches = natural_batches(max(clients, busy), busy, FULL_BATCH)
     # The slower model's batches: the other one's wait for them.
     w = Windows.of(max(b.measure(batches, 0.2, least=1)["batch_ms"] for b in bares.values()) / 1000)
     rounds: list[dict[str, Measured]] = []
@@ -63,9 +64,9 @@ def measure(server: Server, bares: dict[str, BareLimit], clients: int) -> PairPo
     while w.more(shares):
         rounds.append({})
         for shape, other in (list(bares), list(bares)[::-1]):
-            before = bares[shape].measure(batches, w.bare_s)["rate"]
+            before = bares[shape].measure(batches, **w.bare)["rate"]
             run = beside(server, shape, other, clients, w.served_s, 2 * w.warmup_s)
-            limit = 0.5 * (before + bares[shape].measure(batches, w.bare_s)["rate"])
+            limit = 0.5 * (before + bares[shape].measure(batches, **w.bare)["rate"])
             rounds[-1][shape] = Measured(limit, run.rate, run.p50 / 1000)
             errors += run.errors
         shares.append(sum(m.served / m.bare for m in rounds[-1].values()))
@@ -81,7 +82,7 @@ def counts_table(title: str, points: list[PairPoint]) -> Table:
     texts, all_of_them = count_verdicts(points)
     for p, text in zip(points, texts):
         t.row(fmt(p.clients), fmt(p.batch), *(x for m in p.models.values() for x in (m.bare, m.served, m.p50_ms)), fmt(p.share, 2), text)
-    t.note("Each model is measured while as many clients keep the other busy; its bare limit is alone on all cores.")
+    t.note("Each model is measured while as many clients keep the other busy; its bare limit is alone, on the cores that both keep busy.")
     t.note(all_of_them)
     return t
 

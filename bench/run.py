@@ -2,9 +2,9 @@
 """Runs the benchmarks, each next to its limit in the same run, and appends tables to bench/RESULTS.md.
 
     bench/run.sh BUILD_FOLDER [--quick] [--only overhead,throughput,..] [--results FILE] [--troupe PROGRAM]
-                 [--models 6x384,..] [--precisions fp32,..] [--counts 1,8,..] [--longest-batch-s 2.5]
+                 [--models 6x384,..] [--precisions fp32,..] [--counts 1,8,..] [--longest-batch-s 5]
 
-The last line is for `sweep` and `peers`. Standard library only (and the end-to-end tests' driver, which starts the
+The last line is for `sweep`, `pair` and `peers`. Standard library only (and the end-to-end tests' driver, which starts the
 server). The load generator is `troupe bench`. Nothing is pinned: generator and server share the cores, as in every
 figure given.
 """

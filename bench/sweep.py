@@ -16,7 +16,7 @@ COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 31, 32, 33, 48, 64, 128, 256)
 START_COUNTS = (1, 8, 31, 32, 33, 64)
 QUICK_COUNTS = (1, 8, 32, 33)
 STARTS = 3
-LONGEST_BATCH_S = 2.5
+LONGEST_BATCH_S = 5.0
 SPREAD = 0.1  # of the shares of a point's rounds, beyond which more rounds are made
 
 
@@ -47,15 +47,15 @@ class Windows:
     """How often and how long: at least ten batches and two seconds in all, in short windows that alternate."""
 
     rounds: int
-    bare_s: float
+    bare: dict  # of BareLimit.measure
     served_s: float
     warmup_s: float
 
     @staticmethod
     def of(batch_s: float) -> "Windows":
         if batch_s > 0.8:
-            return Windows(2, 0, 3 * batch_s, batch_s)
-        return Windows(3, 0.5, max(1.0, 4 * batch_s), max(0.2, batch_s))
+            return Windows(2, dict(seconds=0.0, least=1), 3 * batch_s, batch_s)
+        return Windows(3, dict(seconds=0.5, least=2), max(1.0, 4 * batch_s), max(0.2, batch_s))
 
 
     def more(self, shares: list[float]) -> bool:
@@ -101,12 +101,12 @@ def measure(server: Server, bare: BareLimit, shape: str, clients: int) -> Point:
     batches = natural_batches(clients, cores(), FULL_BATCH)
     first = bare.measure(batches, 0.2, least=1)  # chooses the kernel, fills caches, says how long a batch takes
     w = Windows.of(first["batch_ms"] / 1000)
-    limits = [bare.measure(batches, w.bare_s)["rate"]]
+    limits = [bare.measure(batches, **w.bare)["rate"]]
     runs: list[Run] = []
     shares: list[float] = []
     while w.more(shares):
         runs.append(generate(**load(server, shape, clients, w.served_s, w.warmup_s)))
-        limits.append(bare.measure(batches, w.bare_s)["rate"])
+        limits.append(bare.measure(batches, **w.bare)["rate"])
         shares.append(runs[-1].rate / (0.5 * (limits[-2] + limits[-1])))
     return Point(clients, batches[0], median(limits), median([r.rate for r in runs]), median(shares),
                  median([r.p50 for r in runs]) / 1000, sum(r.errors for r in runs))
