@@ -11,7 +11,7 @@ from driver import Server
 from rules import natural_batches
 from sweep import CHOICE, Windows, count_verdicts, left_out, load, over_starts, starts_table
 from tables import Table, fmt, median
-from tools import SHAPES, Run, cores, generate, generator
+from tools import SHAPES, Run, cores, generate_patiently, generator
 
 COUNTS, START_COUNTS = (1, 8, 32, 64), (8, 32)  # clients of each model
 
@@ -46,7 +46,7 @@ def beside(server: Server, shape: str, other: str, clients: int, seconds: float,
     """Loads one model while as many clients load the other, from before it until after it."""
     background = subprocess.Popen(generator(**load(server, other, clients, 600, 0)), stdout=subprocess.DEVNULL)
     try:
-        return generate(**load(server, shape, clients, seconds, warmup_s))
+        return generate_patiently(**load(server, shape, clients, seconds, warmup_s))
     finally:
         background.terminate()
         background.wait(60)

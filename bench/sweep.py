@@ -9,7 +9,7 @@ from bare import FULL_BATCH, TOKENS, BareLimit
 from driver import Server
 from rules import LEAST, judge_counts, judge_starts, natural_batches
 from tables import Table, fmt, median
-from tools import SETTINGS, SHAPES, Run, checkpoint, cores, generate, precision_of, start, texts_file
+from tools import SETTINGS, SHAPES, Run, checkpoint, cores, generate_patiently, precision_of, start, texts_file
 
 PRECISIONS = ("fp32", "bf16")
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 31, 32, 33, 48, 64, 128, 256)
@@ -105,7 +105,7 @@ def measure(server: Server, bare: BareLimit, shape: str, clients: int) -> Point:
     runs: list[Run] = []
     shares: list[float] = []
     while w.more(shares):
-        runs.append(generate(**load(server, shape, clients, w.served_s, w.warmup_s)))
+        runs.append(generate_patiently(**load(server, shape, clients, w.served_s, w.warmup_s)))
         limits.append(bare.measure(batches, **w.bare)["rate"])
         shares.append(runs[-1].rate / (0.5 * (limits[-2] + limits[-1])))
     return Point(clients, batches[0], median(limits), median([r.rate for r in runs]), median(shares),
