@@ -56,6 +56,7 @@ struct load_order {
   std::string model;
   inference::artifact_spec spec;
   std::shared_ptr<std::atomic<bool>> cancelled;
+  std::string known_fingerprint;  // an artifact that still has it needs no estimate; empty: estimate in any case
 };
 struct load_outcome {
   std::unique_ptr<const inference::model> model;
@@ -65,7 +66,7 @@ struct load_outcome {
   error problem;  // when model is null
 };
 struct size_estimate {
-  std::uint64_t size_bytes = 0;      // what it will take in memory
+  inference::memory_estimate memory;
   std::uint64_t artifact_bytes = 0;  // its files
   std::string fingerprint;
   error problem;
