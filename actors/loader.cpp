@@ -91,14 +91,8 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
   return {
       [how](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
         size_estimate out;
-        const auto print = inference::fingerprint(order->spec);
-        if (print && !order->known_fingerprint.empty() && *print == order->known_fingerprint) {
-          out.ok = true;
-          out.fingerprint = *print;
-          done(std::move(out));
-          return;
-        }
         const auto size = inference::estimate_memory(order->spec, *how);
+        const auto print = size ? inference::fingerprint(order->spec) : result<std::string>(std::string());
         if (size && print) {
           out.ok = true;
           out.artifact_bytes = inference::artifact_bytes(order->spec).value_or(0);

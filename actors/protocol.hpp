@@ -56,7 +56,6 @@ struct load_order {
   std::string model;
   inference::artifact_spec spec;
   std::shared_ptr<std::atomic<bool>> cancelled;
-  std::string known_fingerprint;  // an artifact that still has it needs no estimate; empty: estimate in any case
 };
 struct load_outcome {
   std::unique_ptr<const inference::model> model;

@@ -85,7 +85,6 @@ void supervisor_core::start(record& r) {
   auto& a = *r.loading;
   a.at = attempt::phase::estimating;
   a.order = make_order(r, a);
-  if (a.only_if_changed) a.order->known_fingerprint = r.fingerprint;
   const auto self = caf::actor_cast<supervisor_actor>(self_);
   self_->send(pick_loader(a), estimate_atom::value, a.order,
               std::function<void(size_estimate)>([self, lease = a.lease](size_estimate s) {
