@@ -14,9 +14,8 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t index_bytes_max = 32U << 20U;
 constexpr std::size_t shards_max = 1000;
 
-// What an index says: which tensors each shard holds. Shards are plain file names in the index's own folder.
-using shard_map = std::map<std::string, std::set<std::string>>;
-result<shard_map> read_index(const fs::path& index) {
+// What an index says: which shard holds a tensor. Shards are plain file names in the index's own folder.
+result<std::map<std::string, std::string>> read_index(const fs::path& index) {
   json_document document;
   if (auto ok = read_json_object(index, index_bytes_max, document); !ok)
     return tl::unexpected(ok.error());
@@ -34,28 +33,27 @@ result<shard_map> read_index(const fs::path& index) {
                   "the name of a .safetensors file in the same folder");
     places.insert_or_assign(std::string(tensor), std::string(name));  // of two the last, as JSON readers do
   }
-  shard_map shards;
-  for (auto& [tensor, shard] : places) shards[std::move(shard)].insert(tensor);
-  if (shards.empty()) return fail(error_code::unprocessable, index.string() + " names no file");
-  if (shards.size() > shards_max)
-    return fail(error_code::unprocessable, index.string() + " names more than 1000 files");
-  return shards;
+  return places;
 }
 
-// The files that hold weights. With an index, what it says of each; without, no entry: all that a file holds.
 struct weight_files {
   std::vector<fs::path> shards;
-  fs::path index;  // empty: none
-  shard_map named;
+  fs::path index;                             // empty: none
+  std::map<std::string, std::string> places;  // the index's: tensor -> shard
 };
 result<weight_files> find_weights(const fs::path& folder) {
   if (file_exists(folder / "model.safetensors")) return weight_files{{folder / "model.safetensors"}, {}, {}};
   const auto index = folder / "model.safetensors.index.json";
   if (file_exists(index)) {
-    auto named = read_index(index);
-    if (!named) return tl::unexpected(named.error());
-    weight_files files{{}, index, std::move(*named)};
-    for (const auto& [name, tensors] : files.named) files.shards.push_back(folder / name);
+    auto places = read_index(index);
+    if (!places) return tl::unexpected(places.error());
+    std::set<std::string> shards;
+    for (const auto& [tensor, shard] : *places) shards.insert(shard);
+    if (shards.empty()) return fail(error_code::unprocessable, index.string() + " names no file");
+    if (shards.size() > shards_max)
+      return fail(error_code::unprocessable, index.string() + " names more than 1000 files");
+    weight_files files{{}, index, std::move(*places)};
+    for (const auto& name : shards) files.shards.push_back(folder / name);
     return files;
   }
   if (file_exists(folder / "pytorch_model.bin"))
@@ -68,7 +66,7 @@ result<weight_files> find_weights(const fs::path& folder) {
 
 }  // namespace
 
-result<void> checkpoint::add(fs::path path, const std::set<std::string>* named, const fs::path& index) {
+result<void> checkpoint::add(fs::path path, const std::map<std::string, std::string>& places) {
   auto file = open_for_reading(path);
   if (!file) return tl::unexpected(file.error());
   auto header = read_safetensors(file->fd.get(), file->size_bytes, path);
@@ -76,18 +74,15 @@ result<void> checkpoint::add(fs::path path, const std::set<std::string>* named, 
   size_bytes_ += file->size_bytes;
   auto& s = *shards_.emplace_back(
       std::make_unique<shard>(shard{std::move(path), std::move(*file), std::move(*header)}));
-  std::size_t found = 0;
+  const auto own_name = s.path.filename().string();
   for (const auto& t : s.header.tensors) {
-    // What the index gives to another shard, or to none, is not the model's.
-    if (named != nullptr && !named->contains(t.name)) continue;
-    tensors_.emplace(t.name, located{&t, &s.file, &s.path});  // names are unique in a file, and in an index
-    ++found;
+    const auto place = places.find(t.name);
+    if (place != places.end() && place->second != own_name) continue;  // an old copy: the index decides
+    // What the index does not name is read as transformers reads it: of several the last shard's.
+    tensors_.erase(t.name);
+    tensors_.emplace(t.name, located{&t, &s.file, &s.path});
   }
-  if (named == nullptr || found == named->size()) return {};
-  const auto lost = std::find_if(named->begin(), named->end(),
-                                 [&](const auto& name) { return !tensors_.contains(name); });
-  return fail(error_code::unprocessable, s.path.string() + " lacks tensor '" + lost->substr(0, 120) + "'",
-              index.filename().string() + " says that it is there");
+  return {};
 }
 
 result<checkpoint> checkpoint::open(const fs::path& folder, std::uint64_t size_bytes_max) {
@@ -95,13 +90,16 @@ result<checkpoint> checkpoint::open(const fs::path& folder, std::uint64_t size_b
   if (!files) return tl::unexpected(files.error());
   checkpoint c;
   for (const auto& file : files->shards) {
-    const auto named = files->named.find(file.filename().string());
-    if (auto ok = c.add(file, named == files->named.end() ? nullptr : &named->second, files->index); !ok)
-      return tl::unexpected(ok.error());
+    if (auto ok = c.add(file, files->places); !ok) return tl::unexpected(ok.error());
     if (size_bytes_max != 0 && c.size_bytes_ > size_bytes_max)
       return fail(error_code::payload_too_large, folder.string() + " is larger than an artifact may be",
                   "at most " + std::to_string(size_bytes_max) + " bytes");
   }
+  for (const auto& [tensor, shard] : files->places)
+    if (!c.tensors_.contains(tensor))
+      return fail(error_code::unprocessable,
+                  (folder / shard).string() + " lacks tensor '" + tensor.substr(0, 120) + "'",
+                  files->index.filename().string() + " says that it is there");
   return c;
 }
 

@@ -3,7 +3,7 @@
 // index, which decides where a tensor is. Read with pread, never mapped: the files are not ours.
 
 #include <filesystem>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,9 +33,8 @@ class checkpoint {
     opened_file file;
     safetensors_header header;
   };
-  // `named`: the tensors that the index gives to this shard; null: there is no index.
-  result<void> add(std::filesystem::path path, const std::set<std::string>* named,
-                   const std::filesystem::path& index);
+  // `places`: which shard holds a tensor, where an index says so.
+  result<void> add(std::filesystem::path path, const std::map<std::string, std::string>& places);
 
   std::vector<std::unique_ptr<shard>> shards_;
   std::unordered_map<std::string_view, located> tensors_;
