@@ -7,7 +7,7 @@
 namespace troupe::actors {
 namespace {
 
-std::string file_of(std::uint64_t mapping) { return mapping == 0 ? "" : "file" + std::to_string(mapping); }
+std::string file_of(std::uint64_t mapping) { return mapping == 0 ? std::string() : std::to_string(mapping) + ".file"; }
 inference::memory_use use(std::uint64_t mapping, std::uint64_t mapped, std::uint64_t private_bytes) {
   return {{{mapping, mapped, file_of(mapping)}}, private_bytes};
 }

@@ -11,6 +11,7 @@
 namespace troupe::actors {
 namespace {
 
+using namespace testing;
 namespace fs = std::filesystem;
 
 struct Loader : ::testing::Test {
@@ -23,7 +24,7 @@ struct Loader : ::testing::Test {
     folder = name;
     file = folder / "swapped.pt";
     put("old");
-    order->model = "m";
+    order->model = std::string("m");
     order->spec.path = file;
     order->cancelled = std::make_shared<std::atomic<bool>>(false);
   }
@@ -38,7 +39,6 @@ struct Loader : ::testing::Test {
 class swapped_model : public fake_model {
  public:
   explicit swapped_model(fs::path file, std::string version) : file_(std::move(file)) {
-    info_.architecture = "Swapped";
     info_.version = std::move(version);
   }
   const inference::model_info& info() const noexcept override { return info_; }
