@@ -69,7 +69,7 @@ struct load_outcome {
   error problem;  // when model is null
 };
 struct size_estimate {
-  std::uint64_t size_bytes = 0;      // what it will take in memory
+  inference::memory_estimate memory;
   std::uint64_t artifact_bytes = 0;  // its files
   std::string fingerprint;
   error problem;
