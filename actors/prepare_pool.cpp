@@ -1,6 +1,9 @@
 #include "actors/prepare_pool.hpp"
 
 #include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/foreign_exception.hpp"
 
 namespace troupe::actors {
 
@@ -51,7 +54,11 @@ void prepare_pool::loop() {
       next = std::move(queue_.front());
       queue_.pop_front();
     }
-    next();
+    try {
+      next();
+    } catch (...) {
+      spdlog::error("preparing a request failed: {}", caught_message());  // its job is dropped, and says so
+    }
   }
 }
 

@@ -14,7 +14,7 @@ namespace troupe::actors {
 
 class prepare_pool {
  public:
-  using work = std::function<void()>;
+  using work = std::function<void()>;  // what it throws ends there, and is logged
 
   prepare_pool(std::uint32_t threads, std::uint32_t max_queue);
   ~prepare_pool();  // drops what waits, finishes what runs
