@@ -154,6 +154,7 @@ class supervisor_core {
   // supervisor_evict.cpp
   void try_memory();
   bool make_room(record& r);
+  bool others_go_on(const record& waiting);
   std::vector<eviction_candidate> candidates(const record* except);
   void evict(const std::string& model, bool drain, const char* reason);
   lease_id let_go(record& r);

@@ -88,7 +88,7 @@ bool supervisor_core::make_room(record& r) {
   const auto patience = a.since + std::chrono::milliseconds(world_.settings.max_eviction_wait_ms);
   rules.take_busy = rules.now >= patience;
   const auto plan = plan_eviction(candidates(&r), need, rules);
-  if (plan.hopeless && ledger_.reserved_bytes() == 0) {
+  if (plan.hopeless && ledger_.reserved_bytes() == 0 && !others_go_on(r)) {
     fail_load(r, {error_code::insufficient_memory, "no memory for model " + r.name(),
                   fmt::format("it needs {:.1f} MiB of a budget of {:.1f} MiB, and what is resident is pinned", mib(a.size_bytes),
                               mib(budget)),
@@ -110,6 +110,20 @@ bool supervisor_core::make_room(record& r) {
     return true;
   }
   return false;
+}
+
+// Other loads may yet end, and then free what they replace: until then there is hope for this one. A reload that waits
+// behind it although it fits is let go before it.
+bool supervisor_core::others_go_on(const record& waiting) {
+  bool any = false;
+  for (auto& [name, r] : records_) {
+    if (&r == &waiting || !r.loading) continue;
+    auto& l = *r.loading;
+    if (l.at == attempt::phase::waiting_for_memory && l.replaces && ledger_.used_bytes() + l.size_bytes <= world_.budget_bytes)
+      begin_loading(r);
+    any |= l.at == attempt::phase::estimating || l.at == attempt::phase::loading;
+  }
+  return any;
 }
 
 // -- leaving --------------------------------------------------------------------------------------------------

@@ -777,6 +777,51 @@ TEST_F(Supervisor, ARevalidationWhoseModelHasCrashedLoadsItAgain) {
   EXPECT_TRUE(waits.here());
 }
 
+TEST_F(Supervisor, ALoadWaitsForTheReloadsOfThoseThatItCouldTakeThePlaceOf) {
+  add("a").max_length = 8;
+  add("b");
+  world->settings.max_models = 1;
+  start();
+  load_model("a");
+  time.pass(2s);
+  estimate_at_once = false;
+  registry.models["a"].max_length = 16;
+  change_registry();  // a is being reloaded
+  auto b = load_model("b");
+  while (!estimates.empty()) end_estimate();
+  time.pass(2s);
+  ASSERT_TRUE(b.here());
+  EXPECT_TRUE(b.get());
+  EXPECT_EQ(resident(), names{"b"});
+}
+
+TEST_F(Supervisor, AReloadThatWaitsBehindALoadThatItKeepsOutGoesFirst) {
+  add("a").max_length = 8;
+  add("b");
+  add("c").max_length = 8;
+  world->settings.max_models = 2;
+  world->settings.max_eviction_wait_ms = 60'000;
+  start();
+  load_model("a");
+  load_model("c");
+  time.pass(2s);
+  // b waits, for both are in use; then both are reloaded behind it.
+  std::vector<std::unique_ptr<ticket>> work;
+  for (const auto* m : {"a", "c"}) {
+    const auto home = entry(m)->current.load();
+    ASSERT_EQ(home->door.try_enter(1, 10), gate::entry::entered);
+    work.push_back(std::make_unique<ticket>(home, 1));
+  }
+  auto b = load_model("b");
+  registry.models["a"].max_length = registry.models["c"].max_length = 16;
+  change_registry();
+  work.clear();
+  time.pass(3s);
+  ASSERT_TRUE(b.here());
+  EXPECT_TRUE(b.get());
+  EXPECT_EQ(resident().size(), 2u);
+}
+
 TEST_F(Supervisor, TheDefaultModelFollowsTheRegistry) {
   add("a");
   add("b").preload = true;
