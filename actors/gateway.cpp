@@ -204,11 +204,14 @@ void gateway::prepare_and_enter(const pending_ptr& p, const resident_ptr& home) 
       it->job = job;  // from here on, an item that is dropped says so
     }
   }
-  for (auto& told : ready.answered) {
-    if (told.prediction_cache_hit)
-      home->counters->prediction_cache_hits.fetch_add(1, std::memory_order_relaxed);
-    else if (job->items == 1)
-      return void(job->fail(told.value.error()));
+  for (const auto& told : ready.answered) {
+    if (told.prediction_cache_hit) home->counters->prediction_cache_hits.fetch_add(1, std::memory_order_relaxed);
+    if (told.value) continue;
+    if (told.value.error().code != error_code::unprocessable) {  // not the input's fault
+      home->counters->failures.fetch_add(1, std::memory_order_relaxed);
+      home->metrics->failed.Increment();
+    }
+    if (job->items == 1) return void(job->fail(told.value.error()));
   }
   job->begin(home->model->info());
   for (auto& told : ready.answered) job->write(std::move(told));

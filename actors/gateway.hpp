@@ -21,7 +21,6 @@ class gateway {
   void resume(std::vector<pending_ptr> requests);
   entry_ptr find(std::string_view model) const;
   std::string default_model() const;  // may be unknown to the registry; empty: none
-  const routing_snapshot& routes() const noexcept { return *routes_; }
 
  private:
   // Prepares the inputs and queues the items with `home`, or asks the supervisor when it has gone meanwhile. Any

@@ -39,11 +39,6 @@ void prepare_pool::submit_admitted(work w) {
   wake_.notify_one();
 }
 
-std::size_t prepare_pool::waiting() const {
-  const std::lock_guard lock(mutex_);
-  return queue_.size();
-}
-
 void prepare_pool::loop() {
   for (;;) {
     work next;

@@ -328,8 +328,9 @@ void supervisor_core::expire_waiters() {
   const auto t = now();
   for (auto& j : deadlines_.expired(t)) {
     const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(t - j->created).count();
-    j->fail({error_code::deadline_exceeded, "Model " + j->model + " was not loaded within the request's deadline",
-             "waited " + std::to_string(waited) + " ms; the load goes on, try again or send a longer timeout", 1});
+    const bool late = j->fail({error_code::deadline_exceeded, "Model " + j->model + " was not loaded within the request's deadline",
+                               "waited " + std::to_string(waited) + " ms; the load goes on, try again or send a longer timeout", 1});
+    if (late && knows(j->model)) world_.meter->for_model(j->model)->expired.Increment();
   }
   auto next = no_deadline;
   const auto sweep = [&](auto& waiters, const error& why) {

@@ -219,6 +219,7 @@ std::string stats_json(const actors::server_report& report) {
       .field("reserved_mb", mib(report.memory.reserved_bytes))
       .field("draining_mb", mib(report.memory.draining_bytes))
       .field("budget_mb", mib(report.memory.budget_bytes))
+      .field("threshold_mb", mib(report.memory.threshold_bytes))
       .field("started_at", report.started)
       .end_object();
   return finish(json);

@@ -122,6 +122,9 @@ TEST_F(Gateway, WhatPrepareThrowsIsAnsweredInPlace) {
   EXPECT_FALSE(ask({"fine"})->closed());
   EXPECT_EQ(queued.size(), 1u);
   EXPECT_EQ(home->door.inside(), 1u) << "nothing that failed is inside";
+  EXPECT_EQ(home->counters->failures.load(), 4u);
+  EXPECT_EQ(ask({""})->failure.value().code, error_code::unprocessable);
+  EXPECT_EQ(home->counters->failures.load(), 4u) << "an empty text is no failure of the model";
 }
 
 TEST_F(Gateway, AndOnThePool) {

@@ -250,6 +250,7 @@ TEST_F(Supervisor, AWaiterExpiresOnTimeAndTheLoadGoesOn) {
   time.pass(100ms);
   ASSERT_TRUE(r.out->failure);
   EXPECT_EQ(r.out->failure->code, error_code::deadline_exceeded);
+  EXPECT_EQ(world->meter->for_model("a")->expired.Value(), 1);
   time.pass(100ms);
   EXPECT_EQ(l.get().error().code, error_code::deadline_exceeded);
   end_load();
