@@ -165,8 +165,9 @@ void supervisor_core::update_registry(const config::registry& registry, const sh
     } else if (*known->second.registration != m) {
       ++changed;
       auto& r = known->second;
+      const auto before = r.registration;
       apply_registration(r, m);
-      follow_registration(r);
+      follow_registration(r, *before);
     }
   }
   publish_routes(registry);

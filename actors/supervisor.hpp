@@ -133,7 +133,7 @@ class supervisor_core {
   void start(record& r);
   void start_over(record& r);
   bool outdated(const record& r) const;
-  void follow_registration(record& r);
+  void follow_registration(record& r, const config::registered_model& before);
   void begin_loading(record& r);
   void hurry_loads();
   void load_ended(record& r, load_outcome& outcome);

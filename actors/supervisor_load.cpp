@@ -94,9 +94,10 @@ bool supervisor_core::outdated(const record& r) const {
 
 // The registration has changed: nothing that was loaded, or is being loaded, for the old one may go on under the new one
 // as if it were its own. What is resident serves until its successor is there.
-void supervisor_core::follow_registration(record& r) {
+void supervisor_core::follow_registration(record& r, const config::registered_model& before) {
   r.not_before = {};
   r.load_failures = 0;
+  if (!config::loads_alike(before, *r.registration)) r.last_error.clear();  // nothing is known against it
   if (r.loading) {
     const auto& ordered_for = r.loading->ordered_for;
     if (ordered_for && config::loads_alike(*ordered_for, *r.registration)) return;
@@ -234,13 +235,13 @@ resident_ptr supervisor_core::make_resident(record& r, lease_id lease, load_outc
   made->counters = r.entry;
   const auto self = caf::actor_cast<supervisor_actor>(self_);
   // The one door through which memory goes back: whoever drops the last reference, the reclaimer frees it.
-  made->model = inference::model_ptr(
-      outcome.model.release(), [reclaimer = world_.reclaimer, self, lease](const inference::model* m) {
-        auto order = std::make_shared<reclaim_order>();
-        order->model.reset(m);
-        order->freed = [self, lease] { caf::anon_send(self, freed_atom::value, lease); };
-        caf::anon_send(reclaimer, reclaim_atom::value, std::move(order));
-      });
+  auto order = std::make_shared<reclaim_order>();  // made now: then there may be no memory for it
+  order->freed = [self, lease] { caf::anon_send(self, freed_atom::value, lease); };
+  made->model = inference::model_ptr(outcome.model.release(),
+                                     [reclaimer = world_.reclaimer, order = std::move(order)](const inference::model* m) {
+                                       order->model.reset(m);
+                                       caf::anon_send(reclaimer, reclaim_atom::value, order);
+                                     });
   made->answers_as = cache::prediction_cache::answers_as(r.name(), made->model->info());
   made->on_emptied = [self, lease] { caf::anon_send(self, emptied_atom::value, lease); };
   made->actor = self_->spawn(

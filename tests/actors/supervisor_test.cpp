@@ -693,6 +693,21 @@ TEST_F(Supervisor, LoadsUnderAChangedRegistryJoinTheReload) {
   EXPECT_TRUE(load_model("a").get()->already);
 }
 
+TEST_F(Supervisor, ARegistrationThatIsMendedHasNotFailed) {
+  add("a").max_length = 8;
+  load_at_once = false;
+  start();
+  load_model("a");
+  end_load(error{error_code::load_failed, "no", {}, {}});
+  EXPECT_EQ(report("a").state, residency::failed);
+  registry.models["a"].description = "broken";
+  change_registry();
+  EXPECT_EQ(report("a").last_error, "no");
+  registry.models["a"].max_length = 16;
+  change_registry();
+  EXPECT_EQ(report("a").state, residency::unloaded);
+}
+
 TEST_F(Supervisor, AfterAFailedReloadALoadTriesAgain) {
   add("a").max_length = 8;
   start();
