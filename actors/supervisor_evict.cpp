@@ -312,7 +312,7 @@ void supervisor_core::housekeeping() {
   const auto t = now();
   refresh_priorities();
   const bool preloads_done = std::none_of(records_.begin(), records_.end(), [](const auto& r) {
-    return r.second.preload && !r.second.current && r.second.loading;
+    return r.second.preload && !r.second.current && r.second.loading && r.second.last_error.empty();
   });
   if (!expire_idle().empty()) count_cleanup("ttl_expired");
   preloads_done_ |= preloads_done;

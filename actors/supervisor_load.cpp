@@ -97,7 +97,8 @@ bool supervisor_core::outdated(const record& r) const {
 void supervisor_core::follow_registration(record& r, const config::registered_model& before) {
   r.not_before = {};
   r.load_failures = 0;
-  if (!config::loads_alike(before, *r.registration)) r.last_error.clear();  // nothing is known against it
+  // Nothing is known against it. (A preloaded one is loaded at once, and has its old trouble until it is there.)
+  if (!r.preload && !config::loads_alike(before, *r.registration)) r.last_error.clear();
   if (r.loading) {
     const auto& ordered_for = r.loading->ordered_for;
     if (ordered_for && config::loads_alike(*ordered_for, *r.registration)) return;
