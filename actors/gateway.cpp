@@ -58,7 +58,6 @@ cancel_handle gateway::predict(predict_request request, std::unique_ptr<reply_st
   if (request.model.empty()) request.model = default_model();
   const auto entry = find(request.model);
   const auto timeout_ms = std::min(request.timeout_ms.value_or(settings_.request_timeout_ms), settings_.max_request_timeout_ms);
-  const auto registration = entry ? entry->registration.load() : nullptr;
   const auto level = request.priority ? *request.priority : config::priority::medium;
   const auto items = static_cast<std::uint32_t>(request.inputs.size());
   auto p = std::make_shared<pending_request>();
