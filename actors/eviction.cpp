@@ -26,7 +26,7 @@ eviction_plan plan_eviction(std::vector<eviction_candidate> candidates, const ev
     ++possible_models;
   }
   plan.hopeless = possible_bytes < need.size_bytes || possible_models < need.models;
-  if (plan.hopeless) return plan;
+  if (plan.hopeless && !rules.as_far_as_it_goes) return plan;
 
   std::sort(candidates.begin(), candidates.end(), leaves_before);
   std::vector<const eviction_candidate*> chosen;
@@ -36,12 +36,11 @@ eviction_plan plan_eviction(std::vector<eviction_candidate> candidates, const ev
     if (covered()) break;
     if (c.pinned) continue;
     if (need.models <= chosen.size() && c.size_bytes == 0) continue;
-    const auto spared_until = c.loaded_at + rules.min_resident;
-    if (spared_until > rules.now) {
-      plan.retry_at = std::min(plan.retry_at, spared_until);
-      continue;
-    }
     if (c.busy && !rules.take_busy) continue;
+    if (const auto spared_until = c.loaded_at + rules.min_resident; spared_until > rules.now) {
+      plan.retry_at = spared_until;
+      break;  // those behind it were used more, or matter more
+    }
     chosen.push_back(&c);
     bytes += c.size_bytes;
   }

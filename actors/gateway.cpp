@@ -1,5 +1,6 @@
 #include "actors/gateway.hpp"
 
+#include "actors/foreign_exception.hpp"
 #include "cache/prediction_cache.hpp"
 
 namespace troupe::actors {
@@ -41,6 +42,11 @@ gateway::gateway(const config::settings& settings, std::shared_ptr<routing_snaps
       draining_(std::move(draining)),
       pool_(std::max(1u, settings.prepare_threads), settings.max_prepare_queue) {}
 
+std::string gateway::default_model() const {
+  const auto table = routes_->load();
+  return table ? table->default_model : std::string();
+}
+
 entry_ptr gateway::find(std::string_view model) const {
   const auto table = routes_->load();
   if (!table) return nullptr;
@@ -49,11 +55,9 @@ entry_ptr gateway::find(std::string_view model) const {
 }
 
 cancel_handle gateway::predict(predict_request request, std::unique_ptr<reply_stream> reply) {
-  if (request.model.empty())
-    if (const auto table = routes_->load()) request.model = table->default_model;
+  if (request.model.empty()) request.model = default_model();
   const auto entry = find(request.model);
   const auto timeout_ms = std::min(request.timeout_ms.value_or(settings_.request_timeout_ms), settings_.max_request_timeout_ms);
-  const auto registration = entry ? entry->registration.load() : nullptr;
   const auto level = request.priority ? *request.priority : config::priority::medium;
   const auto items = static_cast<std::uint32_t>(request.inputs.size());
   auto p = std::make_shared<pending_request>();
@@ -106,89 +110,111 @@ void gateway::resume(std::vector<pending_ptr> requests) {
     });
 }
 
-void gateway::prepare_and_queue(const pending_ptr& p, const resident_ptr& home) {
-  auto& job = p->job;
-  auto& entry = *home->counters;
-  const auto& info = home->model->info();
-  auto& kept = cache::prediction_cache::shared();
-  const bool look_up = kept.enabled() && info.accepts_text && !info.stateful;
-  auto list = std::make_shared<std::vector<item_ptr>>();
-  list->reserve(p->request.inputs.size());
-  job->begin(info);
-  auto started = steady_clock::now();
-  for (std::size_t n = 0; n < p->request.inputs.size(); ++n) {
-    const auto& in = p->request.inputs[n];
-    const auto i = p->left.empty() ? static_cast<std::uint32_t>(n) : p->left[n];
-    std::string key;
-    if (look_up && std::holds_alternative<std::string>(in)) {
-      key = cache::prediction_cache::key(home->name, info.version, std::get<std::string>(in));
-      if (p->request.use_prediction_cache)
-        if (auto found = kept.get(key)) {
-          entry.prediction_cache_hits.fetch_add(1, std::memory_order_relaxed);
-          item_result hit;
-          hit.index = i;
-          hit.prediction_cache_hit = true;
-          hit.value = std::move(*found);
-          job->write(std::move(hit));
-          continue;
-        }
-    }
-    auto prepared = home->model->prepare(in);
-    const auto ended = steady_clock::now();
-    const auto took = static_cast<std::uint32_t>(duration_cast<microseconds>(ended - started).count());
-    started = ended;
-    if (!prepared) {
-      if (job->items == 1) {
-        job->fail(prepared.error());
-        return;
-      }
-      item_result bad;
-      bad.index = i;
-      bad.value = tl::unexpected(prepared.error());
-      bad.timing.prepare_us = took;
-      job->write(std::move(bad));
-      continue;
-    }
-    auto it = std::make_shared<item>();
-    it->job = job;
-    it->index = i;
-    it->alone = !p->request.batching;
-    it->prepare_us = took;
-    it->state = home->model->open_state(**prepared);
-    if (!(*prepared)->truncated) it->cache_key = std::move(key);
-    it->in = std::move(*prepared);
-    list->push_back(std::move(it));
-  }
-  if (list->empty()) return;
+namespace {
 
-  const auto n = static_cast<std::uint32_t>(list->size());
-  switch (home->door.try_enter(n, home->limits.max_queue_items)) {
-    case gate::entry::full:
-      home->metrics->rejected.Increment();
-      job->fail({error_code::too_many_requests, "the queue of model " + home->name + " is full",
-                 "max_queue_items is " + std::to_string(home->limits.max_queue_items), 1});
-      return;
-    case gate::entry::closed: return go_as_a_miss(p, *list);
-    case gate::entry::entered: break;
+// What a request's inputs have become before anybody is told of it.
+struct ready_inputs {
+  std::shared_ptr<std::vector<item_ptr>> items = std::make_shared<std::vector<item_ptr>>();  // for the model
+  std::vector<item_result> answered;  // from the prediction cache, or unusable
+};
+
+// Foreign code: what it throws fails this input alone.
+result<void> prepare(const inference::model& model, const std::string& name, const inference::input& in, item& it) {
+  try {
+    auto prepared = model.prepare(in);
+    if (!prepared) return tl::unexpected(std::move(prepared.error()));
+    it.in = std::move(*prepared);
+    it.state = model.open_state(*it.in);
+    return {};
+  } catch (...) {
+    return tl::unexpected(caught_error(error_code::model_failed, "Model " + name + " could not prepare the input"));
   }
-  for (auto& it : *list) it->place = std::make_unique<ticket>(home, 1);
-  caf::anon_send(home->actor, enqueue_atom::value, std::move(list));
 }
 
-// The model left memory just now: what is not answered yet waits for its next load.
-void gateway::go_as_a_miss(const pending_ptr& p, const std::vector<item_ptr>& unanswered) {
-  std::vector<inference::input> inputs;
-  std::vector<std::uint32_t> left;
-  std::size_t n = 0;
-  for (const auto& it : unanswered) {
-    while ((p->left.empty() ? n : p->left[n]) != it->index) ++n;
-    inputs.push_back(std::move(p->request.inputs[n]));
-    left.push_back(it->index);
-    it->answered = true;
+ready_inputs make_ready(const pending_request& p, const resident& home) {
+  ready_inputs out;
+  auto& kept = cache::prediction_cache::shared();
+  const auto& info = home.model->info();
+  const bool keep = kept.enabled() && info.accepts_text && !info.stateful;
+  // Whoever waited for a load is a miss, and has the model run: an answer from the cache is a hit.
+  const bool look_up = keep && p.request.use_prediction_cache && p.job->resident_at_arrival;
+  auto started = steady_clock::now();
+  for (std::size_t i = 0; i < p.request.inputs.size(); ++i) {
+    const auto& in = p.request.inputs[i];
+    item_result told;
+    told.index = static_cast<std::uint32_t>(i);
+    std::string key;
+    if (keep && std::holds_alternative<std::string>(in))
+      key = cache::prediction_cache::key(home.answers_as, std::get<std::string>(in));
+    if (look_up && !key.empty())
+      if (auto found = kept.get(key)) {
+        told.prediction_cache_hit = true;
+        told.value = std::move(*found);
+        out.answered.push_back(std::move(told));
+        continue;
+      }
+    auto it = std::make_shared<item>();
+    const auto prepared = prepare(*home.model, home.name, in, *it);
+    const auto ended = steady_clock::now();
+    it->prepare_us = told.timing.prepare_us = static_cast<std::uint32_t>(duration_cast<microseconds>(ended - started).count());
+    started = ended;
+    if (!prepared) {
+      told.value = tl::unexpected(prepared.error());
+      out.answered.push_back(std::move(told));
+      continue;
+    }
+    it->index = told.index;
+    it->alone = !p.request.batching;
+    if (!it->in->truncated) it->cache_key = std::move(key);
+    out.items->push_back(std::move(it));
   }
-  p->request.inputs = std::move(inputs);
-  p->left = std::move(left);
-  caf::anon_send(supervisor_, miss_atom::value, p);
+  return out;
+}
+
+}  // namespace
+
+void gateway::prepare_and_queue(const pending_ptr& p, const resident_ptr& home) {
+  try {
+    prepare_and_enter(p, home);
+  } catch (...) {
+    p->job->fail(caught_error(error_code::internal, "The request to model " + p->job->model + " failed inside the server"));
+  }
+}
+
+void gateway::prepare_and_enter(const pending_ptr& p, const resident_ptr& home) {
+  auto& job = p->job;
+  auto ready = make_ready(*p, *home);
+  const auto n = static_cast<std::uint32_t>(ready.items->size());
+  if (n != 0) {
+    switch (home->door.try_enter(n, home->limits.max_queue_items)) {
+      case gate::entry::full:
+        home->metrics->rejected.Increment();
+        job->fail({error_code::too_many_requests, "the queue of model " + home->name + " is full",
+                   "max_queue_items is " + std::to_string(home->limits.max_queue_items), 1});
+        return;
+      case gate::entry::closed:
+        // It left memory just now. Nobody was told anything yet: its successor, or its next load, answers it all.
+        caf::anon_send(supervisor_, miss_atom::value, p);
+        return;
+      case gate::entry::entered: break;
+    }
+    for (auto& it : *ready.items) {
+      it->place = std::make_unique<ticket>(home, 1);
+      it->job = job;  // from here on, an item that is dropped says so
+    }
+  }
+  for (const auto& told : ready.answered) {
+    if (told.prediction_cache_hit) home->counters->prediction_cache_hits.fetch_add(1, std::memory_order_relaxed);
+    if (told.value) continue;
+    if (told.value.error().code != error_code::unprocessable) {  // not the input's fault
+      home->counters->failures.fetch_add(1, std::memory_order_relaxed);
+      home->metrics->failed.Increment();
+    }
+    if (job->items == 1) return void(job->fail(told.value.error()));
+  }
+  job->begin(home->model->info());
+  for (auto& told : ready.answered) job->write(std::move(told));
+  if (n != 0) caf::anon_send(home->actor, enqueue_atom::value, std::move(ready.items));
 }
 
 }  // namespace troupe::actors

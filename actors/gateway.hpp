@@ -20,12 +20,13 @@ class gateway {
   // Requests whose model has been loaded for them; from the supervisor.
   void resume(std::vector<pending_ptr> requests);
   entry_ptr find(std::string_view model) const;
-  const routing_snapshot& routes() const noexcept { return *routes_; }
+  std::string default_model() const;  // may be unknown to the registry; empty: none
 
  private:
-  // Prepares the inputs and queues the items with `home`, or asks the supervisor when it has gone meanwhile.
+  // Prepares the inputs and queues the items with `home`, or asks the supervisor when it has gone meanwhile. Any
+  // failure, exceptions of the model's code too, is this request's alone.
   void prepare_and_queue(const pending_ptr& p, const resident_ptr& home);
-  void go_as_a_miss(const pending_ptr& p, const std::vector<item_ptr>& unanswered);
+  void prepare_and_enter(const pending_ptr& p, const resident_ptr& home);
 
   const config::settings& settings_;
   std::shared_ptr<routing_snapshot> routes_;

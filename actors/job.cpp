@@ -2,6 +2,10 @@
 
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
+#include "actors/foreign_exception.hpp"
+
 namespace troupe::actors {
 
 job::job(std::string model_name, std::uint32_t item_count, config::priority prio, steady_time due,
@@ -28,11 +32,25 @@ std::unique_ptr<reply_stream> job::close_locked() {
   return std::move(reply_);
 }
 
+template <class F>
+void job::deliver(F f) noexcept {
+  try {
+    f();
+  } catch (...) {
+    spdlog::error("an answer of model {} could not be written: {}", model, caught_message());
+    try {
+      if (!closed())
+        close_locked()->fail({error_code::internal, "The answer could not be written", "something failed inside the server", {}});
+    } catch (...) {  // it is closed; more cannot be done for it
+    }
+  }
+}
+
 void job::begin(const inference::model_info& info) {
   const std::lock_guard lock(mutex_);
   if (closed() || begun_) return;
   begun_ = true;
-  reply_->begin(info);
+  deliver([&] { reply_->begin(info); });
 }
 
 void job::write(item_result&& item) {
@@ -40,14 +58,16 @@ void job::write(item_result&& item) {
   if (closed()) return;
   item.resident_at_arrival = resident_at_arrival;
   const bool last = item.last;
-  reply_->write(std::move(item));
-  if (last && --items_left_ == 0) close_locked()->end();
+  deliver([&] {
+    reply_->write(std::move(item));
+    if (last && --items_left_ == 0) close_locked()->end();
+  });
 }
 
 bool job::fail(const error& why) {
   const std::lock_guard lock(mutex_);
   if (closed()) return false;
-  close_locked()->fail(why);
+  deliver([&] { close_locked()->fail(why); });
   return true;
 }
 

@@ -31,7 +31,8 @@ struct item_result {
 };
 
 // What the job's answer goes to; implemented by http/ (and tests). begin, write*, then end or fail, never
-// concurrently, on any thread; must not block. `fail` before any write becomes an error status.
+// concurrently, on any thread; must not block. `fail` before any write becomes an error status. One that throws is
+// failed (or, while it is being closed, dropped), and nobody else notices.
 class reply_stream {
  public:
   virtual ~reply_stream() = default;
@@ -75,6 +76,9 @@ class job {
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
 
   std::unique_ptr<reply_stream> close_locked();
+  // What the stream throws closes the job, with an error: it was called on a thread of ours.
+  template <class F>
+  void deliver(F f) noexcept;
 };
 using job_ptr = std::shared_ptr<job>;
 

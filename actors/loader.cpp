@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "actors/foreign_exception.hpp"
 #include "config/turns.hpp"
 #include "inference/memory.hpp"
 #include "inference/step_aside.hpp"
@@ -80,6 +81,21 @@ class gentle_scope {
   std::optional<inference::step_aside_scope> aside_;
 };
 
+size_estimate estimate(const inference::artifact_spec& spec, const inference::load_options& options) {
+  size_estimate out;
+  const auto size = inference::estimate_memory(spec, options);
+  const auto print = size ? inference::fingerprint(spec) : result<std::string>(std::string());
+  if (size && print) {
+    out.ok = true;
+    out.artifact_bytes = inference::artifact_bytes(spec).value_or(0);
+    out.memory = *size;
+    out.fingerprint = *print;
+  } else {
+    out.problem = size ? print.error() : size.error();
+  }
+  return out;
+}
+
 }  // namespace
 
 loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, watch_limits limits,
@@ -91,15 +107,10 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
   return {
       [how](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
         size_estimate out;
-        const auto size = inference::estimate_memory(order->spec, *how);
-        const auto print = size ? inference::fingerprint(order->spec) : result<std::string>(std::string());
-        if (size && print) {
-          out.ok = true;
-          out.artifact_bytes = inference::artifact_bytes(order->spec).value_or(0);
-          out.memory = *size;
-          out.fingerprint = *print;
-        } else {
-          out.problem = size ? print.error() : size.error();
+        try {
+          out = estimate(order->spec, *how);
+        } catch (...) {
+          out.problem = caught_error(error_code::load_failed, "Model " + order->model + " could not be looked at");
         }
         done(std::move(out));
       },

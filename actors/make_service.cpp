@@ -5,6 +5,7 @@
 #include <caf/all.hpp>
 #include <spdlog/spdlog.h>
 
+#include "actors/abandonable_thread.hpp"
 #include "actors/device.hpp"
 #include "actors/gateway.hpp"
 #include "actors/loader.hpp"
@@ -134,10 +135,7 @@ class actor_service final : public service {
   }
 
   bool knows(std::string_view model) const override { return gateway_->find(model) != nullptr; }
-  std::string default_model() const override {
-    const auto table = routes_->load();
-    return table ? table->default_model : std::string();
-  }
+  std::string default_model() const override { return gateway_->default_model(); }
   std::shared_ptr<const config::registered_model> registration(std::string_view model) const override {
     const auto entry = gateway_->find(model);
     return entry ? entry->registration.load() : nullptr;

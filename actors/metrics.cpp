@@ -1,7 +1,9 @@
 #include "actors/metrics.hpp"
 
+#include <condition_variable>
 #include <map>
 #include <mutex>
+#include <unordered_map>
 
 #include "cache/prediction_cache.hpp"
 
@@ -26,6 +28,42 @@ auto& family(prometheus::Registry& registry, Builder builder, const char* name, 
 }  // namespace
 
 struct metrics::families {
+  explicit families(const std::shared_ptr<prometheus::Registry>& shared) : families(*shared) { registry = shared; }
+
+  // A model's handles; the last owner of what it gives takes the series out.
+  static model_metrics_ptr make(const std::shared_ptr<families>& f, const std::string& name) {
+    const prometheus::Labels model{{"model", name}};
+    auto* made = new model_metrics{
+        f->end_to_end.Add(model, seconds), f->queue.Add(model, seconds), f->prepare.Add(model, seconds), f->infer.Add(model, seconds),
+        f->load.Add(model, seconds), f->batch_items.Add(model, items), f->batch_cost.Add(model, tokens), f->queue_depth.Add(model),
+        f->instances.Add(model), f->evictions.Add(model), f->restarts.Add(model), f->expired.Add(model), f->rejected.Add(model),
+        f->failed.Add(model)};
+    return {made, [f, name](model_metrics* m) {
+              f->remove(name, *m);
+              delete m;
+            }};
+  }
+  void remove(const std::string& name, model_metrics& m) {
+    const std::lock_guard lock(mutex);
+    end_to_end.Remove(&m.end_to_end_s);
+    queue.Remove(&m.queue_s);
+    prepare.Remove(&m.prepare_s);
+    infer.Remove(&m.infer_s);
+    load.Remove(&m.load_s);
+    batch_items.Remove(&m.batch_items);
+    batch_cost.Remove(&m.batch_cost);
+    queue_depth.Remove(&m.queue_items);
+    instances.Remove(&m.instances);
+    evictions.Remove(&m.evictions);
+    restarts.Remove(&m.restarts);
+    expired.Remove(&m.expired);
+    rejected.Remove(&m.rejected);
+    failed.Remove(&m.failed);
+    models.erase(name);
+    removed.notify_all();
+  }
+
+ private:
   explicit families(prometheus::Registry& r)
       : end_to_end(family(r, prometheus::BuildHistogram(), "troupe_request_duration_seconds", "From admission to the answer, an item")),
         queue(family(r, prometheus::BuildHistogram(), "troupe_queue_duration_seconds", "Waiting for a batch, an item")),
@@ -77,14 +115,21 @@ struct metrics::families {
     return family(r, prometheus::BuildCounter(), name, help).Add({});
   }
 
+ public:
+  std::shared_ptr<prometheus::Registry> registry;
   prometheus::Family<Histogram>&end_to_end, &queue, &prepare, &infer, &load, &batch_items, &batch_cost;
   prometheus::Family<prometheus::Gauge>&queue_depth, &instances;
   prometheus::Family<prometheus::Counter>&evictions, &restarts, &expired, &rejected, &failed;
   std::vector<prometheus::Gauge*> documented_gauges;
   std::vector<prometheus::Counter*> documented_counters;
   std::vector<prometheus::Gauge*> memory;
-  std::mutex mutex;  // of models
-  std::map<std::string, model_metrics_ptr> models;
+  struct known {
+    std::weak_ptr<model_metrics> live;
+    model_metrics_ptr kept;  // null: forgotten, but still held by somebody
+  };
+  std::mutex mutex;  // of what follows
+  std::condition_variable removed;
+  std::map<std::string, known> models;
 };
 
 metrics::metrics() : metrics(std::make_shared<prometheus::Registry>()) {}
@@ -99,21 +144,32 @@ metrics::metrics(std::shared_ptr<prometheus::Registry> r)
       admission_rejected(family(*r, prometheus::BuildCounter(), "troupe_admission_rejected_total", "Requests refused before any queue (429)").Add({})),
       cancelled(family(*r, prometheus::BuildCounter(), "troupe_cancelled_total", "Requests whose client left, or read its stream too slowly").Add({})),
       registry_(std::move(r)),
-      families_(std::make_shared<families>(*registry_)) {}
+      families_(std::make_shared<families>(registry_)) {}
+
+metrics::~metrics() {
+  std::map<std::string, families::known> all;  // dropped without the lock: their series are taken out under it
+  const std::lock_guard lock(families_->mutex);
+  for (auto& [name, m] : families_->models) all[name].kept = std::move(m.kept);
+}
 
 model_metrics_ptr metrics::for_model(const std::string& name) {
   auto& f = *families_;
-  const std::lock_guard lock(f.mutex);
-  auto& known = f.models[name];
-  if (!known) {
-    const prometheus::Labels model{{"model", name}};
-    known = std::make_shared<model_metrics>(model_metrics{
-        f.end_to_end.Add(model, seconds), f.queue.Add(model, seconds), f.prepare.Add(model, seconds), f.infer.Add(model, seconds),
-        f.load.Add(model, seconds), f.batch_items.Add(model, items), f.batch_cost.Add(model, tokens), f.queue_depth.Add(model),
-        f.instances.Add(model), f.evictions.Add(model), f.restarts.Add(model), f.expired.Add(model), f.rejected.Add(model),
-        f.failed.Add(model)});
+  std::unique_lock lock(f.mutex);
+  for (;;) {
+    const auto known = f.models.find(name);
+    if (known == f.models.end()) break;
+    if (auto live = known->second.live.lock()) return known->second.kept = std::move(live);
+    f.removed.wait(lock);  // its last owner is taking its series out just now
   }
-  return known;
+  auto made = families::make(families_, name);
+  f.models[name] = {made, made};
+  return made;
+}
+
+void metrics::forget(const std::string& name) {
+  model_metrics_ptr gone;  // dropped without the lock
+  const std::lock_guard lock(families_->mutex);
+  if (const auto known = families_->models.find(name); known != families_->models.end()) gone = std::move(known->second.kept);
 }
 
 void metrics::update(const server_report& r) {
@@ -121,7 +177,18 @@ void metrics::update(const server_report& r) {
   auto& f = *families_;
   const std::lock_guard lock(f.mutex);
   double cached = 0;
-  for (const auto& m : r.models) cached += m.state == residency::resident;
+  std::unordered_map<std::string_view, const model_report*> resident;
+  for (const auto& m : r.models) {
+    if (m.state != residency::resident) continue;
+    ++cached;
+    resident.emplace(m.registration.name, &m);
+  }
+  for (const auto& [name, m] : f.models) {
+    if (!m.kept) continue;
+    const auto found = resident.find(name);
+    m.kept->instances.Set(found == resident.end() ? 0 : found->second->instances);
+    m.kept->queue_items.Set(found == resident.end() ? 0 : found->second->queue_items);
+  }
   const auto used = static_cast<double>(r.memory.used_bytes);
   const double gauges[] = {static_cast<double>(r.models.size()),
                            cached,

@@ -1,6 +1,8 @@
 #pragma once
 // All metrics of the actors. Handles are resolved once; the hot path only increments and observes.
-// Thread-safe. Document 001's names are kept as they are; the rest are `troupe_*`.
+// Thread-safe. Document 001's names are kept as they are; the rest are `troupe_*`. A model's series are there from its first
+// load until it has left the registry and nobody holds its handles any more; an unloaded model's counters stay, its gauges
+// read 0.
 
 #include <memory>
 #include <string>
@@ -14,7 +16,7 @@
 
 namespace troupe::actors {
 
-// Handles of one model, made at its first load and kept.
+// Handles of one model. Good for as long as they are held, whatever becomes of the model or of `metrics`.
 struct model_metrics {
   prometheus::Histogram& end_to_end_s;  // admission to last write
   prometheus::Histogram& queue_s;
@@ -36,9 +38,16 @@ using model_metrics_ptr = std::shared_ptr<model_metrics>;
 class metrics {
  public:
   metrics();
+  ~metrics();
+  metrics(const metrics&) = delete;
+  metrics& operator=(const metrics&) = delete;
   prometheus::Registry& registry() noexcept { return *registry_; }
+  // Makes the model's series where they are not there; kept until forget(). A name that comes back while somebody still
+  // holds its old handles gets those, and its counters go on.
   model_metrics_ptr for_model(const std::string& name);
-  // Document 001's gauges and counters, from a report; called when the metrics are scraped.
+  // The model has left the registry: its series go with the last of its handles.
+  void forget(const std::string& name);
+  // Document 001's gauges and counters and the models' gauges, from a report; called when the metrics are scraped.
   void update(const server_report& report);
 
   prometheus::Histogram& eviction_age_s;      // since the evicted model was loaded

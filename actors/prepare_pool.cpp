@@ -1,6 +1,9 @@
 #include "actors/prepare_pool.hpp"
 
 #include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/foreign_exception.hpp"
 
 namespace troupe::actors {
 
@@ -36,11 +39,6 @@ void prepare_pool::submit_admitted(work w) {
   wake_.notify_one();
 }
 
-std::size_t prepare_pool::waiting() const {
-  const std::lock_guard lock(mutex_);
-  return queue_.size();
-}
-
 void prepare_pool::loop() {
   for (;;) {
     work next;
@@ -51,7 +49,11 @@ void prepare_pool::loop() {
       next = std::move(queue_.front());
       queue_.pop_front();
     }
-    next();
+    try {
+      next();
+    } catch (...) {
+      spdlog::error("preparing a request failed: {}", caught_message());  // its job is dropped, and says so
+    }
   }
 }
 

@@ -14,7 +14,7 @@ namespace troupe::actors {
 
 class prepare_pool {
  public:
-  using work = std::function<void()>;
+  using work = std::function<void()>;  // what it throws ends there, and is logged
 
   prepare_pool(std::uint32_t threads, std::uint32_t max_queue);
   ~prepare_pool();  // drops what waits, finishes what runs
@@ -23,11 +23,10 @@ class prepare_pool {
   bool submit(work w);
   // For work that was admitted elsewhere and is bounded there.
   void submit_admitted(work w);
-  std::size_t waiting() const;
 
  private:
   void loop();
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<work> queue_;
   const std::uint32_t max_queue_;

@@ -29,7 +29,6 @@ using slot_ptr = std::shared_ptr<slot>;
 struct pending_request {
   job_ptr job;
   predict_request request;
-  std::vector<std::uint32_t> left;  // indices within the job of request.inputs; empty: all of them
 };
 using pending_ptr = std::shared_ptr<pending_request>;
 

@@ -60,6 +60,7 @@ struct memory_report {
 struct cleanup_totals {
   std::uint64_t cleanups = 0, bytes_freed = 0, evictions = 0;
   std::optional<wall_time> last;
+  std::string last_reason = {};  // as cleanup_report::reason; empty: none yet
 };
 
 // The whole of it, taken by the supervisor at one moment.
@@ -96,7 +97,9 @@ struct warmup_report {
 struct cleanup_report {
   std::vector<std::string> models_unloaded;
   std::uint64_t before_bytes = 0, after_bytes = 0;
-  std::string reason;          // "not_needed", "memory_threshold_exceeded", "max_models_exceeded", "ttl_expired"
+  // Of what was unloaded: "memory_threshold_exceeded", "max_models_exceeded", or "ttl_expired" where neither was the case;
+  // of a cleanup that unloaded nothing: "not_needed", or "all_spared" where all was just loaded, in use or pinned.
+  std::string reason;
 };
 
 }  // namespace troupe::actors

@@ -36,6 +36,7 @@ struct resident {
   model_id id = 0;
   std::string name;
   inference::model_ptr model;
+  std::string answers_as;  // what decides its answers beside the input: its part of prediction cache keys
   model_limits limits;
   model_metrics_ptr metrics;
   std::shared_ptr<model_entry> counters;  // of the registered model

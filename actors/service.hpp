@@ -30,13 +30,22 @@ class one_shot {
     return *this;
   }
   ~one_shot() {
-    if (f_) f_(fail(error_code::unavailable, "the request was dropped", {}, 1));
+    if (f_) give([] { return result<T>(fail(error_code::unavailable, "the request was dropped", {}, 1)); });
   }
   void operator()(result<T> value) {
-    if (auto f = std::exchange(f_, nullptr)) f(std::move(value));
+    if (f_) give([&] { return std::move(value); });
   }
 
  private:
+  // A callback that throws (no memory, most likely) is dropped: it was called on a thread of ours.
+  template <class Make>
+  void give(Make make) noexcept {
+    const auto f = std::exchange(f_, nullptr);
+    try {
+      f(make());
+    } catch (...) {
+    }
+  }
   callback f_;
 };
 

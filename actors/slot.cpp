@@ -1,11 +1,10 @@
 #include "actors/slot.hpp"
 
 #include <condition_variable>
-#include <exception>
-#include <thread>
+#include <system_error>
 
-#include <pthread.h>
-
+#include "actors/abandonable_thread.hpp"
+#include "actors/foreign_exception.hpp"
 #include "cache/prediction_cache.hpp"
 #include "config/turns.hpp"
 #include "inference/runtime.hpp"
@@ -17,17 +16,13 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
-std::atomic<std::uint32_t> abandoned{0};
-
 // Empty on success, else what the model said.
 std::string step(inference::instance& instance, std::span<inference::row> rows) {
   try {
     instance.step(rows);
     return {};
-  } catch (const std::exception& e) {
-    return e.what()[0] == 0 ? "the model threw an exception without a message" : e.what();
   } catch (...) {
-    return "the model threw something that is no std::exception";
+    return caught_message();
   }
 }
 
@@ -94,8 +89,8 @@ void run_batch(batch& b) {
   if (b.warm()) {
     try {
       rows = warm.make(*b.owner->model, *b.bucket);
-    } catch (const std::exception& e) {
-      failure = std::string("no warm-up input could be made: ") + e.what();
+    } catch (...) {
+      failure = "no warm-up input could be made: " + caught_message();
     }
   } else {
     rows.resize(b.items.size());
@@ -107,8 +102,8 @@ void run_batch(batch& b) {
   if (!b.instance && failure.empty()) {
     try {
       b.instance = b.owner->model->make_instance();
-    } catch (const std::exception& e) {
-      failure = std::string("no instance could be made: ") + e.what();
+    } catch (...) {
+      failure = "no instance could be made: " + caught_message();
     }
   }
   if (b.instance && failure.empty()) {
@@ -142,6 +137,17 @@ void run_batch(batch& b) {
   b.items = std::move(again);
 }
 
+void refuse_batch(batch& b, const std::string& why) {
+  b.failure = why;
+  const auto items = static_cast<std::uint32_t>(b.items.size());
+  for (auto& it : b.items) {
+    inference::row row;
+    row.problem = why;
+    answer(b, *it, row, 0, items);
+  }
+  b.items.clear();
+}
+
 namespace {
 
 // What a thread shares with its slot; outlives the slot when the thread hangs.
@@ -154,7 +160,6 @@ struct worker {
   batch_ptr next, running;
   slot::finished next_finished;
   bool quit = false, given_up = false;
-  std::thread thread;
 
   void loop() {
     config::take_usual_turns();  // a replaced thread is started by an actor's
@@ -170,39 +175,57 @@ struct worker {
         running = b;
         way->batch_begins();
       }
-      run_batch(*b);
+      run_or_drop(*b);
       {
         const std::lock_guard lock(mutex);
         running = nullptr;
         idle.notify_all();
-        if (given_up) {
-          abandoned.fetch_sub(1);
-          return;
-        }
+        if (given_up) return;
       }
       way->batch_ended();
       f(epoch, std::move(b));
+    }
+  }
+
+  // Beside the model's own exceptions, memory may be short for what is around it.
+  static void run_or_drop(batch& b) {
+    try {
+      run_batch(b);
+    } catch (...) {
+      b.failure = caught_message();
+      b.items.clear();  // what is not answered yet answers 503
     }
   }
 };
 
 class thread_slot : public slot {
  public:
-  thread_slot(std::uint32_t index, std::shared_ptr<right_of_way> way) : index_(index), way_(std::move(way)) { start(); }
+  thread_slot(std::uint32_t index, std::shared_ptr<right_of_way> way) : index_(index), way_(std::move(way)) {
+    new_worker();
+    start();
+  }
   ~thread_slot() override {
-    std::unique_lock lock(worker_->mutex);
-    worker_->quit = true;
-    worker_->wake.notify_one();
-    if (!worker_->idle.wait_for(lock, last_batch_grace, [&] { return !worker_->running && !worker_->next; }))
-      leave_behind();
-    lock.unlock();
-    if (worker_->thread.joinable()) worker_->thread.join();
+    bool hangs = false;
+    {
+      std::unique_lock lock(worker_->mutex);
+      worker_->quit = true;
+      worker_->wake.notify_one();
+      const auto through = [&] { return !worker_->running && (!worker_->next || !thread_.joinable()); };
+      hangs = !worker_->idle.wait_for(lock, last_batch_grace, through);
+      if (hangs) give_up();
+    }
+    if (hangs) thread_.leave_behind();
   }
 
   std::uint32_t index() const noexcept override { return index_; }
   std::uint64_t epoch() const noexcept override { return epoch_.load(std::memory_order_acquire); }
 
   void run(batch_ptr b, finished f) override {
+    const std::lock_guard mine(mutex_);
+    if (const auto why = start_if_need_be(); !why.empty()) {
+      refuse_batch(*b, why);
+      return f(epoch(), std::move(b));
+    }
     {
       const std::lock_guard lock(worker_->mutex);
       worker_->next = std::move(b);
@@ -212,46 +235,64 @@ class thread_slot : public slot {
   }
 
   bool busy() const override {
+    const std::lock_guard mine(mutex_);
     const std::lock_guard lock(worker_->mutex);
     return worker_->running || worker_->next;
   }
 
   batch_ptr replace() override {
+    const std::lock_guard mine(mutex_);
     batch_ptr lost;
+    bool hangs = false;
     {
       const std::lock_guard lock(worker_->mutex);
       worker_->quit = true;
-      lost = worker_->running ? worker_->running : std::move(worker_->next);
-      if (worker_->running) leave_behind();
+      hangs = worker_->running != nullptr;
+      lost = hangs ? worker_->running : std::move(worker_->next);
+      if (hangs) give_up();
     }
     worker_->wake.notify_one();
-    if (worker_->thread.joinable()) worker_->thread.join();
-    start();
+    if (hangs)
+      thread_.leave_behind();
+    else
+      thread_.join();
+    new_worker();
+    start_if_need_be();  // else its next batch tries again
     return lost;
   }
 
  private:
   static constexpr std::chrono::seconds last_batch_grace{2};
 
-  void leave_behind() {  // with worker_->mutex held
+  void give_up() {  // with worker_->mutex held
     worker_->given_up = true;
     if (worker_->running) way_->batch_ended();  // nobody waits for it any longer
-    abandoned.fetch_add(1);
-    worker_->thread.detach();
   }
 
-  void start() {
+  void new_worker() {
     epoch_.fetch_add(1, std::memory_order_acq_rel);
-    auto w = std::make_shared<worker>(epoch_.load(), way_);
-    w->thread = std::thread([w] { w->loop(); });
-    pthread_setname_np(w->thread.native_handle(), ("slot-" + std::to_string(index_)).c_str());
-    worker_ = std::move(w);
+    worker_ = std::make_shared<worker>(epoch_.load(), way_);
+  }
+  void start() {
+    thread_ = abandonable_thread("slot-" + std::to_string(index_), [w = worker_] { w->loop(); });
+  }
+  // Empty, or why there is no thread.
+  std::string start_if_need_be() {
+    if (thread_.joinable()) return {};
+    try {
+      start();
+      return {};
+    } catch (const std::system_error& e) {
+      return std::string("no thread can be started for it: ") + e.what();
+    }
   }
 
   const std::uint32_t index_;
   const std::shared_ptr<right_of_way> way_;
   std::atomic<std::uint64_t> epoch_{0};
-  std::shared_ptr<worker> worker_;  // replaced by the device actor only, which also is the only one to grant
+  mutable std::mutex mutex_;  // of the two below: the device actor replaces them, models give them batches
+  std::shared_ptr<worker> worker_;
+  abandonable_thread thread_;
 };
 
 }  // namespace
@@ -261,9 +302,5 @@ std::vector<slot_ptr> make_thread_slots(std::uint32_t count, std::shared_ptr<rig
   for (std::uint32_t i = 0; i < count; ++i) slots.push_back(std::make_shared<thread_slot>(i, way));
   return slots;
 }
-
-std::uint32_t abandoned_threads() noexcept { return abandoned.load(); }
-void thread_abandoned() noexcept { abandoned.fetch_add(1); }
-void abandoned_thread_ended() noexcept { abandoned.fetch_sub(1); }
 
 }  // namespace troupe::actors

@@ -1,6 +1,6 @@
 #pragma once
 // A compute slot: one thread that runs one batch at a time. The only place where a model runs. A thread that
-// hangs is abandoned and replaced; what it holds is freed if it ever comes back.
+// hangs is left behind (abandonable_thread.hpp) and replaced; what it holds is freed if it ever comes back.
 
 #include <atomic>
 #include <chrono>
@@ -51,8 +51,10 @@ std::string run_rows(inference::instance& instance, std::span<inference::row> ro
 
 // Runs a batch on this thread and answers its rows: outputs go to their jobs, rows that want another step stay
 // in batch::items. If a batch of several one-shot rows throws, each is run alone, so that a bad row costs only
-// itself. Never throws.
+// itself. What the model throws fails its rows.
 void run_batch(batch& b);
+// Answers a batch that cannot be run.
+void refuse_batch(batch& b, const std::string& why);
 
 class slot {
  public:
@@ -102,11 +104,5 @@ class slot {
 // Slots with threads of their own, whose batches go before loads. Idle threads are joined in the destructor, hung
 // ones are left behind.
 std::vector<slot_ptr> make_thread_slots(std::uint32_t count, std::shared_ptr<right_of_way> way);
-
-// Threads that were given up and have not come back. The process must not run static destructors meanwhile.
-std::uint32_t abandoned_threads() noexcept;
-// A load's thread was, or has come back.
-void thread_abandoned() noexcept;
-void abandoned_thread_ended() noexcept;
 
 }  // namespace troupe::actors

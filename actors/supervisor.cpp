@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "config/default_model.hpp"
+
 namespace troupe::actors {
 
 supervisor_core::supervisor_core(self_ptr self, supervisor_world world, const config::registry& registry)
@@ -13,7 +15,7 @@ supervisor_core::supervisor_core(self_ptr self, supervisor_world world, const co
     r.entry = std::make_shared<model_entry>(name);
     apply_registration(r, m);
   }
-  publish_routes();
+  publish_routes(registry);
   for (auto& [name, r] : records_)
     if (r.preload) want_load(r, true);
   housekeeping();
@@ -64,7 +66,7 @@ void supervisor_core::load(const std::string& model, std::uint64_t wait_ms, shar
   const auto found = records_.find(model);
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
-  if (r.current) {
+  if (r.current && !outdated(r)) {
     load_report done{model, true, r.load_time_s.value_or(0), ledger_.bytes_of(r.lease)};
     return (*reply)(done);
   }
@@ -72,14 +74,14 @@ void supervisor_core::load(const std::string& model, std::uint64_t wait_ms, shar
   arm(w.due);
   r.load_waiters.push_back(std::move(w));
   if (!r.loading) r.not_before = {};  // somebody asks in person: no back-off
-  want_load(r, false);
+  want_load(r, false);  // outdated: beside the one that serves
 }
 
 void supervisor_core::warm(const std::string& model, std::uint64_t wait_ms, shared_reply<warmup_report> reply) {
   const auto found = records_.find(model);
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
-  if (r.current) return self_->send(r.current->actor, warm_atom::value, std::move(reply));
+  if (r.current && !outdated(r)) return self_->send(r.current->actor, warm_atom::value, std::move(reply));
   waiter<warmup_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
   arm(w.due);
   r.warm_waiters.push_back(std::move(w));
@@ -118,22 +120,18 @@ void supervisor_core::cleanup(shared_reply<cleanup_report> reply) { clean_up_now
 void supervisor_core::apply_registration(record& r, const config::registered_model& m) {
   r.registration = std::make_shared<const config::registered_model>(m);
   r.entry->registration.store(r.registration);
-  const auto& preloads = world_.settings.preload_models;
-  r.preload = m.preload || std::find(preloads.begin(), preloads.end(), m.name) != preloads.end();
-  r.priority = priority_of(r);
+  r.preload = config::is_preloaded(world_.settings, m);
 }
 
-void supervisor_core::publish_routes() {
+void supervisor_core::publish_routes(const config::registry& registry) {
   auto table = std::make_shared<routing_table>();
   table->models.reserve(records_.size());
   for (const auto& [name, r] : records_) table->models.emplace(name, r.entry);
-  table->default_model = world_.settings.default_model;
-  if (table->default_model.empty())
-    for (const auto& [name, r] : records_)
-      if (r.preload) {
-        table->default_model = name;
-        break;
-      }
+  table->default_model = config::default_model(world_.settings, registry);
+  if (const auto& name = table->default_model; !name.empty() && !registry.models.contains(name))
+    spdlog::error("default_model is {}, which the registry does not have: requests that name no model are refused", name);
+  for (const auto& name : world_.settings.preload_models)
+    if (!registry.models.contains(name)) spdlog::error("preload_models names {}, which the registry does not have", name);
   world_.routes->store(std::move(table));
 }
 
@@ -153,6 +151,7 @@ void supervisor_core::update_registry(const config::registry& registry, const sh
       if (leaving_.at(lease).emptied) finish_leaving(lease);
     }
     add_counts(removed_counts_, r.entry->counts());
+    world_.meter->forget(it->first);
     it = records_.erase(it);
   }
   for (const auto& [name, m] : registry.models) {
@@ -166,17 +165,12 @@ void supervisor_core::update_registry(const config::registry& registry, const sh
     } else if (*known->second.registration != m) {
       ++changed;
       auto& r = known->second;
+      const auto before = r.registration;
       apply_registration(r, m);
-      r.not_before = {};
-      r.load_failures = 0;
-      if (r.current && !r.loading) {
-        want_load(r, true).replaces = true;
-      } else if (r.preload) {
-        want_load(r, true);
-      }
+      follow_registration(r, *before);
     }
   }
-  publish_routes();
+  publish_routes(registry);
   refresh_priorities();
   const auto summary = std::to_string(registry.models.size()) + " models registered: " + std::to_string(added) +
                        " added, " + std::to_string(changed) + " changed, " + std::to_string(removed) + " removed";

@@ -77,6 +77,7 @@ class supervisor_core {
     steady_time since{}, start_at{};
     std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
     std::shared_ptr<load_order> order;
+    std::shared_ptr<const config::registered_model> ordered_for;  // null: not ordered yet
     inference::memory_estimate memory;
     std::uint64_t size_bytes = 0;  // of it, what nobody else has mapped or will have
     std::string fingerprint;
@@ -98,7 +99,8 @@ class supervisor_core {
     config::priority priority = config::priority::low;
     resident_ptr current;
     lease_id lease = 0;            // of current
-    std::optional<attempt> loading;
+    std::shared_ptr<const config::registered_model> loaded_as;  // current was; alike with `registration`, or outdated
+    std::optional<attempt> loading;  // where it is ordered: for what is alike with `registration`
     std::vector<pending_ptr> requests;
     std::vector<waiter<load_report>> load_waiters;
     std::vector<waiter<warmup_report>> warm_waiters;
@@ -116,8 +118,7 @@ class supervisor_core {
   struct leaving {  // unloaded, its memory not yet back
     std::string model;
     resident_ptr resident;  // until nobody is inside
-    std::vector<waiter<unload_report>> waiters;
-    std::uint64_t size_bytes = 0;
+    std::vector<waiter<unload_report>> waiters;  // the first of them is told the bytes
     bool emptied = false;
     bool evicted = false;  // not asked for: what it frees counts as cleaned up
   };
@@ -129,10 +130,16 @@ class supervisor_core {
 
   // supervisor_load.cpp
   attempt& want_load(record& r, bool by_server);
+  attempt& new_attempt(record& r, steady_time since);
   void start(record& r);
+  void start_over(record& r);
+  bool outdated(const record& r) const;
+  void follow_registration(record& r, const config::registered_model& before);
   void begin_loading(record& r);
   void hurry_loads();
   void load_ended(record& r, load_outcome& outcome);
+  void serve_waiters(record& r, bool already);
+  void call_off(attempt& a);
   void fail_load(record& r, const error& why);
   void cancel_load(record& r, const error& why);
   void give_up_unwanted_loads();
@@ -143,11 +150,12 @@ class supervisor_core {
   record* loading_record(lease_id lease);
   void crashed(record& r, const std::string& why);
   void apply_registration(record& r, const config::registered_model& m);
-  void publish_routes();
+  void publish_routes(const config::registry& registry);
 
   // supervisor_evict.cpp
   void try_memory();
   bool make_room(record& r);
+  bool others_go_on(const record& waiting);
   std::vector<eviction_candidate> candidates(const record* except);
   void evict(const std::string& model, bool drain, const char* reason);
   lease_id let_go(record& r);
@@ -155,9 +163,14 @@ class supervisor_core {
   void refresh_private_bytes();
   std::uint64_t threshold_bytes() const;
   void housekeeping();
+  struct departure {
+    std::string model;
+    lease_id lease;
+  };
+  std::vector<departure> expire_idle();
   void expire_waiters();
-  void clean_up_now(shared_reply<cleanup_report> reply);
-  void count_cleanup();
+  steady_time clean_up_now(shared_reply<cleanup_report> reply);
+  void count_cleanup(std::string reason);
   std::uint32_t resident_or_loading() const;
 
   config::priority priority_of(const record& r) const;

@@ -13,8 +13,9 @@ double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576.0;
 }  // namespace
 
 std::uint64_t supervisor_core::threshold_bytes() const {
-  return std::min(world_.budget_bytes, static_cast<std::uint64_t>(world_.settings.memory_threshold *
-                                                                  static_cast<double>(world_.total_bytes)));
+  // Both settings are shares of one whole, of which the budget is the larger one's; so too where memory_limit_mb is the budget.
+  const auto share = world_.settings.memory_threshold / world_.settings.max_memory_usage;
+  return std::min(world_.budget_bytes, static_cast<std::uint64_t>(share * static_cast<double>(world_.budget_bytes)));
 }
 
 std::uint32_t supervisor_core::resident_or_loading() const {
@@ -34,7 +35,8 @@ std::vector<eviction_candidate> supervisor_core::candidates(const record* except
     c.model = name;
     c.size_bytes = ledger_.exclusive_bytes(r.lease, wanted);
     c.priority = r.priority;
-    c.last_used = steady_time(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
+    const steady_time used(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
+    c.last_used = std::max(used, r.loaded_at);
     c.loaded_at = r.loaded_at;
     c.busy = r.current->door.inside() > 0;
     c.pinned = r.registration->pinned || (r.loading && r.loading->replaces);
@@ -89,7 +91,7 @@ bool supervisor_core::make_room(record& r) {
   const auto patience = a.since + std::chrono::milliseconds(world_.settings.max_eviction_wait_ms);
   rules.take_busy = rules.now >= patience;
   const auto plan = plan_eviction(candidates(&r), need, rules);
-  if (plan.hopeless && ledger_.reserved_bytes() == 0) {
+  if (plan.hopeless && ledger_.reserved_bytes() == 0 && !others_go_on(r)) {
     fail_load(r, {error_code::insufficient_memory, "no memory for model " + r.name(),
                   fmt::format("it needs {:.1f} MiB of a budget of {:.1f} MiB, and what is resident is pinned", mib(a.size_bytes),
                               mib(budget)),
@@ -111,6 +113,20 @@ bool supervisor_core::make_room(record& r) {
     return true;
   }
   return false;
+}
+
+// Other loads may yet end, and then free what they replace: until then there is hope for this one. A reload that waits
+// behind it although it fits is let go before it.
+bool supervisor_core::others_go_on(const record& waiting) {
+  bool any = false;
+  for (auto& [name, r] : records_) {
+    if (&r == &waiting || !r.loading) continue;
+    auto& l = *r.loading;
+    if (l.at == attempt::phase::waiting_for_memory && l.replaces && ledger_.used_bytes() + l.size_bytes <= world_.budget_bytes)
+      begin_loading(r);
+    any |= l.at == attempt::phase::estimating || l.at == attempt::phase::loading;
+  }
+  return any;
 }
 
 // -- leaving --------------------------------------------------------------------------------------------------
@@ -140,7 +156,6 @@ lease_id supervisor_core::let_go(record& r) {
   ledger_.draining(lease);
   auto& l = leaving_[lease];
   l.model = r.name();
-  l.size_bytes = ledger_.bytes_of(lease);
   l.emptied = gone->door.is_closed() ? gone->door.inside() == 0 : gone->door.close();
   l.resident = std::move(gone);
   return lease;
@@ -167,7 +182,9 @@ void supervisor_core::freed(lease_id lease) {
   if (const auto found = leaving_.find(lease); found != leaving_.end()) {
     if (found->second.evicted) cleanups_.bytes_freed += credited;
     spdlog::info("model {} has left memory: {:.1f} MiB back", found->second.model, mib(credited));
-    for (auto& w : found->second.waiters) (*w.reply)(unload_report{found->second.model, false, false, credited});
+    auto told = credited;  // once: the others waited for the same bytes
+    for (auto& w : found->second.waiters)
+      (*w.reply)(unload_report{found->second.model, false, false, std::exchange(told, 0)});
     leaving_.erase(found);
   }
   for (auto c = cleanings_.begin(); c != cleanings_.end();) {
@@ -192,56 +209,54 @@ void supervisor_core::refresh_private_bytes() {
 
 // -- cleanup --------------------------------------------------------------------------------------------------
 
-void supervisor_core::clean_up_now(shared_reply<cleanup_report> reply) {
+// Gives the moment from which one that was spared may go, if that would be of use.
+steady_time supervisor_core::clean_up_now(shared_reply<cleanup_report> reply) {
   refresh_private_bytes();
   cleaning c;
   c.report.before_bytes = c.report.after_bytes = ledger_.used_bytes();
   c.report.reason = "not_needed";
-  const auto going_back = ledger_.draining_bytes();
-  const auto used = ledger_.used_bytes() - going_back;
+  const auto goes = [&c](const departure& d, const char* reason) {
+    c.report.models_unloaded.push_back(d.model);
+    c.leases.insert(d.lease);
+    c.report.reason = reason;
+  };
+  for (const auto& d : expire_idle()) goes(d, "ttl_expired");
+  const auto used = ledger_.used_bytes() - ledger_.draining_bytes();
   std::uint32_t count = 0;
   for (const auto& [name, r] : records_) count += r.current != nullptr;
   eviction_need need;
   if (used > threshold_bytes()) need.size_bytes = used - threshold_bytes();
   if (count > world_.settings.max_models) need.models = count - world_.settings.max_models;
+  auto again_at = no_deadline;
   if (need.size_bytes || need.models) {
     eviction_rules rules;
     rules.now = now();
     rules.min_resident = std::chrono::milliseconds(world_.settings.min_resident_ms);
-    auto all = candidates(nullptr);
-    auto plan = plan_eviction(all, need, rules);
-    if (plan.hopeless) {
-      // Even all unpinned ones would not do: then as far as it goes.
-      eviction_need possible;
-      for (const auto& x : all)
-        if (!x.pinned && !x.busy && x.loaded_at + rules.min_resident <= rules.now) possible.size_bytes += x.size_bytes;
-      plan = plan_eviction(all, possible, rules);
-    }
+    rules.as_far_as_it_goes = true;
+    const auto plan = plan_eviction(candidates(nullptr), need, rules);
+    if (!plan.enough) again_at = plan.retry_at;
     for (const auto& m : plan.idle) {
-      auto& r = records_.at(m);
+      const auto& r = records_.at(m);
       const auto lease = r.lease;
       evict(m, false, "cleanup");
-      if (!r.current) {
-        c.report.models_unloaded.push_back(m);
-        c.leases.insert(lease);
-      }
+      if (!r.current) goes({m, lease}, need.size_bytes ? "memory_threshold_exceeded" : "max_models_exceeded");
     }
-    if (!c.leases.empty()) {
-      c.report.reason = need.size_bytes ? "memory_threshold_exceeded" : "max_models_exceeded";
-      count_cleanup();
-    }
+    if (c.leases.empty()) c.report.reason = "all_spared";
   }
   if (c.leases.empty()) {
     if (reply) (*reply)(c.report);
-    return;
+    return again_at;
   }
+  count_cleanup(c.report.reason);
   if (reply) c.waiters.push_back(std::move(reply));
   cleanings_.push_back(std::move(c));
+  return again_at;
 }
 
-void supervisor_core::count_cleanup() {
+void supervisor_core::count_cleanup(std::string reason) {
   ++cleanups_.cleanups;
   cleanups_.last = std::chrono::system_clock::now();
+  cleanups_.last_reason = std::move(reason);
 }
 
 // -- the timer ------------------------------------------------------------------------------------------------
@@ -269,35 +284,44 @@ void supervisor_core::refresh_priorities() {
   }
 }
 
-void supervisor_core::housekeeping() {
+// Unloads what has been idle for longer than its TTL, and has the artifacts of those that stay all the same looked at again.
+std::vector<supervisor_core::departure> supervisor_core::expire_idle() {
   const auto t = now();
-  refresh_priorities();
-  bool preloads_done = true, expired = false;
+  std::vector<departure> gone;
   for (auto& [name, r] : records_) {
-    if (r.preload && !r.current && r.loading) preloads_done = false;
     if (!r.current || r.loading) continue;
     const std::chrono::seconds ttl(r.registration->cache_ttl_s.value_or(world_.settings.cache_ttl_s));
     const steady_time used(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
     const auto idle = t - std::max({used, r.loaded_at, r.validated_at});
     switch (check_expiry(ttl, idle, r.preload || r.registration->pinned, r.current->door.inside() > 0)) {
       case expiry::keep: break;
-      case expiry::unload:
+      case expiry::unload: {
+        const auto lease = r.lease;
         evict(name, false, "TTL expired");
-        expired |= r.current == nullptr;
+        if (!r.current) gone.push_back({name, lease});
         break;
+      }
       case expiry::revalidate: {
         r.not_before = {};
-        auto& a = want_load(r, true);
-        a.replaces = a.only_if_changed = true;
+        want_load(r, true).only_if_changed = !outdated(r);
         break;
       }
     }
   }
-  if (expired) count_cleanup();
+  return gone;
+}
+
+void supervisor_core::housekeeping() {
+  const auto t = now();
+  refresh_priorities();
+  const bool preloads_done = std::none_of(records_.begin(), records_.end(), [](const auto& r) {
+    return r.second.preload && !r.second.current && r.second.loading && r.second.last_error.empty();
+  });
+  if (!expire_idle().empty()) count_cleanup("ttl_expired");
   preloads_done_ |= preloads_done;
   if (t >= next_cleanup_) {
     next_cleanup_ = t + std::chrono::seconds(std::max<std::uint64_t>(1, world_.settings.cleanup_interval_s));
-    clean_up_now(nullptr);
+    next_cleanup_ = std::min(next_cleanup_, std::max(clean_up_now(nullptr), t + std::chrono::seconds(1)));
   }
   next_housekeeping_ = t + std::chrono::seconds(1);
   arm(next_housekeeping_);
@@ -307,8 +331,9 @@ void supervisor_core::expire_waiters() {
   const auto t = now();
   for (auto& j : deadlines_.expired(t)) {
     const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(t - j->created).count();
-    j->fail({error_code::deadline_exceeded, "Model " + j->model + " was not loaded within the request's deadline",
-             "waited " + std::to_string(waited) + " ms; the load goes on, try again or send a longer timeout", 1});
+    const bool late = j->fail({error_code::deadline_exceeded, "Model " + j->model + " was not loaded within the request's deadline",
+                               "waited " + std::to_string(waited) + " ms; the load goes on, try again or send a longer timeout", 1});
+    if (late && knows(j->model)) world_.meter->for_model(j->model)->expired.Increment();
   }
   auto next = no_deadline;
   const auto sweep = [&](auto& waiters, const error& why) {

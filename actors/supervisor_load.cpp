@@ -5,6 +5,7 @@
 #include "actors/loader.hpp"
 #include "actors/model.hpp"
 #include "actors/supervisor.hpp"
+#include "cache/prediction_cache.hpp"
 
 namespace troupe::actors {
 
@@ -67,12 +68,9 @@ supervisor_core::attempt& supervisor_core::want_load(record& r, bool by_server) 
     r.loading->wanted_by_server |= by_server;
     return *r.loading;
   }
-  auto& a = r.loading.emplace();
-  a.lease = next_lease_++;
-  a.since = now();
+  auto& a = new_attempt(r, now());
   a.wanted_by_server = by_server;
   a.start_at = std::max(a.since, r.not_before);
-  lease_models_[a.lease] = r.name();
   if (a.start_at > a.since) {
     a.at = attempt::phase::backing_off;
     arm(a.start_at);
@@ -82,10 +80,53 @@ supervisor_core::attempt& supervisor_core::want_load(record& r, bool by_server) 
   return a;
 }
 
+supervisor_core::attempt& supervisor_core::new_attempt(record& r, steady_time since) {
+  auto& a = r.loading.emplace();
+  a.lease = next_lease_++;
+  a.since = since;
+  a.replaces = r.current != nullptr;
+  lease_models_[a.lease] = r.name();
+  return a;
+}
+
+bool supervisor_core::outdated(const record& r) const {
+  return r.current && !config::loads_alike(*r.loaded_as, *r.registration);
+}
+
+// The registration has changed: nothing that was loaded, or is being loaded, for the old one may go on under the new one
+// as if it were its own. What is resident serves until its successor is there.
+void supervisor_core::follow_registration(record& r, const config::registered_model& before) {
+  r.not_before = {};
+  r.load_failures = 0;
+  // Nothing is known against it. (A preloaded one is loaded at once, and has its old trouble until it is there.)
+  if (!r.preload && !config::loads_alike(before, *r.registration)) r.last_error.clear();
+  if (r.loading) {
+    const auto& ordered_for = r.loading->ordered_for;
+    if (ordered_for && config::loads_alike(*ordered_for, *r.registration)) return;
+    if (!r.current || outdated(r)) return start_over(r);
+    call_off(*r.loading);  // it is as what is resident again
+    r.loading.reset();
+    serve_waiters(r, true);
+  } else if (outdated(r) || (r.preload && !r.current)) {
+    want_load(r, true);
+  }
+}
+
+// For another registration, under a lease of its own. Whoever waits goes on waiting.
+void supervisor_core::start_over(record& r) {
+  auto old = std::move(*r.loading);
+  call_off(old);
+  auto& a = new_attempt(r, old.since);
+  a.wanted_by_server = old.wanted_by_server || a.replaces;
+  a.start_at = now();
+  start(r);
+}
+
 void supervisor_core::start(record& r) {
   auto& a = *r.loading;
   a.at = attempt::phase::estimating;
   a.order = make_order(r, a);
+  a.ordered_for = r.registration;
   const auto self = caf::actor_cast<supervisor_actor>(self_);
   self_->send(pick_loader(a), estimate_atom::value, a.order,
               std::function<void(size_estimate)>([self, lease = a.lease](size_estimate s) {
@@ -130,7 +171,7 @@ void supervisor_core::estimated(lease_id lease, const size_estimate& size) {
   if (!r) return;
   if (!size.ok) return fail_load(*r, size.problem);
   auto& a = *r->loading;
-  if (a.only_if_changed && size.fingerprint == r->fingerprint) {
+  if (a.only_if_changed && r->current && !outdated(*r) && size.fingerprint == r->fingerprint) {
     r->validated_at = now();
     lease_models_.erase(lease);
     r->loading.reset();
@@ -193,13 +234,14 @@ resident_ptr supervisor_core::make_resident(record& r, lease_id lease, load_outc
   made->counters = r.entry;
   const auto self = caf::actor_cast<supervisor_actor>(self_);
   // The one door through which memory goes back: whoever drops the last reference, the reclaimer frees it.
-  made->model = inference::model_ptr(
-      outcome.model.release(), [reclaimer = world_.reclaimer, self, lease](const inference::model* m) {
-        auto order = std::make_shared<reclaim_order>();
-        order->model.reset(m);
-        order->freed = [self, lease] { caf::anon_send(self, freed_atom::value, lease); };
-        caf::anon_send(reclaimer, reclaim_atom::value, std::move(order));
-      });
+  auto order = std::make_shared<reclaim_order>();  // made now: then there may be no memory for it
+  order->freed = [self, lease] { caf::anon_send(self, freed_atom::value, lease); };
+  made->model = inference::model_ptr(outcome.model.release(),
+                                     [reclaimer = world_.reclaimer, order = std::move(order)](const inference::model* m) {
+                                       order->model.reset(m);
+                                       caf::anon_send(reclaimer, reclaim_atom::value, order);
+                                     });
+  made->answers_as = cache::prediction_cache::answers_as(r.name(), made->model->info());
   made->on_emptied = [self, lease] { caf::anon_send(self, emptied_atom::value, lease); };
   made->actor = self_->spawn(
       model, made, world_.device, r.priority,
@@ -221,6 +263,7 @@ void supervisor_core::load_ended(record& r, load_outcome& outcome) {
   auto fresh = make_resident(r, a.lease, outcome);
   r.current = fresh;
   r.lease = a.lease;
+  r.loaded_as = a.ordered_for;
   r.loaded_at = r.validated_at = t;
   r.loaded_wall = std::chrono::system_clock::now();
   r.load_time_s = outcome.load_time_s;
@@ -238,27 +281,35 @@ void supervisor_core::load_ended(record& r, load_outcome& outcome) {
     if (const auto l = leaving_.find(old); l != leaving_.end() && l->second.emptied) finish_leaving(old);
   }
 
+  serve_waiters(r, false);
+  housekeeping();
+  try_memory();
+}
+
+// The model that they have waited for is resident.
+void supervisor_core::serve_waiters(record& r, bool already) {
   for (auto& w : r.load_waiters)
-    (*w.reply)(load_report{r.name(), false, outcome.load_time_s, ledger_.bytes_of(a.lease)});
+    (*w.reply)(load_report{r.name(), already, r.load_time_s.value_or(0), ledger_.bytes_of(r.lease)});
   r.load_waiters.clear();
-  for (auto& w : r.warm_waiters) self_->send(fresh->actor, warm_atom::value, std::move(w.reply));
+  for (auto& w : r.warm_waiters) self_->send(r.current->actor, warm_atom::value, std::move(w.reply));
   r.warm_waiters.clear();
   waiting_requests_ -= static_cast<std::uint32_t>(r.requests.size());
   for (const auto& p : r.requests)
     world_.meter->miss_wait_s.Observe(std::chrono::duration<double>(steady_clock::now() - p->job->created).count());
   if (!r.requests.empty()) world_.dispatch(std::exchange(r.requests, {}));
-  housekeeping();
-  try_memory();
 }
 
 // -- what goes wrong ------------------------------------------------------------------------------------------
 
-void supervisor_core::cancel_load(record& r, const error& why) {
-  auto a = std::move(*r.loading);
-  r.loading.reset();
+void supervisor_core::call_off(attempt& a) {
   a.cancelled->store(true);
   if (a.gentle && a.at == attempt::phase::loading) hurry(*a.gentle);  // it holds a reservation, and its loader
   lease_models_.erase(a.lease);  // its reservation stays until the loader answers
+}
+
+void supervisor_core::cancel_load(record& r, const error& why) {
+  call_off(*r.loading);
+  r.loading.reset();
   for (auto& w : r.load_waiters) (*w.reply)(tl::unexpected(why));
   for (auto& w : r.warm_waiters) (*w.reply)(tl::unexpected(why));
   r.load_waiters.clear();

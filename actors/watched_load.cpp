@@ -1,13 +1,12 @@
 #include "actors/watched_load.hpp"
 
 #include <condition_variable>
-#include <exception>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <system_error>
-#include <thread>
 
+#include "actors/abandonable_thread.hpp"
+#include "actors/foreign_exception.hpp"
 #include "actors/slot.hpp"
 #include "inference/runtime.hpp"
 
@@ -63,18 +62,19 @@ void load_and_run(const load_order& order, inference::load_options options, watc
   out.load_time_s = std::chrono::duration<double>(steady_clock::now() - started).count();
 }
 
-std::shared_ptr<load_outcome> outcome_of(const load_order& order, const inference::load_options& options, watch& w) {
-  auto out = std::make_shared<load_outcome>();
+// Never throws: somebody waits for the outcome.
+void load_or_tell(const load_order& order, const inference::load_options& options, watch& w, load_outcome& out,
+                  const std::function<std::shared_ptr<void>()>& enter) noexcept {
   try {
-    load_and_run(order, options, w, *out);
-  } catch (const std::bad_alloc&) {
-    out->problem = {error_code::insufficient_memory, "Model " + order.model + " could not be loaded: out of memory", {}, {}};
-  } catch (const std::exception& e) {
-    out->problem = {error_code::load_failed, "Model " + order.model + " could not be loaded: " + e.what(), {}, {}};
+    const auto inside = enter();
+    load_and_run(order, options, w, out);
   } catch (...) {
-    out->problem = {error_code::load_failed, "Model " + order.model + " could not be loaded: unknown exception", {}, {}};
+    try {
+      out.problem = caught_error(error_code::load_failed, "Model " + order.model + " could not be loaded");
+    } catch (...) {  // no memory even for that: the code says it
+      out.problem.code = error_code::insufficient_memory;
+    }
   }
-  return out;
 }
 
 // Null: the first run has taken too long.
@@ -89,7 +89,6 @@ std::shared_ptr<load_outcome> wait_for(watch& w, const load_order& order, watch_
     if (now - *w.running_since < limits.first_run_max && (!called_off || now - *called_off < limits.called_off_max))
       continue;
     w.given_up = true;
-    thread_abandoned();
     return nullptr;
   }
 }
@@ -100,21 +99,15 @@ std::shared_ptr<load_outcome> load_watched(const std::shared_ptr<load_order>& or
                                            watch_limits limits, std::function<std::shared_ptr<void>()> enter) {
   const auto w = std::make_shared<watch>();
   auto failed = std::make_shared<load_outcome>();
-  std::thread thread;
+  abandonable_thread thread;
   try {
-    thread = std::thread([w, order, options, enter = std::move(enter)] {
-      auto inside = enter();
-      auto out = outcome_of(*order, options, *w);
-      std::unique_lock lock(w->mutex);
-      if (!w->given_up) {
-        w->outcome = std::move(out);
-        w->changed.notify_all();
-        return;
-      }
-      lock.unlock();
-      out.reset();
-      inside.reset();
-      abandoned_thread_ended();  // last: until then the process must not take anything down
+    thread = abandonable_thread("load", [w, order, options, enter = std::move(enter), made = std::make_shared<load_outcome>()] {
+      auto out = made;
+      load_or_tell(*order, options, *w, *out, enter);
+      const std::lock_guard lock(w->mutex);
+      if (w->given_up) return;
+      w->outcome = std::move(out);
+      w->changed.notify_all();
     });
   } catch (const std::system_error& e) {
     failed->problem = {error_code::unavailable, "Model " + order->model + " cannot be loaded now: " + e.what(), {}, 1};
@@ -124,7 +117,7 @@ std::shared_ptr<load_outcome> load_watched(const std::shared_ptr<load_order>& or
     thread.join();
     return out;
   }
-  thread.detach();
+  thread.leave_behind();
   failed->problem = {error_code::load_failed, "Model " + order->model + " did not finish its first run",
                      "its thread is left behind; slot_timeout_ms bounds a run", {}};
   return failed;

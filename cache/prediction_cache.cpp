@@ -1,6 +1,7 @@
 #include "cache/prediction_cache.hpp"
 
 #include <functional>
+#include <new>
 
 namespace troupe::cache {
 
@@ -24,11 +25,33 @@ void prediction_cache::set_capacity(std::uint64_t capacity_bytes) {
   }
 }
 
-std::string prediction_cache::key(std::string_view model, std::string_view version, std::string_view text) {
+std::string prediction_cache::answers_as(std::string_view model, const inference::model_info& info) {
+  // Each part with its length before it: no two sets of parts read the same.
+  const auto add = [](std::string& to, std::string_view part) { to.append(std::to_string(part.size())).append(":").append(part); };
+  // Long lists as a digest: they differ between registrations of one version only.
+  std::string lists;
+  for (const auto& label : info.labels) add(lists, label);
+  for (const auto& in : info.inputs) {
+    add(lists, in.name);
+    add(lists, inference::to_string(in.type));
+    add(lists, std::to_string(in.shape.size()));
+    for (const auto n : in.shape) add(lists, std::to_string(n));
+  }
+  std::string out;
+  for (const std::string_view part : {model, std::string_view(info.version), std::string_view(info.precision),
+                                      std::string_view(info.task), std::string_view(info.architecture),
+                                      std::string_view(info.format), std::string_view(info.device)})
+    add(out, part);
+  add(out, std::to_string(info.max_length));
+  add(out, std::to_string(info.labels.size()));
+  add(out, std::to_string(std::hash<std::string>{}(lists)));
+  return out;
+}
+
+std::string prediction_cache::key(std::string_view answers_as, std::string_view text) {
   std::string k;
-  k.reserve(model.size() + version.size() + text.size() + 2);
-  k.append(model).push_back('\0');
-  k.append(version).push_back('\0');
+  k.reserve(answers_as.size() + text.size() + 1);
+  k.append(answers_as).push_back('\0');
   k.append(text);
   return k;
 }
@@ -61,9 +84,14 @@ void prediction_cache::put(const std::string& key, const inference::output& valu
   const std::lock_guard lock(s.mutex);
   if (s.index.contains(key)) return;
   while (s.size_bytes + bytes > room) drop_last(s);
-  s.by_use.push_front({key, value, bytes});
-  s.index.emplace(s.by_use.front().key, s.by_use.begin());
-  s.size_bytes += bytes;
+  try {
+    std::list<entry> fresh;
+    fresh.push_front({key, value, bytes});
+    s.index.emplace(fresh.front().key, fresh.begin());
+    s.by_use.splice(s.by_use.begin(), fresh);
+    s.size_bytes += bytes;
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 std::uint64_t prediction_cache::size_bytes() const {

@@ -1,5 +1,5 @@
 #pragma once
-// Answers to repeated requests: a bounded LRU from (model version, exact input) to output. Thread-safe; split
+// Answers to repeated requests: a bounded LRU from (all that decides the answer, exact input) to output. Thread-safe; split
 // into shards so that I/O and compute threads seldom meet. Owned by whoever makes it; shared() is the
 // process's own.
 
@@ -25,10 +25,14 @@ class prediction_cache {
   void set_capacity(std::uint64_t capacity_bytes);
   bool enabled() const noexcept { return capacity_.load(std::memory_order_relaxed) != 0; }
 
-  // A key for a model's name, version and input text. Texts are kept whole: two inputs never share an answer.
-  static std::string key(std::string_view model, std::string_view version, std::string_view text);
+  // All that decides a model's answers beside the input: its name, version, precision, length, task, labels and what else
+  // it says of itself. Two loads of one artifact share answers only where these are the same.
+  static std::string answers_as(std::string_view model, const inference::model_info& info);
+  // A key for that and an input text. Texts are kept whole: two inputs never share an answer.
+  static std::string key(std::string_view answers_as, std::string_view text);
 
   std::optional<inference::output> get(const std::string& key);
+  // Nothing is kept when there is no memory for it.
   void put(const std::string& key, const inference::output& value);
 
   std::uint64_t size_bytes() const;

@@ -255,6 +255,17 @@ result<registered_model> read_model(const located_json& json, const json_member&
 
 }  // namespace
 
+bool loads_alike(const registered_model& a, const registered_model& b) {
+  auto as_b = a;
+  as_b.source = b.source;
+  as_b.description = b.description;
+  as_b.priority = b.priority;
+  as_b.cache_ttl_s = b.cache_ttl_s;
+  as_b.preload = b.preload;
+  as_b.pinned = b.pinned;
+  return as_b == b;
+}
+
 std::string_view to_string(priority p) noexcept {
   switch (p) {
     case priority::low: return "low";

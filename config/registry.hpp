@@ -44,6 +44,10 @@ struct registered_model {
   bool operator==(const registered_model&) const = default;
 };
 
+// Would a load under either give the same model, run within the same limits? What the server alone follows (priority, TTL,
+// preloading, pinning) and what is only shown make no difference.
+bool loads_alike(const registered_model& a, const registered_model& b);
+
 struct registry {
   std::map<std::string, registered_model> models;
   std::filesystem::path file;

@@ -42,7 +42,7 @@ struct settings {
   std::uint64_t cleanup_interval_s = 300;    // "cleanup_interval"
   std::uint32_t max_models = 10;
   std::uint64_t memory_limit_mb = 0;         // 0: from the machine and the cgroup
-  std::string default_model;                 // empty: the first preloaded one
+  std::string default_model;                 // empty: config/default_model.hpp chooses
   std::filesystem::path models_file;         // the registry
   std::filesystem::path data_dir;            // default: $XDG_DATA_HOME/troupe or ~/.local/share/troupe
   std::filesystem::path cache_directory;     // the artifact store; default data_dir/models

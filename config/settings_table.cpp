@@ -76,7 +76,8 @@ void write_model_rows(table_writer& t) {
   t.number("max_memory_usage", &s::max_memory_usage, "fraction", 0.01, 1,
            "hard limit for models, of the memory (the smaller of machine and control group, or the GPU's) unless memory_limit_mb is set")
       .basic = true;
-  t.number("memory_threshold", &s::memory_threshold, "fraction", 0.01, 1, "above it the cleanup evicts models");
+  t.number("memory_threshold", &s::memory_threshold, "fraction", 0.01, 1,
+           "above it the cleanup evicts models; a share of the same memory as max_memory_usage, so with memory_limit_mb the cleanup starts at that limit times memory_threshold / max_memory_usage");
   t.number("cache_ttl", &s::cache_ttl_s, "s", 0, 10 * year_s, "a model idle for longer is unloaded; 0: never");
   t.text("preload_models", &s::preload_models, "models to load at start; their priority is high",
          {.choices = {}, .rule = text_rule::model_name, .env = {}, .secret = false})
@@ -88,7 +89,7 @@ void write_model_rows(table_writer& t) {
   t.number("memory_limit_mb", &s::memory_limit_mb, "MiB", 0, 64 * million,
            "hard limit for models, instead of max_memory_usage's; 0: that one")
       .basic = true;
-  t.text("default_model", &s::default_model, "answers requests that name none; empty: the first preloaded one",
+  t.text("default_model", &s::default_model, "answers requests that name none; empty: the first registered one that is preloaded, else the first by name. One that is named here and not registered is never replaced by another",
          {.choices = {}, .rule = text_rule::model_name, .env = {}, .secret = false})
       .basic = true;
   t.text("models_file", &s::models_file, "the registry; empty: the shipped models").basic = true;
@@ -99,7 +100,7 @@ void write_model_rows(table_writer& t) {
   t.number("loader_threads", &s::loader_threads, "", 1, 64, "loads that run at the same time");
   t.number("load_timeout_ms", &s::load_timeout_ms, "ms", 1, day_ms, "a load or warm-up asked for over HTTP");
   t.number("load_patience_ms", &s::load_patience_ms, "ms", 0, day_ms, "a load beside resident models gives way to running batches for so long, then for 2 ms a step at most");
-  t.number("min_resident_ms", &s::min_resident_ms, "ms", 0, day_ms, "a just-loaded model is not evicted for so long");
+  t.number("min_resident_ms", &s::min_resident_ms, "ms", 0, day_ms, "a just-loaded model is not evicted for so long; what is used more, or matters more, is not evicted in its place: loads wait");
   t.number("max_eviction_wait_ms", &s::max_eviction_wait_ms, "ms", 0, day_ms,
            "a load that waits for memory drains a busy model after so long");
   t.number("restart_backoff_min_ms", &s::restart_backoff_min_ms, "ms", 1, day_ms, "first wait before a restart");

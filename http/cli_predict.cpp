@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "config/default_model.hpp"
 #include "http/compose.hpp"
 #include "http/json_write.hpp"
 #include "http/text.hpp"
@@ -17,7 +18,7 @@ namespace {
 result<inference::artifact_spec> find_artifact(const config::settings& settings, std::string model) {
   auto registry = find_registry(settings);
   if (!registry) return tl::unexpected(registry.error());
-  if (model.empty()) model = choose_default_model(settings, *registry);
+  if (model.empty()) model = config::default_model(settings, *registry);
   if (model.empty()) {
     return fail(error_code::bad_request, "no model is registered", "name a folder or file with --model");
   }

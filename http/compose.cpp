@@ -207,19 +207,6 @@ result<config::registry> find_registry(const config::settings& settings) {
   return config::registry{};
 }
 
-std::string choose_default_model(const config::settings& settings, const config::registry& registry) {
-  if (!settings.default_model.empty()) return settings.default_model;
-  const std::string* first = nullptr;
-  for (const auto& name : settings.preload_models) {
-    if (first == nullptr || name < *first) first = &name;
-  }
-  for (const auto& [name, model] : registry.models) {
-    if (model.preload && (first == nullptr || name < *first)) first = &name;
-  }
-  if (first == nullptr && !registry.models.empty()) first = &registry.models.begin()->first;
-  return first ? *first : std::string();
-}
-
 namespace {
 
 // A GPU runs one batch after the other; the second slot's thread prepares and hands on meanwhile.
@@ -269,10 +256,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
 }
 
 application::application(config::settings settings, config::registry registry, composition extra)
-    : settings_([&] {
-        settings.default_model = choose_default_model(settings, registry);
-        return std::move(settings);
-      }()) {
+    : settings_(std::move(settings)) {
   service_ = actors::make_service(settings_, std::move(registry), choose_compute(settings_));
   auto routes = extra.extra_routes ? extra.extra_routes(*service_) : std::vector<route>();
   auto answer = with_access_log(settings_, make_handler(*service_, settings_, std::move(routes)));
@@ -335,10 +319,6 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   auto registry = find_registry(loaded.values);
   if (!registry) return refuse_to_start(registry.error(), 2);
   spdlog::info("registry {}: {} models", registry->file.string(), registry->models.size());
-  for (const auto& name : loaded.values.preload_models)
-    if (!registry->models.contains(name)) spdlog::error("preload_models names {}, which the registry does not have", name);
-  if (const auto& name = loaded.values.default_model; !name.empty() && !registry->models.contains(name))
-    spdlog::error("default_model is {}, which the registry does not have", name);
   inference::initialise_runtime();
   if (const auto& device = loaded.values.device; device != "cpu" && inference::device_memory_bytes(device) == 0) {
     return refuse_to_start({error_code::unavailable, "the device " + device + " is not available here",

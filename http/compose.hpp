@@ -27,9 +27,6 @@ struct composition {
 // executable's folder upwards), else none: an empty registry.
 result<config::registry> find_registry(const config::settings& settings);
 
-// Empty where the settings name none: the first, by name, of the preloaded models, else of all of them.
-std::string choose_default_model(const config::settings& settings, const config::registry& registry);
-
 // The settings, and what they leave open from the measurement kept in data_dir/calibration.json. Logs what was
 // chosen and why.
 actors::compute_options choose_compute(const config::settings& settings);

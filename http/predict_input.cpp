@@ -353,14 +353,20 @@ result<predict_input> read_predict(const exchange& request, const config::settin
   }
 
   predict_input out;
-  out.request.model = given.model && !given.model->empty() ? std::move(*given.model) : service.default_model();
+  const bool named = given.model && !given.model->empty();
+  out.request.model = named ? std::move(*given.model) : service.default_model();
   if (out.request.model.empty()) {
     return bad("No model was named, and the server has no default model",
                "give 'model_name'; GET /models lists the models");
   }
   if (auto checked = config::check_model_name(out.request.model); !checked) return tl::unexpected(checked.error());
   if (!service.knows(out.request.model)) {
-    return tl::unexpected(unknown_model(service, out.request.model));
+    auto unknown = unknown_model(service, out.request.model);
+    if (!named) {
+      unknown.message = "No model was named, and the default model " + out.request.model + " is not registered";
+      unknown.detail = "give 'model_name', or set default_model to a registered one; " + unknown.detail;
+    }
+    return tl::unexpected(std::move(unknown));
   }
   out.request.priority = given.priority;
   out.request.timeout_ms = given.timeout_ms;

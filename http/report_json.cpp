@@ -212,12 +212,14 @@ std::string stats_json(const actors::server_report& report) {
       .object()
       .field("uptime_seconds", static_cast<std::uint64_t>(std::max(report.uptime_s, 0.0)))
       .field("last_cleanup", report.cleanups.last)
+      .field("last_cleanup_reason", report.cleanups.last ? std::optional(report.cleanups.last_reason) : std::nullopt)
       .field("cleanup_count", report.cleanups.cleanups)
       .field("memory_cleanup_mb", mib(report.cleanups.bytes_freed))
       .field("evictions", report.cleanups.evictions)
       .field("reserved_mb", mib(report.memory.reserved_bytes))
       .field("draining_mb", mib(report.memory.draining_bytes))
       .field("budget_mb", mib(report.memory.budget_bytes))
+      .field("threshold_mb", mib(report.memory.threshold_bytes))
       .field("started_at", report.started)
       .end_object();
   return finish(json);
@@ -259,8 +261,9 @@ std::string cleanup_json(const actors::cleanup_report& done) {
   const double before = mib(done.before_bytes), after = mib(done.after_bytes);
   const double freed = std::max(0.0, before - after);
   json_out json;
-  json.object().field("message", done.models_unloaded.empty() && done.reason == "not_needed"
-                                     ? "Memory cleanup completed: nothing to do"
+  json.object().field("message", done.reason == "not_needed" ? "Memory cleanup completed: nothing to do"
+                                 : done.reason == "all_spared"
+                                     ? "Memory cleanup completed: all that is there was just loaded, is in use or is pinned"
                                      : "Memory cleanup completed");
   json.key("cleanup_summary")
       .object()

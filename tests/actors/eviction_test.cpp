@@ -81,6 +81,33 @@ TEST(Eviction, JustLoadedIsSparedAndTheMomentIsTold) {
   EXPECT_EQ(plan.retry_at, r.now + std::chrono::milliseconds(600));
 }
 
+TEST(Eviction, AJustLoadedOneIsNotSparedAtTheCostOfOneThatIsUsedMore) {
+  auto spared = one("spared", 10, priority::medium, 59);
+  auto r = rules();
+  spared.loaded_at = r.now - std::chrono::milliseconds(400);
+  const auto used_since = one("used", 10, priority::medium, 60);
+  const auto matters_more = one("high", 10, priority::high, 0);
+  auto plan = plan_eviction({spared, used_since, matters_more}, {10, 0}, r);
+  EXPECT_FALSE(plan.enough);
+  EXPECT_TRUE(plan.idle.empty());
+  EXPECT_EQ(plan.retry_at, r.now + std::chrono::milliseconds(600));
+  const auto older = one("older", 10, priority::medium, 1);
+  plan = plan_eviction({spared, used_since, older}, {10, 0}, r);
+  EXPECT_EQ(plan.idle, names{"older"});
+  r.now += std::chrono::milliseconds(600);
+  EXPECT_EQ(plan_eviction({spared, used_since}, {10, 0}, r).idle, names{"spared"});
+}
+
+TEST(Eviction, AsFarAsItGoesWhereTheNeedCannotBeCovered) {
+  auto r = rules();
+  const auto all = std::vector{one("a", 10, priority::low, 0), one("b", 10, priority::low, 1)};
+  EXPECT_TRUE(plan_eviction(all, {30, 0}, r).idle.empty());
+  r.as_far_as_it_goes = true;
+  const auto plan = plan_eviction(all, {30, 0}, r);
+  EXPECT_FALSE(plan.enough);
+  EXPECT_EQ(plan.idle, (names{"a", "b"}));
+}
+
 TEST(Eviction, CountNeedsModelsWhateverTheirSize) {
   const auto plan = plan_eviction({one("a", 0, priority::low, 1), one("b", 0, priority::low, 2)}, {0, 1}, rules());
   EXPECT_TRUE(plan.enough);

@@ -6,6 +6,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <thread>
+
 #include "actors/gateway.hpp"
 #include "tests/actors/support.hpp"
 
@@ -79,6 +81,82 @@ TEST(Metrics, AClientThatLeavesIsCountedOnce) {
   answered.job->fail({error_code::internal, "x", {}, {}});
   cancel_handle(answered.job, {m, &m->cancelled})();
   expect_line(scrape(*m), "troupe_cancelled_total 1");
+}
+
+// -- one model's series ---------------------------------------------------------------------------------------
+
+bool has(metrics& m, const std::string& text) { return scrape(m).find(text) != std::string::npos; }
+
+TEST(Metrics, AModelsGaugesFollowTheReport) {
+  metrics m;
+  const auto a = m.for_model("a");
+  a->instances.Set(1);  // as its actor left it
+  a->queue_items.Set(3);
+  a->failed.Increment();
+  auto r = some_report();
+  r.models[1].registration.name.assign(1, 'b');
+  m.update(r);
+  expect_line(scrape(m), "troupe_model_instances{model=\"a\"} 0");
+  expect_line(scrape(m), "troupe_queue_items{model=\"a\"} 0");
+  expect_line(scrape(m), "troupe_failed_total{model=\"a\"} 1");
+  r.models[1].registration.name.assign(1, 'a');
+  r.models[1].instances = 2;
+  r.models[1].queue_items = 5;
+  m.update(r);
+  expect_line(scrape(m), "troupe_model_instances{model=\"a\"} 2");
+  expect_line(scrape(m), "troupe_queue_items{model=\"a\"} 5");
+}
+
+TEST(Metrics, ARemovedModelsSeriesGoWithTheLastOfItsHandles) {
+  metrics m;
+  auto in_flight = m.for_model("a");
+  m.for_model("b");
+  m.forget("a");
+  m.forget("a");
+  in_flight->infer_s.Observe(1);  // a batch that still runs
+  EXPECT_TRUE(has(m, "{model=\"a\""));
+  in_flight.reset();
+  EXPECT_FALSE(has(m, "{model=\"a\""));
+  EXPECT_TRUE(has(m, "{model=\"b\""));
+  m.for_model("a");
+  expect_line(scrape(m), "troupe_failed_total{model=\"a\"} 0");
+}
+
+TEST(Metrics, AModelThatComesBackWhileItsOldHandlesAreHeldGoesOnCounting) {
+  metrics m;
+  auto old = m.for_model("a");
+  m.forget("a");
+  const auto fresh = m.for_model("a");
+  fresh->failed.Increment();
+  old->failed.Increment();
+  old.reset();
+  fresh->failed.Increment();
+  expect_line(scrape(m), "troupe_failed_total{model=\"a\"} 3");
+}
+
+TEST(Metrics, HandlesOutliveTheMetrics) {
+  auto m = std::make_unique<metrics>();
+  const auto held = m->for_model("a");
+  m.reset();
+  held->infer_s.Observe(1);
+  held->failed.Increment();
+  EXPECT_EQ(held->failed.Value(), 1);
+}
+
+TEST(Metrics, ForgettingAndComingBackAtOnceFromManyThreads) {
+  metrics m;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 500; ++i) {
+        const auto held = m.for_model("a");
+        held->failed.Increment();
+        m.forget("a");
+        held->infer_s.Observe(1);
+      }
+    });
+  for (auto& t : threads) t.join();
+  EXPECT_FALSE(has(m, "{model=\"a\""));
 }
 
 }  // namespace

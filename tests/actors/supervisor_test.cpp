@@ -3,6 +3,10 @@
 #include "actors/supervisor.hpp"
 
 #include <gtest/gtest.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <random>
 
 #include "tests/actors/support.hpp"
 
@@ -31,9 +35,14 @@ struct Supervisor : ::testing::Test {
   std::shared_ptr<supervisor_world> world = std::make_shared<supervisor_world>();
   config::registry registry;
   std::map<std::string, artifact> artifacts;
+  struct estimate {
+    std::string model;
+    std::function<void(size_estimate)> done;
+  };
   std::deque<load> loads;  // started, not yet ended
+  std::deque<estimate> estimates;
   std::vector<std::string> loaded_order;
-  bool load_at_once = true, reclaim_at_once = true;
+  bool estimate_at_once = true, load_at_once = true, reclaim_at_once = true;
   std::deque<std::shared_ptr<reclaim_order>> reclaims;
   std::shared_ptr<fake_slot> slot0 = std::make_shared<fake_slot>(0);
   std::vector<pending_ptr> dispatched;
@@ -55,16 +64,8 @@ struct Supervisor : ::testing::Test {
     world->device = time.system.spawn(device, std::vector<slot_ptr>{slot0}, device_options{}, world->meter, world->device_state);
     world->loaders.push_back(time.system.spawn([this]() -> loader_actor::behavior_type {
       return {[this](estimate_atom, const std::shared_ptr<load_order>& o, const std::function<void(size_estimate)>& done) {
-                const auto& a = artifacts[o->model];
-                size_estimate s;
-                s.ok = !a.problem;
-                if (a.mapping != 0)
-                  s.memory = {"file" + std::to_string(a.mapping), a.size_bytes, 0};
-                else
-                  s.memory.private_bytes = a.size_bytes;
-                s.fingerprint = a.fingerprint;
-                if (a.problem) s.problem = *a.problem;
-                done(s);
+                estimates.push_back({o->model, done});
+                if (estimate_at_once) deliver_estimate();
               },
               [this](load_atom, const std::shared_ptr<load_order>& o,
                      const std::function<void(std::shared_ptr<load_outcome>)>& done) {
@@ -82,6 +83,24 @@ struct Supervisor : ::testing::Test {
     });
   }
 
+  void end_estimate() {
+    deliver_estimate();
+    time.settle();
+  }
+  void deliver_estimate() {
+    const auto e = std::move(estimates.front());
+    estimates.pop_front();
+    const auto& a = artifacts[e.model];
+    size_estimate s;
+    s.ok = !a.problem;
+    if (a.mapping != 0)
+      s.memory = {"file" + std::to_string(a.mapping), a.size_bytes, 0};
+    else
+      s.memory.private_bytes = a.size_bytes;
+    s.fingerprint = a.fingerprint;
+    if (a.problem) s.problem = *a.problem;
+    e.done(s);
+  }
   void end_load(std::optional<error> problem = {}) {
     deliver_load(problem);
     time.settle();
@@ -98,7 +117,9 @@ struct Supervisor : ::testing::Test {
       out->problem = *problem;
     } else {
       const auto& a = artifacts[l.order->model];
-      out->model = std::make_unique<fake_model>(a.size_bytes, a.mapping);
+      auto made = std::make_unique<fake_model>(a.size_bytes, a.mapping);
+      made->say_max_length(l.order->spec.max_length);
+      out->model = std::move(made);
       out->fingerprint = a.fingerprint;
       out->load_time_s = 0.5;
       loaded_order.push_back(l.order->model);
@@ -171,6 +192,20 @@ struct Supervisor : ::testing::Test {
       if (r.registration.name == m) return r;
     return {};
   }
+  // The registry as it is now comes into force, as on SIGHUP.
+  void change_registry() {
+    auto update = std::make_shared<registry_update>();
+    update->registry = registry;
+    answer<std::string> a;
+    caf::anon_send(sup, registry_atom::value, update, a.reply());
+    time.settle();
+    ASSERT_TRUE(a.get());
+  }
+  // What the resident one says it was loaded with; -1: none is resident.
+  int served_length(const std::string& m) {
+    const auto home = entry(m)->current.load();
+    return home ? static_cast<int>(home->model->info().max_length) : -1;
+  }
   std::vector<std::string> resident() {
     std::vector<std::string> all;
     for (auto& m : report().models)
@@ -218,6 +253,7 @@ TEST_F(Supervisor, AWaiterExpiresOnTimeAndTheLoadGoesOn) {
   time.pass(100ms);
   ASSERT_TRUE(r.out->failure);
   EXPECT_EQ(r.out->failure->code, error_code::deadline_exceeded);
+  EXPECT_EQ(world->meter->for_model("a")->expired.Value(), 1);
   time.pass(100ms);
   EXPECT_EQ(l.get().error().code, error_code::deadline_exceeded);
   end_load();
@@ -540,12 +576,7 @@ TEST_F(Supervisor, TheRegistryChangesWithoutTouchingWhatStays) {
   auto kept = entry("stays")->current.load();
   registry.models.erase("goes");
   add("comes");
-  auto update = std::make_shared<registry_update>();
-  update->registry = registry;
-  answer<std::string> a;
-  caf::anon_send(sup, registry_atom::value, update, a.reply());
-  time.settle();
-  EXPECT_TRUE(a.get());
+  change_registry();
   EXPECT_EQ(entry("stays")->current.load(), kept);
   EXPECT_EQ(world->routes->load()->models.count("goes"), 0u);
   EXPECT_TRUE(load_model("comes").get());
@@ -564,6 +595,401 @@ TEST_F(Supervisor, DecayedUseMakesPriorities) {
   EXPECT_EQ(report("idle").priority, priority::low);
   time.pass(2h);
   EXPECT_EQ(report("used").priority, priority::low);
+}
+
+// -- the registry changes while something is under way -------------------------------------------------------
+
+TEST_F(Supervisor, ALoadForAnOldRegistrationIsStartedOver) {
+  add("a").max_length = 8;
+  load_at_once = false;
+  start();
+  auto first = load_model("a");
+  auto asked = request("a");
+  registry.models["a"].max_length = 16;
+  change_registry();
+  auto second = load_model("a");
+  ASSERT_EQ(loads.size(), 2u);
+  EXPECT_TRUE(loads[0].order->cancelled->load());
+  EXPECT_EQ(loads[1].order->spec.max_length, 16u);
+  end_load();  // it was too late to call it off
+  EXPECT_EQ(served_length("a"), -1);
+  EXPECT_FALSE(first.here());
+  end_load();
+  EXPECT_EQ(served_length("a"), 16);
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(second.get());
+  EXPECT_EQ(dispatched.size(), 1u);
+  EXPECT_EQ(report().memory.used_bytes, 10 * mb);
+}
+
+TEST_F(Supervisor, SoIsOneThatIsBeingEstimated) {
+  add("a").max_length = 8;
+  estimate_at_once = false;
+  start();
+  auto l = load_model("a");
+  registry.models["a"].max_length = 16;
+  change_registry();
+  ASSERT_EQ(estimates.size(), 2u);
+  end_estimate();
+  EXPECT_FALSE(l.here());
+  end_estimate();
+  EXPECT_TRUE(l.get());
+  EXPECT_EQ(served_length("a"), 16);
+}
+
+TEST_F(Supervisor, SoIsOneThatWaitsForMemoryOrForItsBackOff) {
+  add("big", 60 * mb);
+  add("a", 60 * mb).max_length = 8;
+  start();
+  load_model("big");
+  auto l = load_model("a");  // big was just loaded
+  EXPECT_FALSE(l.here());
+  registry.models["a"].max_length = 16;
+  change_registry();
+  time.pass(2s);
+  EXPECT_TRUE(l.get());
+  EXPECT_EQ(served_length("a"), 16);
+
+  caf::anon_send_exit(entry("a")->current.load()->actor, caf::exit_reason::kill);
+  time.settle();
+  registry.models["a"].max_length = 24;
+  change_registry();
+  EXPECT_EQ(served_length("a"), 24) << "nothing is known against the new registration: no back-off";
+  EXPECT_EQ(report().memory.used_bytes, 60 * mb);
+}
+
+TEST_F(Supervisor, AReloadThatIsOvertakenByAnotherChangeIsStartedOver) {
+  add("a").max_length = 8;
+  start();
+  load_model("a");
+  load_at_once = false;
+  registry.models["a"].max_length = 16;
+  change_registry();
+  registry.models["a"].max_length = 24;
+  change_registry();
+  ASSERT_EQ(loads.size(), 2u);
+  end_load();
+  EXPECT_EQ(served_length("a"), 8) << "the old one serves until the last word is there";
+  end_load();
+  EXPECT_EQ(served_length("a"), 24);
+  EXPECT_EQ(report().memory.used_bytes, 10 * mb);
+}
+
+TEST_F(Supervisor, AChangeThatIsTakenBackLeavesWhatIsResident) {
+  add("a").max_length = 8;
+  start();
+  load_model("a");
+  const auto* first = entry("a")->current.load().get();
+  load_at_once = false;
+  registry.models["a"].max_length = 16;
+  change_registry();
+  auto l = load_model("a");
+  EXPECT_FALSE(l.here()) << "what is resident is not what the registry says";
+  registry.models["a"].max_length = 8;
+  change_registry();
+  EXPECT_TRUE(l.get()->already);
+  end_load();
+  EXPECT_EQ(entry("a")->current.load().get(), first);
+  EXPECT_EQ(report().memory.used_bytes, 10 * mb);
+}
+
+TEST_F(Supervisor, LoadsUnderAChangedRegistryJoinTheReload) {
+  add("a").max_length = 8;
+  start();
+  load_model("a");
+  load_at_once = false;
+  registry.models["a"].max_length = 16;
+  change_registry();
+  auto one = load_model("a"), two = load_model("a");
+  EXPECT_EQ(loads.size(), 1u);
+  EXPECT_FALSE(one.here());
+  end_load();
+  EXPECT_FALSE(one.get()->already);
+  EXPECT_FALSE(two.get()->already);
+  EXPECT_TRUE(load_model("a").get()->already);
+}
+
+TEST_F(Supervisor, ARegistrationThatIsMendedHasNotFailed) {
+  add("a").max_length = 8;
+  load_at_once = false;
+  start();
+  load_model("a");
+  end_load(error{error_code::load_failed, "no", {}, {}});
+  EXPECT_EQ(report("a").state, residency::failed);
+  registry.models["a"].description = "broken";
+  change_registry();
+  EXPECT_EQ(report("a").last_error, "no");
+  registry.models["a"].max_length = 16;
+  change_registry();
+  EXPECT_EQ(report("a").state, residency::unloaded);
+}
+
+TEST_F(Supervisor, AfterAFailedReloadALoadTriesAgain) {
+  add("a").max_length = 8;
+  start();
+  load_model("a");
+  load_at_once = false;
+  registry.models["a"].max_length = 16;
+  change_registry();
+  end_load(error{error_code::load_failed, "no", {}, {}});
+  EXPECT_EQ(served_length("a"), 8);
+  auto again = load_model("a");
+  ASSERT_EQ(loads.size(), 1u);
+  end_load();
+  EXPECT_FALSE(again.get()->already);
+  EXPECT_EQ(served_length("a"), 16);
+}
+
+TEST_F(Supervisor, UnloadDuringAReloadLeavesNothing) {
+  add("a").max_length = 8;
+  start();
+  load_model("a");
+  load_at_once = false;
+  registry.models["a"].max_length = 16;
+  change_registry();
+  auto waits = load_model("a");
+  auto u = unload_model("a");
+  EXPECT_EQ(u.get()->freed_bytes, 10 * mb);
+  EXPECT_EQ(waits.get().error().code, error_code::conflict);
+  end_load();
+  EXPECT_EQ(served_length("a"), -1);
+  EXPECT_EQ(report().memory.used_bytes, 0u);
+}
+
+TEST_F(Supervisor, RemovedAndBackAgainIsAnotherModel) {
+  add("a").max_length = 8;
+  load_at_once = false;
+  start();
+  auto l = load_model("a");
+  const auto kept = registry.models;
+  registry.models.clear();
+  change_registry();
+  EXPECT_EQ(l.get().error().code, error_code::model_not_found);
+  registry.models = kept;
+  registry.models["a"].max_length = 16;
+  change_registry();
+  auto again = load_model("a");
+  end_load();
+  EXPECT_FALSE(again.here());
+  end_load();
+  EXPECT_TRUE(again.get());
+  EXPECT_EQ(served_length("a"), 16);
+  EXPECT_EQ(report().memory.used_bytes, 10 * mb);
+}
+
+TEST_F(Supervisor, WhatOnlyTheServerFollowsReloadsNothing) {
+  add("a").priority = priority::low;
+  start();
+  load_model("a");
+  const auto* first = entry("a")->current.load().get();
+  registry.models["a"].priority = priority::high;
+  registry.models["a"].description = "the same";
+  registry.models["a"].pinned = true;
+  load_at_once = false;
+  change_registry();
+  EXPECT_TRUE(loads.empty());
+  EXPECT_EQ(entry("a")->current.load().get(), first);
+  EXPECT_EQ(report("a").priority, priority::high);
+  EXPECT_TRUE(load_model("a").get()->already);
+}
+
+TEST_F(Supervisor, ARevalidationWhoseModelHasCrashedLoadsItAgain) {
+  auto& m = add("a");
+  m.cache_ttl_s = 10;
+  m.preload = true;
+  start();
+  estimate_at_once = false;
+  time.pass(11s);
+  ASSERT_EQ(estimates.size(), 1u);
+  caf::anon_send_exit(entry("a")->current.load()->actor, caf::exit_reason::kill);
+  time.settle();
+  auto waits = load_model("a");
+  end_estimate();  // nothing has changed; but nothing is resident either
+  EXPECT_EQ(resident(), names{"a"});
+  EXPECT_TRUE(waits.here());
+}
+
+TEST_F(Supervisor, ALoadWaitsForTheReloadsOfThoseThatItCouldTakeThePlaceOf) {
+  add("a").max_length = 8;
+  add("b");
+  world->settings.max_models = 1;
+  start();
+  load_model("a");
+  time.pass(2s);
+  estimate_at_once = false;
+  registry.models["a"].max_length = 16;
+  change_registry();  // a is being reloaded
+  auto b = load_model("b");
+  while (!estimates.empty()) end_estimate();
+  time.pass(2s);
+  ASSERT_TRUE(b.here());
+  EXPECT_TRUE(b.get());
+  EXPECT_EQ(resident(), names{"b"});
+}
+
+TEST_F(Supervisor, AReloadThatWaitsBehindALoadThatItKeepsOutGoesFirst) {
+  add("a").max_length = 8;
+  add("b");
+  add("c").max_length = 8;
+  world->settings.max_models = 2;
+  world->settings.max_eviction_wait_ms = 60'000;
+  start();
+  load_model("a");
+  load_model("c");
+  time.pass(2s);
+  // b waits, for both are in use; then both are reloaded behind it.
+  std::vector<std::unique_ptr<ticket>> work;
+  for (const auto* m : {"a", "c"}) {
+    const auto home = entry(m)->current.load();
+    ASSERT_EQ(home->door.try_enter(1, 10), gate::entry::entered);
+    work.push_back(std::make_unique<ticket>(home, 1));
+  }
+  auto b = load_model("b");
+  registry.models["a"].max_length = registry.models["c"].max_length = 16;
+  change_registry();
+  work.clear();
+  time.pass(3s);
+  ASSERT_TRUE(b.here());
+  EXPECT_TRUE(b.get());
+  EXPECT_EQ(resident().size(), 2u);
+}
+
+TEST_F(Supervisor, TheDefaultModelFollowsTheRegistry) {
+  add("a");
+  add("b").preload = true;
+  add("c").preload = true;
+  start();
+  EXPECT_EQ(world->routes->load()->default_model, "b");
+  registry.models.erase("b");
+  change_registry();
+  EXPECT_EQ(world->routes->load()->default_model, "c");
+  registry.models.erase("c");
+  change_registry();
+  EXPECT_EQ(world->routes->load()->default_model, "a");
+}
+
+// -- what is told of memory ------------------------------------------------------------------------------------
+
+TEST_F(Supervisor, TheFirstOfManyUnloadsTellsTheBytes) {
+  add("a");
+  reclaim_at_once = false;
+  start();
+  load_model("a");
+  std::vector<answer<unload_report>> all;
+  for (int i = 0; i < 4; ++i) all.push_back(unload_model("a"));
+  end_reclaim();
+  EXPECT_EQ(all[0].get()->freed_bytes, 10 * mb);
+  for (int i = 1; i < 4; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].get()->freed_bytes, 0u);
+}
+
+TEST_F(Supervisor, OfTwoJustLoadedTheLeastRecentlyUsedGoes) {
+  for (const auto* m : {"a", "b", "c"}) add(m, 40 * mb).priority = priority::medium;
+  start();
+  load_model("a");
+  time.pass(300ms);
+  load_model("b");
+  time.pass(300ms);
+  use("a");
+  auto c = load_model("c");
+  time.pass(650ms);
+  EXPECT_EQ(resident(), (names{"a", "b"})) << "a may go by now, but b was used less recently and will soon be free to go";
+  time.pass(300ms);
+  EXPECT_TRUE(c.here());
+  EXPECT_EQ(resident(), (names{"a", "c"}));
+}
+
+TEST_F(Supervisor, ACleanupThatSparesAllSaysSo) {
+  add("a", 90 * mb);
+  start();
+  load_model("a");
+  auto c = clean();
+  EXPECT_EQ(c.get()->reason, "all_spared") << "just loaded";
+  EXPECT_TRUE(c.get()->models_unloaded.empty());
+  time.pass(5s);
+  auto home = entry("a")->current.load();
+  ASSERT_EQ(home->door.try_enter(1, 10), gate::entry::entered);
+  auto work = std::make_unique<ticket>(home, 1);
+  EXPECT_EQ(clean().get()->reason, "all_spared") << "in use";
+  work.reset();
+  home.reset();
+  EXPECT_EQ(report().cleanups.cleanups, 0u) << "a cleanup without effect is not counted";
+  EXPECT_EQ(clean().get()->reason, "memory_threshold_exceeded");
+  EXPECT_EQ(clean().get()->reason, "not_needed");
+  registry.models["a"].pinned = true;
+  change_registry();
+  load_model("a");
+  time.pass(5s);
+  EXPECT_EQ(clean().get()->reason, "all_spared") << "pinned";
+}
+
+TEST_F(Supervisor, AScanThatSparedTheJustLoadedLooksAgainSoon) {
+  add("a", 90 * mb);
+  world->settings.min_resident_ms = 3000;
+  start();
+  time.pass(298s);
+  load_model("a");
+  time.pass(2s);  // the scan
+  EXPECT_EQ(resident(), names{"a"});
+  time.pass(3s);
+  EXPECT_TRUE(resident().empty());
+  EXPECT_EQ(report().cleanups.last_reason, "memory_threshold_exceeded");
+}
+
+TEST_F(Supervisor, ACleanupTellsWhatHadExpired) {
+  add("a").cache_ttl_s = 10;
+  add("b");
+  start();
+  load_model("a");
+  load_model("b");
+  time.pass(9600ms);
+  EXPECT_EQ(clean().get()->reason, "not_needed");
+  time.pass(500ms);  // the timer's next look is later
+  ASSERT_EQ(resident(), (names{"a", "b"}));
+  auto c = clean();
+  EXPECT_EQ(c.get()->reason, "ttl_expired");
+  EXPECT_EQ(c.get()->models_unloaded, names{"a"});
+  EXPECT_EQ(c.get()->before_bytes - c.get()->after_bytes, 10 * mb);
+  EXPECT_EQ(report().cleanups.cleanups, 1u);
+}
+
+TEST_F(Supervisor, WhatTheTimerExpiresIsTold) {
+  add("a").cache_ttl_s = 10;
+  start();
+  EXPECT_EQ(report().cleanups.last_reason, "");
+  load_model("a");
+  time.pass(12s);
+  EXPECT_TRUE(resident().empty());
+  EXPECT_EQ(report().cleanups.last_reason, "ttl_expired");
+  EXPECT_TRUE(report().cleanups.last);
+}
+
+TEST_F(Supervisor, TheThresholdIsAShareOfWhatTheLimitIsAShareOf) {
+  world->settings.max_memory_usage = 0.8;
+  world->settings.memory_threshold = 0.4;  // half of the budget, wherever that comes from
+  for (const auto* m : {"a", "b"}) add(m, 30 * mb);
+  start();
+  EXPECT_EQ(report().memory.threshold_bytes, 50 * mb);
+  load_model("a");
+  time.pass(2s);
+  load_model("b");
+  time.pass(2s);
+  EXPECT_EQ(clean().get()->models_unloaded, names{"a"});
+}
+
+TEST_F(Supervisor, GaugesOfAnUnloadedModelReadZeroAndARemovedModelsSeriesGo) {
+  add("a");
+  start();
+  load_model("a");
+  const auto scraped = [&](const std::string& series) {
+    report();
+    return prometheus::TextSerializer().Serialize(world->meter->registry().Collect()).find(series) != std::string::npos;
+  };
+  EXPECT_TRUE(scraped("troupe_model_instances{model=\"a\"} 1\n"));
+  unload_model("a");
+  EXPECT_TRUE(scraped("troupe_model_instances{model=\"a\"} 0\n"));
+  registry.models.clear();
+  change_registry();
+  EXPECT_FALSE(scraped("{model=\"a\""));
 }
 
 std::string numbered(int i) {
@@ -589,6 +1015,83 @@ TEST_F(Supervisor, TheLedgerIsExactAfterManyCycles) {
   for (int i = 0; i < 8; ++i) unload_model(numbered(i));
   EXPECT_EQ(report().memory.used_bytes, 0u);
   EXPECT_EQ(report().memory.draining_bytes, 0u);
+}
+
+// Everything at once, in any order. Whenever something is resident, it is what a registration that was in force since its
+// load says; and in the end the ledger is empty and the last word of the registry is served.
+TEST_F(Supervisor, AnyOrderOfLoadsUnloadsAndRegistriesEndsRight) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const auto one_of = [&](unsigned n) { return static_cast<int>(random() % n); };
+  for (int i = 0; i < 4; ++i) add(numbered(i), static_cast<std::uint64_t>(i + 1) * 20 * mb);
+  start();
+  load_at_once = reclaim_at_once = estimate_at_once = false;
+  std::vector<answer<load_report>> loads_asked;
+  std::vector<answer<unload_report>> unloads_asked;
+  std::vector<made_job> requests;
+  auto spare = registry.models;
+  for (int step = 0; step < 3000; ++step) {
+    const auto name = numbered(one_of(4));
+    const bool known = registry.models.contains(name);
+    switch (one_of(10)) {
+      case 0: loads_asked.push_back(load_model(name, 5000)); break;
+      case 1: unloads_asked.push_back(unload_model(name)); break;
+      case 2: requests.push_back(request(name, 3s)); break;
+      case 3:
+        if (known) registry.models[name].max_length = static_cast<std::uint32_t>(one_of(3) + 1);
+        change_registry();
+        break;
+      case 4:
+        if (known)
+          registry.models.erase(name);
+        else
+          registry.models[name] = spare[name];
+        change_registry();
+        break;
+      case 5:
+        if (known && one_of(4) == 0)
+          if (const auto home = entry(name)->current.load()) caf::anon_send_exit(home->actor, caf::exit_reason::kill);
+        time.settle();
+        break;
+      case 6: time.pass(std::chrono::milliseconds(one_of(400))); break;
+      case 7:
+        if (!estimates.empty()) end_estimate();
+        break;
+      case 8:
+        if (!loads.empty()) end_load(one_of(5) == 0 ? std::optional(error{error_code::load_failed, "no", {}, {}}) : std::nullopt);
+        break;
+      default:
+        if (!reclaims.empty()) end_reclaim();
+    }
+    ASSERT_LE(report().memory.used_bytes, world->budget_bytes);
+  }
+  registry.models = spare;
+  for (auto& [name, m] : registry.models) m.max_length = 7;
+  change_registry();
+  const auto finish = [&] {
+    for (int i = 0; i < 200; ++i) {
+      while (!estimates.empty()) end_estimate();
+      while (!loads.empty()) end_load();
+      while (!reclaims.empty()) end_reclaim();
+      time.pass(100ms);
+    }
+  };
+  finish();
+  for (int i = 0; i < 4; ++i) unload_model(numbered(i));
+  finish();
+  EXPECT_EQ(report().memory.used_bytes, 0u);
+  EXPECT_EQ(report().memory.reserved_bytes, 0u);
+  EXPECT_EQ(report().load_waiters, 0u);
+  for (auto& a : loads_asked) EXPECT_TRUE(a.here());
+  for (auto& a : unloads_asked) EXPECT_TRUE(a.here());
+  load_at_once = reclaim_at_once = estimate_at_once = true;
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_TRUE(load_model(numbered(i)).get());
+    EXPECT_EQ(served_length(numbered(i)), 7);
+    unload_model(numbered(i));
+  }
+  EXPECT_EQ(report().memory.used_bytes, 0u);
 }
 
 }  // namespace

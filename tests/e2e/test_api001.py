@@ -3,6 +3,7 @@ import datetime
 import json
 import pathlib
 import re
+import signal
 
 import pytest
 
@@ -314,6 +315,35 @@ def test_models_with_a_namespace(serve, tiny):
 def test_default_model(serve, tiny):
     server = serve({"one": {"path": str(tiny)}, "two": {"path": str(tiny)}}, {"preload_models": ["two"]})
     assert server.predict("x").json()["model_used"] == "two"  # the first preloaded one
+
+
+def test_default_model_follows_the_registry(serve, tiny):
+    entries = {name: {"path": str(tiny)} for name in ("one", "two", "three")}
+    server = serve(entries, {"preload_models": ["two"]})
+
+    def change(*names):
+        server.write_registry({name: entries[name] for name in names})
+        server.process.send_signal(signal.SIGHUP)
+        server.until(lambda: set(server.models()) == set(names))
+
+    change("one", "three")
+    assert server.predict("x").json()["model_used"] == "one"
+    change("three")
+    assert server.predict("x").json()["model_used"] == "three"
+    change("one", "two", "three")
+    assert server.predict("x").json()["model_used"] == "two"
+
+
+def test_a_named_default_model_is_never_replaced_by_another(serve, tiny):
+    entries = {name: {"path": str(tiny)} for name in ("one", "two")}
+    server = serve(entries, {"default_model": "two"})
+    assert server.predict("x").json()["model_used"] == "two"
+    server.write_registry({"one": entries["one"]})
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_log("default_model is two, which the registry does not have")
+    body = check_envelope(server.predict("x"), 404, "MODEL_NOT_FOUND")
+    assert "default model two is not registered" in body["message"] and "default_model" in body["detail"], body
+    assert server.predict("x", "one").status_code == 200
 
 
 def test_numbers_agree_across_views(server):

@@ -304,3 +304,18 @@ def test_store_disk_full(serve, tiny, small, tmp_path):
         assert server.stop() == 0
     finally:
         subprocess.run(["umount", "-l", str(mount)], capture_output=True)
+
+
+def test_an_input_that_cannot_be_prepared(serve, testserver, artifact):
+    """Whatever a model throws while it prepares an input fails that input alone: in place, on the pool, in a batch."""
+    server = serve({"m": {"path": artifact("test:fatinput"), "preload": True}}, binary=testserver)
+    for filler in ("", " and a long text" * 400):
+        check_envelope(server.predict("fat" + filler, "m"), 503, "INSUFFICIENT_MEMORY")
+        body = check_envelope(server.predict("odd" + filler, "m"), 500, "MODEL_FAILED")
+        assert "could not prepare the input" in body["message"]
+        assert server.predict("fine" + filler, "m").status_code == 200
+        results = server.predict(None, "m", inputs=["fine" + filler, "fat" + filler, "fine too" + filler]).json()["results"]
+        assert ["error" in r for r in results] == [False, True, False]
+        assert results[1]["code"] == "INSUFFICIENT_MEMORY"
+    assert server.model("m")["performance_metrics"]["failures"] == 6
+    assert server.model("m")["restarts"] == 0

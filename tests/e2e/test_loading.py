@@ -3,6 +3,7 @@ import concurrent.futures
 import json
 import os
 import shutil
+import signal
 import time
 
 import pytest
@@ -171,6 +172,43 @@ def test_prediction_cache(serve, tiny):
 
 
 @pytest.mark.asan
+@pytest.mark.parametrize("change", [{"max_length": 4}, {"precision": "bf16"}, {"labels": ["v", "w", "x", "y", "z"]}])
+def test_prediction_cache_and_a_changed_registration(serve, tiny, change):
+    """What was said under the old registration is not said under the new one."""
+    entry = {"path": str(tiny), "preload": True}
+    text = "one two three four five six seven"
+    server = serve({"m": entry})
+
+    def answer(cached):
+        return server.predict(text, "m", cached=cached).json()["probabilities"]
+
+    before = answer(True)
+    assert answer(True) == before
+    server.write_registry({"m": {**entry, **change}})
+    start = server.log_position()
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_log("model m has left memory", start=start)
+    now = answer(False)
+    assert now != before
+    assert answer(True) == now
+    server.unload("m")
+    server.load("m")
+    assert answer(True) == now
+
+
+def test_an_answer_from_the_prediction_cache_is_a_hit(serve, tiny):
+    """A request that waits for its model is a miss, and has it run."""
+    server = serve({"m": {"path": str(tiny)}})
+    said = [server.predict("same", "m", cached=True).json() for _ in range(2)]
+    server.unload("m")
+    said += [server.predict("same", "m", cached=True).json() for _ in range(2)]
+    assert [a["cache_hit"] for a in said] == [False, True, False, True]
+    assert [a["prediction_cache_hit"] for a in said] == [False, True, False, True]
+    assert len({json.dumps(a["probabilities"]) for a in said}) == 1
+    counts = server.model("m")["performance_metrics"]
+    assert (counts["cache_hits"], counts["cache_misses"], counts["total_inferences"]) == (2, 2, 2)
+
+
 def test_prediction_cache_is_bounded(serve, tiny):
     server = serve({"m": {"path": str(tiny), "preload": True}}, {"prediction_cache_mb": 1})
     for n in range(200):

@@ -17,7 +17,7 @@ namespace {
 
 using namespace inference;
 
-enum class kind { echo, step, sleep, throws, hang, badwarm, fatwarm, hangwarm, slowload, badload, fatload };
+enum class kind { echo, step, sleep, throws, hang, badwarm, fatinput, fatwarm, hangwarm, slowload, badload, fatload };
 
 struct order {
   kind what = kind::echo;
@@ -40,7 +40,7 @@ std::optional<order> parse(std::string_view file) {
   static constexpr std::pair<std::string_view, kind> kinds[] = {
       {"echo", kind::echo},         {"step", kind::step},       {"sleep", kind::sleep},
       {"throw", kind::throws},      {"hang", kind::hang},       {"badwarm", kind::badwarm},
-      {"fatwarm", kind::fatwarm},   {"hangwarm", kind::hangwarm},
+      {"fatinput", kind::fatinput}, {"fatwarm", kind::fatwarm},   {"hangwarm", kind::hangwarm},
       {"slowload", kind::slowload}, {"badload", kind::badload}, {"fatload", kind::fatload}};
   for (const auto& [name, what] : kinds) {
     if (file == name) {
@@ -177,6 +177,8 @@ class test_model final : public model {
   result<prepared_ptr> prepare(const input& in) const override {
     auto out = std::make_unique<test_input>();
     out->value = in;
+    if (order_.what == kind::fatinput && out->text().find("fat") != std::string_view::npos) throw std::bad_alloc();
+    if (order_.what == kind::fatinput && out->text().find("odd") != std::string_view::npos) throw 42;  // NOLINT: as below
     out->cost = static_cast<std::uint32_t>(1 + out->text().size() / 4);
     if (order_.what == kind::step && !out->text().empty() &&
         (out->text()[0] < '0' || out->text()[0] > '9')) {
