@@ -400,6 +400,7 @@ TEST_F(Supervisor, TheSameArtifactInAnotherPrecisionNeedsItsOwnRoom) {
   add("bf16", 60 * mb);
   artifacts["fp32"].mapping = 1;
   artifacts["bf16"].mapping = 2;
+  world->settings.min_resident_ms = 0;
   start();
   load_model("fp32");
   load_model("bf16");

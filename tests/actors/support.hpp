@@ -55,7 +55,7 @@ class fake_model : public inference::model {
   };
   explicit fake_model(std::uint64_t size_bytes = 0, std::uint64_t mapping = 0) {
     info_.architecture = "Fake";
-    info_.version = "1";
+    info_.version = std::string("1");
     use_.private_bytes = mapping ? 0 : size_bytes;
     if (mapping) use_.mappings.push_back({mapping, size_bytes, "file" + std::to_string(mapping)});
   }
