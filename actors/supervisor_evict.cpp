@@ -271,7 +271,7 @@ void supervisor_core::housekeeping() {
   refresh_priorities();
   bool preloads_done = true, expired = false;
   for (auto& [name, r] : records_) {
-    if (r.preload && !r.current && r.loading) preloads_done = false;
+    if (r.preload && !r.current && r.loading && r.last_error.empty()) preloads_done = false;
     if (!r.current || r.loading) continue;
     const std::chrono::seconds ttl(r.registration->cache_ttl_s.value_or(world_.settings.cache_ttl_s));
     const steady_time used(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));

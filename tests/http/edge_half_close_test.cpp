@@ -116,6 +116,18 @@ TEST(edge_half_close, refusals_arrive) {
   EXPECT_FALSE(c.reset_seen());
 }
 
+TEST(edge_half_close, a_declined_upgrade_is_answered) {
+  holder h;
+  test_server s({}, h.take());
+  raw_client c(s.port());
+  c.send(get("/x", "Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+  c.half_close();
+  auto e = h.next();
+  e->respond(text_response("no"));
+  EXPECT_EQ(c.receive().body, "no");
+  EXPECT_TRUE(c.closed());
+}
+
 TEST(edge_half_close, nothing_asked_is_closed_at_once) {
   test_server s;
   raw_client fresh(s.port()), used(s.port());
