@@ -14,6 +14,7 @@
 #include "config/machine.hpp"
 #include "config/threads.hpp"
 #include "config/version.hpp"
+#include "http/before_main.hpp"
 #include "http/cli_predict.hpp"
 #include "http/cli_settings.hpp"
 #include "http/load_generator.hpp"
@@ -40,6 +41,7 @@ void restart_with_environment(int argc, char** argv) {
   if (!inference::prepare_environment()) return;
   std::error_code ignored;
   const auto itself = std::filesystem::read_symlink("/proc/self/exe", ignored);  // by its name: ps and pgrep show it
+  const in_lost_folder as_it_was;
   execv(itself.empty() ? argv[0] : itself.c_str(), argv);
   // Where exec fails the process goes on: slower, but right.
 }

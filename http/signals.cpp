@@ -1,10 +1,7 @@
 #include "http/signals.hpp"
 
 #include <csignal>
-#include <cstdint>
-
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <ctime>
 
 namespace troupe::http {
 namespace {
@@ -15,19 +12,6 @@ sigset_t our_signals() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
   return set;
 }
-
-// Runs when the libraries are in place and none has been initialised: no library call, and no sanitizer, may be used.
-__attribute__((no_sanitize("address", "undefined"))) void hold_hang_ups(int argc, char** argv, char**) {
-  const char* const command = "serve";
-  if (argc < 2) return;
-  int at = 0;
-  while (command[at] != 0 && argv[1][at] == command[at]) ++at;
-  if (command[at] != 0 || argv[1][at] != 0) return;
-  std::uint64_t set = std::uint64_t{1} << (SIGHUP - 1);
-  ::syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, nullptr, sizeof set);
-}
-
-[[gnu::section(".preinit_array"), gnu::used]] void (*const before_main)(int, char**, char**) = hold_hang_ups;
 
 }  // namespace
 

@@ -1,7 +1,6 @@
 #pragma once
 // The signals that `troupe serve` answers: SIGINT, SIGTERM and SIGHUP are blocked in every thread and waited for by
-// main's. SIGHUP is blocked before main already: the libraries' own start takes some hundred milliseconds, and a
-// registry change announced meanwhile must wait and not end the process.
+// main's. (SIGHUP is blocked before main already: before_main.hpp.)
 
 #include <chrono>
 
