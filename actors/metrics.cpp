@@ -103,7 +103,7 @@ struct metrics::families {
             &gauge(r, "troupe_load_waiters", "Requests waiting for a load"),
             &gauge(r, "troupe_compute_slots", "Compute slots"),
             &gauge(r, "troupe_compute_slots_busy", "Compute slots that run a batch"),
-            &gauge(r, "troupe_ready", "1 when the server is ready"),
+            &gauge(r, "troupe_ready", "1 when /health/ready answers 200"),
             &gauge(r, "troupe_prediction_cache_hits", "Answers from the prediction cache"),
             &gauge(r, "troupe_prediction_cache_bytes", "What the prediction cache holds"),
         } {}

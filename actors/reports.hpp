@@ -63,6 +63,16 @@ struct cleanup_totals {
   std::string last_reason = {};  // as cleanup_report::reason; empty: none yet
 };
 
+// A preloaded model that is not there, and why.
+struct missing_model {
+  std::string name, why;
+};
+
+// starting: what is preloaded is not there yet, and has not failed; never again once that is over.
+// degraded: a preloaded model could not be loaded, or crashed and is not back.
+enum class health { starting, healthy, degraded, draining };
+std::string_view to_string(health h) noexcept;
+
 // The whole of it, taken by the supervisor at one moment.
 struct server_report {
   std::vector<model_report> models;  // by name
@@ -71,8 +81,9 @@ struct server_report {
   model_counts totals;
   wall_time started;
   double uptime_s = 0;
-  bool ready = false, draining = false;
-  std::string not_ready_reason;
+  health state = health::starting;
+  bool ready = false;                  // healthy, or degraded where `ready_when_degraded` allows it
+  std::vector<missing_model> missing;  // while starting: those that are still loading too
   std::uint32_t in_flight_items = 0, load_waiters = 0;
   std::uint32_t compute_slots = 0, busy_slots = 0, replaced_slots = 0;
 };

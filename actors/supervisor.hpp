@@ -178,6 +178,7 @@ class supervisor_core {
   void arm(steady_time when);
   steady_time now() const { return self_->clock().now(); }
   model_report report_of(const record& r) const;
+  std::vector<missing_model> missing_models() const;
   error unknown(const std::string& model) const;
 
   self_ptr self_;

@@ -15,6 +15,16 @@ std::string_view to_string(residency r) noexcept {
   return "unloaded";
 }
 
+std::string_view to_string(health h) noexcept {
+  switch (h) {
+    case health::starting: return "starting";
+    case health::healthy: return "healthy";
+    case health::degraded: return "degraded";
+    case health::draining: return "draining";
+  }
+  return "starting";
+}
+
 model_counts model_entry::counts() const noexcept {
   model_counts c;
   c.accesses = accesses.load(std::memory_order_relaxed);
@@ -80,21 +90,37 @@ model_report supervisor_core::report_of(const record& r) const {
   return out;
 }
 
+// A model that was there and was unloaded, evicted or has expired comes back with its next request: it is not missing.
+std::vector<missing_model> supervisor_core::missing_models() const {
+  std::vector<missing_model> out;
+  for (const auto& [name, r] : records_) {
+    if (!r.preload || r.current) continue;
+    if (!r.last_error.empty())
+      out.push_back({name, r.last_error});
+    else if (!preloads_done_ && r.loading)
+      out.push_back({name, "it is still loading"});
+  }
+  for (const auto& name : world_.settings.preload_models)
+    if (!records_.contains(name)) out.push_back({name, "it is not in the registry"});
+  return out;
+}
+
 server_report supervisor_core::report() {
   refresh_private_bytes();
   refresh_priorities();
   server_report out;
   out.models.reserve(records_.size());
   out.totals = removed_counts_;
-  out.ready = preloads_done_;
-  if (!out.ready) out.not_ready_reason = "preloaded models are still loading";
+  out.missing = missing_models();
+  out.state = world_.draining->load() ? health::draining
+              : !preloads_done_      ? health::starting
+              : out.missing.empty()  ? health::healthy
+                                     : health::degraded;
+  out.ready = out.state == health::healthy ||
+              (out.state == health::degraded && world_.settings.ready_when_degraded);
   for (const auto& [name, r] : records_) {
     auto m = report_of(r);
     add_counts(out.totals, m.counts);
-    if (r.preload && !r.current && preloads_done_ && !r.last_error.empty()) {
-      out.ready = !r.down_after_crash && out.ready;
-      out.not_ready_reason = "model " + name + " is down: " + r.last_error;
-    }
     out.models.push_back(std::move(m));
   }
   out.memory.used_bytes = ledger_.used_bytes();
@@ -107,11 +133,6 @@ server_report supervisor_core::report() {
   out.cleanups = cleanups_;
   out.started = started_wall_;
   out.uptime_s = std::chrono::duration<double>(now() - started_).count();
-  out.draining = world_.draining->load();
-  if (out.draining) {
-    out.ready = false;
-    out.not_ready_reason = "the server is shutting down";
-  }
   out.in_flight_items = world_.in_flight->load(std::memory_order_relaxed);
   out.load_waiters = waiting_requests_;
   out.compute_slots = world_.device_state->slots.load();

@@ -157,6 +157,14 @@ double cgroup_cpu_quota(const fs::path& root) {
   return cores;
 }
 
+std::uint64_t cgroup_thread_limit(const fs::path& root) {
+  auto tightest = unlimited;
+  for (const auto& h : find_hierarchies(root, "pids"))
+    for (const auto& folder : h.folders)
+      tightest = std::min(tightest, number(first_line(folder / "pids.max")).value_or(unlimited));  // "max"
+  return tightest;
+}
+
 std::uint32_t usable_cores(const fs::path& root) {
   double cores = std::max(1u, std::thread::hardware_concurrency());
   cpu_set_t set;

@@ -11,6 +11,8 @@ std::uint64_t machine_memory_bytes(const std::filesystem::path& root = "/");
 std::uint64_t cgroup_memory_limit_bytes(const std::filesystem::path& root = "/");
 // The quota of the control group in cores, v1 and v2, the tightest on the way up; infinity: none.
 double cgroup_cpu_quota(const std::filesystem::path& root = "/");
+// Threads and processes that the control group may have, v1 and v2, the tightest on the way up; UINT64_MAX: no limit.
+std::uint64_t cgroup_thread_limit(const std::filesystem::path& root = "/");
 // Affinity and quota considered, rounded down (a throttled thread costs latency), at least 1.
 std::uint32_t usable_cores(const std::filesystem::path& root = "/");
 

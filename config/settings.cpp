@@ -20,8 +20,9 @@ std::string variable(const environment_map& environment, const std::string& name
 }
 
 fs::path default_data_dir(const environment_map& environment) {
-  if (const auto data = variable(environment, "XDG_DATA_HOME"); !data.empty()) return fs::path(data) / "troupe";
-  if (const auto home = variable(environment, "HOME"); !home.empty()) return fs::path(home) / ".local/share/troupe";
+  // Relative ones are to be ignored, says the XDG specification.
+  if (const fs::path data = variable(environment, "XDG_DATA_HOME"); data.is_absolute()) return data / "troupe";
+  if (const fs::path home = variable(environment, "HOME"); home.is_absolute()) return home / ".local/share/troupe";
   return "/var/lib/troupe";
 }
 
@@ -52,7 +53,7 @@ class settings_builder {
   result<void> read_text(const std::string& name, const std::string& text, const std::string& source,
                          shorthand& short_form);
   void apply(const shorthand& short_form);
-  void resolve_paths(const fs::path& folder, const std::string& source);
+  result<void> resolve_paths(const std::optional<fs::path>& folder, const std::string& source);
   result<void> check_together() const;
   std::string named(const std::string& name) const;
 
@@ -78,11 +79,12 @@ result<std::string> string_of(const located_json& json, const json_value& value,
   return value.text;
 }
 
+constexpr auto host_rule = "an address or a host name";
+
 result<std::string> host_of(const located_json& json, const json_value& value, const std::string& key) {
-  if (value.kind != json_kind::string || !is_host(value.text)) {
-    return refuse(json, value, key, "an address or a host name");
-  }
-  return value.text;
+  auto host = value.kind == json_kind::string ? parse_host(value.text) : std::nullopt;
+  if (!host) return refuse(json, value, key, host_rule);
+  return std::move(*host);
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
@@ -214,8 +216,7 @@ result<void> settings_builder::read_file(const fs::path& file) {
   if (auto read = read_block(*json, json->root(), false, short_form); !read) return read;
   apply(short_form);
   std::error_code ec;
-  resolve_paths(fs::absolute(file, ec).parent_path(), "file ");
-  return {};
+  return resolve_paths(fs::absolute(file, ec).parent_path(), "file ");
 }
 
 result<void> settings_builder::read_block(const located_json& json, const json_value& block, bool nested,
@@ -266,12 +267,13 @@ result<void> settings_builder::read_member(const located_json& json, const json_
 result<void> settings_builder::read_text(const std::string& name, const std::string& text, const std::string& source,
                                          shorthand& short_form) {
   const auto bad = [&](const std::string& rule, bool secret) {
-    const auto found = secret ? "a value that is not shown" : shown(text);
+    const bool empty = text.find_first_not_of(", \t") == std::string::npos;
+    const auto found = secret && !empty ? "a value that is not shown" : shown(text);
     return fail(error_code::bad_request, source + ": found " + found + "; allowed: " + rule);
   };
   if (name == "host") {
-    if (!is_host(text)) return bad("an address or a host name", false);
-    short_form.host = text;
+    short_form.host = parse_host(text);
+    if (!short_form.host) return bad(host_rule, false);
     short_form.source = source;
     return {};
   }
@@ -325,8 +327,7 @@ result<void> settings_builder::read_environment() {
     }
   }
   apply(short_form);
-  resolve_paths(fs::current_path(), "env ");
-  return {};
+  return resolve_paths(std::nullopt, "env ");
 }
 
 result<void> settings_builder::read_overrides(const std::vector<std::pair<std::string, std::string>>& overrides) {
@@ -337,8 +338,7 @@ result<void> settings_builder::read_overrides(const std::vector<std::pair<std::s
     if (auto read = read_text(name, text, "command line " + option, short_form); !read) return read;
   }
   apply(short_form);
-  resolve_paths(fs::current_path(), "command line ");
-  return {};
+  return resolve_paths(std::nullopt, "command line ");
 }
 
 void settings_builder::apply(const shorthand& short_form) {
@@ -355,19 +355,35 @@ void settings_builder::apply(const shorthand& short_form) {
   source_["listeners"] = short_form.source;
 }
 
-void settings_builder::resolve_paths(const fs::path& folder, const std::string& source) {
+// Relative paths of that source are taken from `folder`; null: the working directory, which is looked at only then,
+// as it may have been deleted.
+result<void> settings_builder::resolve_paths(const std::optional<fs::path>& folder, const std::string& source) {
+  const auto resolve = [&](const std::string& setting, fs::path path) -> result<fs::path> {
+    if (path.empty() || path.is_absolute()) return path.lexically_normal();
+    std::error_code ec;
+    const auto from = folder ? *folder : fs::current_path(ec);
+    if (!ec) return (from / path).lexically_normal();
+    return fail(error_code::bad_request, source_[setting] + ": the path " + path.string() +
+                                             " is relative, and the working directory cannot be told: " + ec.message(),
+                "give an absolute path, or start in a folder that exists");
+  };
   for (const auto& row : setting_rows()) {
     const auto* member = std::get_if<fs::path settings::*>(&row.member);
     if (member == nullptr || source_[row.name].rfind(source, 0) != 0) continue;
-    auto& path = out_.values.**member;
-    if (!path.empty()) path = (folder / path).lexically_normal();
+    auto path = resolve(row.name, out_.values.**member);
+    if (!path) return tl::unexpected(path.error());
+    out_.values.**member = std::move(*path);
   }
-  if (source_["listeners"].rfind(source, 0) != 0) return;
+  if (source_["listeners"].rfind(source, 0) != 0) return {};
   for (auto& l : out_.values.listeners) {
     if (!l.tls) continue;
-    l.tls->certificate_file = (folder / l.tls->certificate_file).lexically_normal().string();
-    l.tls->private_key_file = (folder / l.tls->private_key_file).lexically_normal().string();
+    for (auto* file : {&l.tls->certificate_file, &l.tls->private_key_file}) {
+      auto path = resolve("listeners", *file);
+      if (!path) return tl::unexpected(path.error());
+      *file = path->string();
+    }
   }
+  return {};
 }
 
 std::string settings_builder::named(const std::string& name) const {
@@ -448,7 +464,7 @@ const std::vector<setting_description>& describe_settings() {
       d.basic = true;
       out.push_back(std::move(d));
     };
-    shorthand("host", "string", defaults.listeners.front().host, "an address or a host name");
+    shorthand("host", "string", defaults.listeners.front().host, host_rule);
     shorthand("port", "integer", std::to_string(defaults.listeners.front().port), port_rule);
     for (const auto& row : setting_rows()) {
       setting_description d;

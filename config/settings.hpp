@@ -27,6 +27,9 @@ struct listener {
   std::string dialect = "http";
 };
 
+// "127.0.0.1:8000", "[::1]:8000".
+std::string address_text(const std::string& host, std::uint16_t port);
+
 // Plain values; a settings object is immutable once the server runs.
 struct settings {
   // listeners
@@ -37,6 +40,7 @@ struct settings {
   double memory_threshold = 0.7;
   std::uint64_t cache_ttl_s = 3600;          // "cache_ttl"; 0: never
   std::vector<std::string> preload_models;
+  bool ready_when_degraded = false;          // /health/ready, while a preloaded model is missing
   std::uint32_t warmup_requests = 10;
   bool enable_auto_scaling = true;
   std::uint64_t cleanup_interval_s = 300;    // "cleanup_interval"

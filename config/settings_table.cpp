@@ -82,6 +82,8 @@ void write_model_rows(table_writer& t) {
   t.text("preload_models", &s::preload_models, "models to load at start; their priority is high",
          {.choices = {}, .rule = text_rule::model_name, .env = {}, .secret = false})
       .basic = true;
+  t.flag("ready_when_degraded", &s::ready_when_degraded,
+         "/health/ready answers 200 also while a preloaded model could not be loaded; false: 503 until all are there");
   t.number("warmup_requests", &s::warmup_requests, "", 0, 10000, "warm-up inferences, at least one a bucket");
   t.flag("enable_auto_scaling", &s::enable_auto_scaling, "grow and shrink a model's instances with its queue");
   t.number("cleanup_interval", &s::cleanup_interval_s, "s", 1, 86400, "time between two cleanup scans");
@@ -93,7 +95,7 @@ void write_model_rows(table_writer& t) {
          {.choices = {}, .rule = text_rule::model_name, .env = {}, .secret = false})
       .basic = true;
   t.text("models_file", &s::models_file, "the registry; empty: the shipped models").basic = true;
-  t.text("data_dir", &s::data_dir, "troupe's own folder; default $XDG_DATA_HOME/troupe or ~/.local/share/troupe")
+  t.text("data_dir", &s::data_dir, "troupe's own folder; default $XDG_DATA_HOME/troupe or ~/.local/share/troupe, without HOME /var/lib/troupe")
       .basic = true;
   t.text("cache_directory", &s::cache_directory, "the artifact store; empty: data_dir/models");
   t.number("max_artifact_mb", &s::max_artifact_mb, "MiB", 1, 64 * million, "largest artifact that is loaded");
@@ -172,7 +174,7 @@ void write_other_rows(table_writer& t) {
   t.group("Keys");
   t.text("admin_api_key", &s::admin_api_key, "opens admin routes (a command line is visible to others: prefer the "
          "environment)", {.choices = {}, .rule = text_rule::key, .env = "ADMIN_API_KEY", .secret = true});
-  t.text("api_keys", &s::api_keys, "where set, every route but /, /health and /metrics needs one of them",
+  t.text("api_keys", &s::api_keys, "where set, every route but /, /health, /health/live, /health/ready and /metrics needs one of them",
          {.choices = {}, .rule = text_rule::key, .env = "API_KEYS", .secret = true});
   t.group("Logs");
   t.text("log_level", &s::log_level, "least severe line that is written",
@@ -275,6 +277,7 @@ struct text_reader {
   }
   bool operator()(std::vector<std::string> settings::*member) const {
     auto parts = split_list(text);
+    if (parts.empty() && !text.empty()) return false;  // "," means something, and not "none"
     for (const auto& part : parts) {
       if (!obeys(row.rule, part)) return false;
     }
@@ -378,36 +381,46 @@ std::string shown_value(const setting_row& row, const settings& values) {
   return count == 0 ? "(not set)" : count == 1 ? "(set)" : "(" + std::to_string(count) + " set)";
 }
 
-std::string to_text(const listener& l) {
-  const bool v6 = l.host.find(':') != std::string::npos;
-  return (v6 ? '[' + l.host + ']' : l.host) + ':' + std::to_string(l.port) + (l.tls ? " tls" : "");
+std::string address_text(const std::string& host, std::uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }
+
+std::string to_text(const listener& l) { return address_text(l.host, l.port) + (l.tls ? " tls" : ""); }
 
 bool assign_text(const setting_row& row, std::string_view text, settings& values) {
   return std::visit(text_reader{row, text, values}, row.member);
 }
 
-bool is_host(std::string_view text) {
-  if (text.empty() || text.size() > 253) return false;
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '.' || c == '-' || c == ':' || c == '_' || c == '%';
+std::optional<std::string> parse_host(std::string_view text) {
+  const bool v6 = text.find(':') != std::string_view::npos;
+  if (v6 && text.size() > 2 && text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
+  if (text.empty() || text.size() > 253) return std::nullopt;
+  // Of an IPv6 address, before its zone: "localhost:80" is none.
+  const auto address = text.substr(0, v6 ? text.find('%') : 0);
+  if (v6 && std::count(address.begin(), address.end(), ':') < 2) return std::nullopt;
+  if (!std::all_of(address.begin(), address.end(), [](unsigned char c) { return std::isxdigit(c) || c == ':' || c == '.'; }))
+    return std::nullopt;
+  const bool good = std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+    return std::isalnum(c) || c == '.' || c == '-' || c == '_' || (v6 && (c == ':' || c == '%'));
   });
+  return good ? std::optional(std::string(text)) : std::nullopt;
 }
 
 bool parse_listener(std::string_view text, listener& out) {
   const auto colon = text.rfind(':');
   const auto port_text = colon == std::string_view::npos ? text : text.substr(colon + 1);
-  auto host = colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return false;  // a bare IPv6 address: where would its port begin?
-  }
+  const auto host = colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
+  // A bare IPv6 address: where would its port begin?
+  if (host.find(':') != std::string_view::npos && host.front() != '[') return false;
   std::uint16_t port = 0;
   const auto [end, ec] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
   if (ec != std::errc{} || end != port_text.data() + port_text.size()) return false;
-  if (!host.empty() && !is_host(host)) return false;
-  if (!host.empty()) out.host = std::string(host);
+  if (!host.empty()) {
+    auto parsed = parse_host(host);
+    if (!parsed) return false;
+    out.host = std::move(*parsed);
+  }
   out.port = port;
   return true;
 }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -48,7 +49,8 @@ std::string to_text(const listener& l);                  // "127.0.0.1:8000", "[
 // Reads a value from text (environment, command line). False: not allowed, `values` is unchanged.
 bool assign_text(const setting_row& row, std::string_view text, settings& values);
 
-bool is_host(std::string_view text);
+// An address or a host name; "[::1]" is "::1". Null: neither.
+std::optional<std::string> parse_host(std::string_view text);
 // "HOST:PORT", "[V6]:PORT", ":PORT" or "PORT".
 bool parse_listener(std::string_view text, listener& out);
 

@@ -10,11 +10,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include "config/located_json.hpp"
+#include "config/machine.hpp"
+#include "config/threads.hpp"
 #include "config/version.hpp"
+#include "http/before_main.hpp"
 #include "http/cli_predict.hpp"
 #include "http/cli_settings.hpp"
 #include "http/load_generator.hpp"
 #include "http/logging.hpp"
+#include "http/signals.hpp"
 #include "inference/runtime.hpp"
 
 namespace troupe::http {
@@ -36,6 +41,7 @@ void restart_with_environment(int argc, char** argv) {
   if (!inference::prepare_environment()) return;
   std::error_code ignored;
   const auto itself = std::filesystem::read_symlink("/proc/self/exe", ignored);  // by its name: ps and pgrep show it
+  const in_lost_folder as_it_was;
   execv(itself.empty() ? argv[0] : itself.c_str(), argv);
   // Where exec fails the process goes on: slower, but right.
 }
@@ -115,14 +121,22 @@ int run_config(const settings_options& options, bool json) {
 }
 
 int run_serve(const settings_options& options, const composition& extra) {
-  prepare_signals();
   const auto loaded = options.load();
-  return loaded ? serve(*loaded, extra) : complain(loaded.error(), bad_usage);
+  if (!loaded) return complain(loaded.error(), bad_usage);
+  // Asked beforehand: several libraries abort when they get no thread.
+  if (const auto enough = config::check_threads(threads_needed(loaded->values)); !enough)
+    return complain(enough.error(), 1);
+  try {
+    return serve(*loaded, extra);
+  } catch (const std::exception& e) {
+    return complain({error_code::internal, std::string("the server could not start: ") + e.what(), {}, {}}, 1);
+  }
 }
 
 int run_predict_command(const settings_options& options, const predict_options& what) {
   auto loaded = options.load();
   if (!loaded) return complain(loaded.error(), bad_usage);
+  if (const auto enough = config::check_threads(1 + config::usable_cores()); !enough) return complain(enough.error(), 1);
   auto log = loaded->values;
   log.log_level = "warn";
   start_logging(log);
@@ -131,9 +145,26 @@ int run_predict_command(const settings_options& options, const predict_options& 
   return status;
 }
 
+// Null where the first argument is a command, or an option of `troupe` itself.
+std::optional<error> problem_of_command(const CLI::App& app, const std::string& first) {
+  if (first.starts_with('-')) return std::nullopt;
+  std::vector<std::string> commands;
+  std::string all;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    commands.push_back(command->get_name());
+    all += (all.empty() ? "" : ", ") + command->get_name();
+    if (command->get_name() == first) return std::nullopt;
+  }
+  const auto near = first.empty() ? std::string() : config::nearest(first, commands);
+  return error{error_code::bad_request, first.empty() ? "a command is missing" : "unknown command " + escape_for_terminal(first),
+               (near.empty() ? "" : "did you mean " + near + "? ") + "There are: " + all + "; `troupe COMMAND --help` tells more",
+               {}};
+}
+
 }  // namespace
 
 int run_cli(int argc, char** argv, const composition& extra) {
+  if (argc > 1 && std::string_view(argv[1]) == "serve") prepare_signals();
   restart_with_environment(argc, argv);
   const bool help_all = std::any_of(argv, argv + argc, [](const char* a) { return std::string_view(a) == "--help-all"; });
   const auto basic = help_all ? shown_settings::all : shown_settings::basic;
@@ -166,6 +197,7 @@ int run_cli(int argc, char** argv, const composition& extra) {
   auto* version_command = app.add_subcommand("version", "versions of troupe and its libraries, CPU features");
   for (auto* command : app.get_subcommands({})) command->set_help_flag("--help,-h,--help-all", "this help");
 
+  if (const auto problem = problem_of_command(app, argc > 1 ? argv[1] : "")) return complain(*problem, bad_usage);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "http/before_main.hpp"
 #include "http/json_write.hpp"
 
 namespace troupe::http {
@@ -48,6 +49,7 @@ bool needed_to_predict(const std::string& setting) {
 }  // namespace
 
 result<config::loaded_settings> settings_options::load() const {
+  const in_lost_folder relative_paths_are_errors;
   std::optional<std::filesystem::path> file;
   if (!config_file.empty()) file = config_file;
   return config::load_settings(file, overrides, environment());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <future>
@@ -15,6 +16,7 @@
 #include "config/machine.hpp"
 #include "config/version.hpp"
 #include "http/logging.hpp"
+#include "http/signals.hpp"
 #include "inference/runtime.hpp"
 
 namespace troupe::http {
@@ -22,25 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
-sigset_t our_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
-  return set;
-}
-
-// The signal that came within `limit`, or 0. A negative limit waits for ever.
-int wait_for_signal(std::chrono::milliseconds limit) {
-  const auto set = our_signals();
-  if (limit < 0ms) {
-    int number = 0;
-    return sigwait(&set, &number) == 0 ? number : 0;
-  }
-  const timespec time{limit.count() / 1000, static_cast<long>(limit.count() % 1000) * 1'000'000};
-  const int number = sigtimedwait(&set, nullptr, &time);
-  return number > 0 ? number : 0;
-}
 
 void raise_file_limit(const config::settings& settings) {
   rlimit limit{};
@@ -63,9 +46,23 @@ void warn_if_open_to_all(const config::settings& settings) {
   for (const auto& l : settings.listeners) {
     if (is_loopback(l.host)) continue;
     spdlog::warn("**************************************************************************************");
-    spdlog::warn("{}:{} is reachable from other machines, and NO API KEYS are set: anybody who can reach it may "
-                 "use, load and unload models. Set API_KEYS, or listen on 127.0.0.1.", l.host, l.port);
+    spdlog::warn("{} is reachable from other machines, and NO API KEYS are set: anybody who can reach it may "
+                 "use, load and unload models. Set API_KEYS, or listen on 127.0.0.1.",
+                 config::address_text(l.host, l.port));
     spdlog::warn("**************************************************************************************");
+  }
+}
+
+// Without a place to write to the server runs, but each start costs what the first one did.
+void warn_if_nothing_is_kept(const config::settings& settings) {
+  for (const auto& [folder, lost] : {std::pair{settings.data_dir, "the measurement of this machine is made at each start"},
+                                     std::pair{settings.store_directory(), "models are converted at each load, into private memory"}}) {
+    std::error_code ec;
+    fs::create_directories(folder, ec);
+    if (!ec && access(folder.c_str(), W_OK | X_OK) != 0) ec.assign(errno, std::generic_category());
+    if (ec)
+      spdlog::warn("{} cannot be written to ({}): {}. Name another folder with --data-dir or TROUPE_DATA_DIR",
+                   folder.string(), ec.message(), lost);
   }
 }
 
@@ -123,13 +120,21 @@ void reload_registry(actors::service& service) {
   }));
 }
 
+void log_listeners(application& app) {
+  const auto ports = app.server().ports();
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    const auto& l = app.settings().listeners.at(i);
+    spdlog::info("listening on {}{}", config::address_text(l.host, ports[i]), l.tls ? " (TLS)" : "");
+  }
+}
+
 // Waits for the end; announces readiness on the way. The signal that ended it.
 int run_until_signalled(application& app, steady_time started) {
   bool announced = false;
   auto pause = 1ms;
   for (;;) {
     if (!announced) {
-      if (const auto report = app.report(1s); report && report->ready) {
+      if (const auto report = app.report(1s); report && report->state != actors::health::starting) {
         announced = true;
         announce(app, *report, std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - started));
       }
@@ -221,6 +226,11 @@ void choose_for_gpu(actors::compute_options& chosen, const std::string& device) 
   chosen.device_memory_bytes = inference::device_memory_bytes(device);
 }
 
+// The supervisor's long messages (a report on many models) must not hold up the models' actors.
+std::uint32_t chosen_actor_threads(const config::settings& settings) {
+  return settings.actor_threads != 0 ? settings.actor_threads : std::clamp(config::usable_cores() / 4, 1u, 8u);
+}
+
 }  // namespace
 
 actors::compute_options choose_compute(const config::settings& settings) {
@@ -244,8 +254,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
                  measured.bf16_gflops, measured.measured_now ? "measured now" : "measured before");
   }
   chosen.lone_threads = std::max(chosen.lone_threads, chosen.threads_per_slot);
-  // The supervisor's long messages (a report on many models) must not hold up the models' actors.
-  chosen.actor_threads = settings.actor_threads != 0 ? settings.actor_threads : std::clamp(cores / 4, 1u, 8u);
+  chosen.actor_threads = chosen_actor_threads(settings);
   chosen.load.store = settings.store_directory();
   chosen.load.device = settings.device;
   chosen.load.max_artifact_bytes = settings.max_artifact_mb << 20;
@@ -283,10 +292,8 @@ std::optional<actors::server_report> application::report(std::chrono::millisecon
 std::string application::address() const {
   const auto& first = settings_.listeners.front();
   const auto ports = server_->ports();
-  auto host = first.host == "0.0.0.0" || first.host == "::" ? std::string("127.0.0.1") : first.host;
-  if (host.find(':') != std::string::npos) host = '[' + host + ']';
-  return (first.tls ? "https://" : "http://") + host + ':' +
-         std::to_string(ports.empty() ? first.port : ports.front());
+  const auto host = first.host == "0.0.0.0" || first.host == "::" ? std::string("127.0.0.1") : first.host;
+  return (first.tls ? "https://" : "http://") + config::address_text(host, ports.empty() ? first.port : ports.front());
 }
 
 void application::begin_drain() {
@@ -302,10 +309,17 @@ void application::stop() {
   server_.reset();
 }
 
-void prepare_signals() {
-  const auto set = our_signals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+std::uint32_t threads_needed(const config::settings& settings) {
+  const auto cores = config::usable_cores();
+  const auto chosen = [](std::uint32_t wanted, std::uint32_t otherwise) { return wanted != 0 ? wanted : otherwise; };
+  const auto slots = chosen(settings.compute_slots, std::max(cores, gpu_slots));
+  // One batch with the device to itself, or the measurement for it; and each slot's batch.
+  const auto lone = chosen(settings.lone_batch_threads, cores >= 4 ? cores : 1);
+  const auto others = std::max(lone - 1, slots * (chosen(settings.threads_per_slot, 1) - 1));
+  const auto loads = settings.loader_threads + 1;
+  constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, teardown = 1;
+  return log + chosen_actor_threads(settings) + caf + reclaimer + teardown + slots + others + 2 * loads +
+         settings.prepare_threads + chosen_io_threads(settings.io_threads);
 }
 
 int serve(const config::loaded_settings& loaded, const composition& extra) {
@@ -316,6 +330,7 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   log_configuration(loaded);
   raise_file_limit(loaded.values);
   warn_if_open_to_all(loaded.values);
+  warn_if_nothing_is_kept(loaded.values);
   auto registry = find_registry(loaded.values);
   if (!registry) return refuse_to_start(registry.error(), 2);
   spdlog::info("registry {}: {} models", registry->file.string(), registry->models.size());
@@ -331,7 +346,7 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
       app.stop();
       return refuse_to_start(why, 1);
     }
-    for (const auto port : app.server().ports()) spdlog::info("listening on port {}", port);
+    log_listeners(app);
     const int signal = run_until_signalled(app, started);
     const bool clean = drain(app, signal);
     const teardown_guard guard(1500ms);

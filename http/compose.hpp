@@ -39,7 +39,7 @@ class application {
   application(const application&) = delete;
   application& operator=(const application&) = delete;
 
-  // Listens. Models load meanwhile, and /health says "not ready" until they have.
+  // Listens. Models load meanwhile, and /health says "starting" until they have.
   result<void> start();
   const config::settings& settings() const noexcept { return settings_; }
   actors::service& service() noexcept { return *service_; }
@@ -61,8 +61,8 @@ class application {
   std::unique_ptr<http::server> server_;
 };
 
-// Blocks SIGINT, SIGTERM and SIGHUP and ignores SIGPIPE: first thing in main, before any thread.
-void prepare_signals();
+// The threads of a server that has started, at most: what a limit on threads must allow.
+std::uint32_t threads_needed(const config::settings& settings);
 
 // The whole life of `troupe serve`; the exit status. SIGHUP re-reads the registry, SIGTERM and SIGINT drain and
 // end, a second SIGINT ends at once.

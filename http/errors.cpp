@@ -38,7 +38,8 @@ error_code code_of_status(unsigned status) noexcept {
     case 401: return error_code::unauthorized;
     case 403: return error_code::forbidden;
     case 404: return error_code::route_not_found;
-    case 405: return error_code::method_not_allowed;
+    case 405:
+    case 501: return error_code::method_not_allowed;
     case 409: return error_code::conflict;
     case 413: return error_code::payload_too_large;
     case 414: return error_code::uri_too_long;

@@ -1,10 +1,16 @@
 #include "http/event_stream.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "http/json_write.hpp"
 
 namespace troupe::http {
+namespace {
+
+constexpr std::uint64_t step_ms_max = 500;
+
+}  // namespace
 
 event_stream::event_stream(exchange_ptr request, header_list headers, limits bounds, std::function<void()> cancel)
     : request_(std::move(request)), limits_(bounds), cancel_(std::move(cancel)) {
@@ -18,7 +24,7 @@ std::shared_ptr<event_stream> event_stream::start(exchange_ptr request, header_l
                                                   std::function<void()> cancel) {
   std::shared_ptr<event_stream> made(
       new event_stream(std::move(request), std::move(headers), bounds, std::move(cancel)));
-  made->schedule_heartbeat();
+  made->schedule_step();
   return made;
 }
 
@@ -38,7 +44,7 @@ void event_stream::finish() {
 }
 
 void event_stream::push(std::string chunk) {
-  sent_since_heartbeat_ = true;
+  sent_since_step_ = true;
   pending_bytes_ += chunk.size();
   pending_.push_back(std::move(chunk));
   flush();
@@ -95,19 +101,27 @@ void event_stream::drop() {
   if (auto cancel = std::exchange(cancel_, nullptr)) cancel();
 }
 
-void event_stream::schedule_heartbeat() {
-  if (limits_.heartbeat_ms == 0 || !request_) return;
-  request_->after(std::chrono::milliseconds(limits_.heartbeat_ms), [weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (!self || !self->open()) return;
-    // Not to a reader that has enough to read already.
-    if (!std::exchange(self->sent_since_heartbeat_, false) && self->pending_.empty() && !self->waiting_ &&
-        !self->stream_->write(": heartbeat\n\n")) {
-      self->drop();
-      return;
-    }
-    self->schedule_heartbeat();
+std::uint64_t event_stream::step_ms() const {
+  return limits_.heartbeat_ms == 0 ? step_ms_max : std::min(limits_.heartbeat_ms, step_ms_max);
+}
+
+void event_stream::schedule_step() {
+  if (!request_) return;
+  request_->after(std::chrono::milliseconds(step_ms()), [weak = weak_from_this()] {
+    if (const auto self = weak.lock(); self && self->open()) self->step();
   });
+}
+
+void event_stream::step() {
+  quiet_ms_ = std::exchange(sent_since_step_, false) ? 0 : quiet_ms_ + step_ms();
+  const bool due = (limits_.heartbeat_ms != 0 && quiet_ms_ >= limits_.heartbeat_ms) ||
+                   (quiet_ms_ != 0 && request_->half_closed());
+  // Not to a reader that has enough to read already.
+  if (due && pending_.empty() && !waiting_) {
+    quiet_ms_ = 0;
+    if (!stream_->write(": heartbeat\n\n")) return drop();
+  }
+  schedule_step();
 }
 
 }  // namespace troupe::http

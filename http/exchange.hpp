@@ -45,6 +45,7 @@ class exchange {
   virtual std::optional<std::string_view> header(std::string_view name) const = 0;
   virtual std::string_view body() const = 0;   // valid while the handler runs
   virtual const std::string& request_id() const = 0;
+  virtual std::string client_address() const = 0;  // of the connection's other end, "10.0.0.7"; a proxy's where there is one
   // Set when the edge has refused the request (413, 431, ..): the handler answers with the envelope and
   // does nothing else. 0: not refused.
   virtual unsigned refused_status() const = 0;
@@ -56,6 +57,8 @@ class exchange {
                                                     header_list headers) = 0;
   // `f` runs once if the client leaves before the answer is complete; at once if it already has.
   virtual void on_disconnect(std::function<void()> f) = 0;
+  // The client has ended its side of the connection: it may still read, or be gone. On the connection's thread.
+  virtual bool half_closed() const = 0;
   // Runs `f` on the connection's I/O thread (serialisation belongs there, not on compute threads).
   virtual void post(std::function<void()> f) = 0;
   // Runs `f` on the same thread after `delay`; dropped without running when the server stops.

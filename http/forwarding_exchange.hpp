@@ -15,6 +15,7 @@ class forwarding_exchange : public exchange {
   std::optional<std::string_view> header(std::string_view name) const override { return inner_->header(name); }
   std::string_view body() const override { return inner_->body(); }
   const std::string& request_id() const override { return inner_->request_id(); }
+  std::string client_address() const override { return inner_->client_address(); }
   unsigned refused_status() const override { return inner_->refused_status(); }
   std::string_view refused_reason() const override { return inner_->refused_reason(); }
 
@@ -23,6 +24,7 @@ class forwarding_exchange : public exchange {
     return inner_->start_stream(status, std::move(type), std::move(headers));
   }
   void on_disconnect(std::function<void()> f) override { inner_->on_disconnect(std::move(f)); }
+  bool half_closed() const override { return inner_->half_closed(); }
   void post(std::function<void()> f) override { inner_->post(std::move(f)); }
   void after(std::chrono::milliseconds delay, std::function<void()> f) override { inner_->after(delay, std::move(f)); }
 

@@ -97,7 +97,7 @@ class logged_exchange final : public forwarding_exchange {
  public:
   logged_exchange(exchange_ptr inner, std::shared_ptr<spdlog::logger> log, bool json)
       : forwarding_exchange(std::move(inner)), log_(std::move(log)), json_(json), started_(steady_clock::now()),
-        method_(inner_->method()), path_(inner_->path()) {}
+        client_(inner_->client_address()), method_(inner_->method()), path_(inner_->path()) {}
   ~logged_exchange() override {
     if (!written_.exchange(true)) write(answered_ ? status_.load() : 503u, 0);
   }
@@ -118,17 +118,17 @@ class logged_exchange final : public forwarding_exchange {
     const auto ms = std::chrono::duration<double, std::milli>(steady_clock::now() - started_).count();
     const auto& id = inner_->request_id();
     if (!json_) {
-      log_->info("{} {} {} {} B {:.2f} ms {}", method_, path_, status, bytes, ms, id);
+      log_->info("{} {} {} {} {} B {:.2f} ms {}", client_, method_, path_, status, bytes, ms, id);
       return;
     }
-    log_->info(R"("message":"request","method":"{}","path":"{}","status":{},"bytes":{},"ms":{:.3f},"request_id":"{}")",
-               escape_for_json(method_), escape_for_json(path_), status, bytes, ms, escape_for_json(id));
+    log_->info(R"("message":"request","client":"{}","method":"{}","path":"{}","status":{},"bytes":{},"ms":{:.3f},"request_id":"{}")",
+               client_, escape_for_json(method_), escape_for_json(path_), status, bytes, ms, escape_for_json(id));
   }
 
   const std::shared_ptr<spdlog::logger> log_;
   const bool json_;
   const steady_time started_;
-  const std::string method_, path_;
+  const std::string client_, method_, path_;
   std::atomic<bool> answered_{false}, written_{false};
   std::atomic<unsigned> status_{200};
 };

@@ -67,27 +67,41 @@ std::string finish(json_out& json) {
   return json.str();
 }
 
+// Why the server is not healthy, in words and model by model. Nothing where it is.
+void write_missing(json_out& json, const actors::server_report& report) {
+  if (report.state == actors::health::draining) {
+    json.field("reason", "the server is shutting down");
+  } else if (report.state == actors::health::starting) {
+    json.field("reason", "preloaded models are still loading");
+  } else if (report.state == actors::health::degraded) {
+    const auto& first = report.missing.front();
+    std::string why = "preloaded model " + first.name + " is missing: " + first.why;
+    if (report.missing.size() > 1) why += "; and " + std::to_string(report.missing.size() - 1) + " more";
+    json.field("reason", why);
+  }
+  if (report.missing.empty()) return;
+  json.key("missing").array();
+  for (const auto& m : report.missing) json.object().field("model", m.name).field("reason", m.why).end_object();
+  json.end_array();
+}
+
 }  // namespace
 
 std::string health_json(const actors::server_report& report, const config::settings& settings,
                         std::uint64_t process_bytes) {
-  const bool healthy = report.ready && !report.draining;
   json_out json;
-  json.object().field("status", healthy ? "healthy" : "degraded");
-  json.field("cache_status", report.draining ? "draining" : report.ready ? "operational" : "starting");
-  if (!healthy) {
-    const std::string why = report.draining                    ? "the server is shutting down"
-                            : report.not_ready_reason.empty() ? "the server is not ready yet"
-                                                              : report.not_ready_reason;
-    json.field("reason", why);
-  }
+  json.object().field("status", actors::to_string(report.state));
+  json.field("cache_status", report.state == actors::health::degraded || report.state == actors::health::healthy
+                                 ? "operational"
+                                 : actors::to_string(report.state));
+  write_missing(json, report);
   write_memory_usage(json, process_bytes, report.memory);
   json.field("models_cached", resident_count(report))
       .field("total_models", static_cast<std::uint64_t>(report.models.size()))
       .field("cache_hit_rate", report.totals.hit_rate())
       .field("last_cleanup", report.cleanups.last)
       .field("version", version::project)
-      .field("ready", healthy)
+      .field("ready", report.ready)
       .field("uptime_seconds", static_cast<std::uint64_t>(std::max(report.uptime_s, 0.0)));
   json.key("queue")
       .object()
@@ -101,6 +115,13 @@ std::string health_json(const actors::server_report& report, const config::setti
       .field("busy", report.busy_slots)
       .field("replaced", report.replaced_slots)
       .end_object();
+  return finish(json);
+}
+
+std::string readiness_json(const actors::server_report& report) {
+  json_out json;
+  json.object().field("status", actors::to_string(report.state)).field("ready", report.ready);
+  write_missing(json, report);
   return finish(json);
 }
 

@@ -10,6 +10,8 @@ namespace troupe::http {
 
 std::string health_json(const actors::server_report& report, const config::settings& settings,
                         std::uint64_t process_bytes);
+// Of /health/ready: the state, whether it is ready, and what is missing.
+std::string readiness_json(const actors::server_report& report);
 std::string models_json(const actors::server_report& report);
 std::string model_json(const actors::model_report& model);
 std::string stats_json(const actors::server_report& report);

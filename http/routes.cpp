@@ -75,7 +75,10 @@ class dispatcher {
       why.detail = "send at most " + std::to_string(settings_.max_header_count) + " headers and " +
                    std::to_string(settings_.max_header_bytes) + " bytes of them (max_header_count, max_header_bytes)";
     }
-    auto out = error_response(why, request.request_id());
+    header_list headers;
+    if (status == 405) headers.emplace_back("Allow", router_.allowed("*"));  // CONNECT: of all that is here
+    if (status == 501) why.detail = "methods here are " + router_.allowed("*");
+    auto out = error_response(why, request.request_id(), std::move(headers));
     out.status = status;
     request.respond(std::move(out));
   }

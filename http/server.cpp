@@ -8,15 +8,11 @@
 #include "http/edge/shared.hpp"
 
 namespace troupe::http {
-namespace {
-
 std::uint32_t chosen_io_threads(std::uint32_t wanted) {
   if (wanted > 0) return wanted;
   const auto cores = config::usable_cores();
   return cores <= 4 ? 1 : cores / 4;
 }
-
-}  // namespace
 
 struct server::impl {
   impl(const config::settings& settings, handler on_request, body_limit limit_for, prometheus::Registry& metrics)

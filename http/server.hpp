@@ -19,6 +19,9 @@ namespace troupe::http {
 // Limit of the body for a route, in bytes; asked when a request's head has been read.
 using body_limit = std::function<std::uint64_t(std::string_view method, std::string_view path)>;
 
+// `io_threads`, or what is chosen from the cores where that is 0.
+std::uint32_t chosen_io_threads(std::uint32_t wanted);
+
 class server {
  public:
   server(const config::settings& settings, handler on_request, body_limit limit_for,

@@ -45,6 +45,7 @@ class connection : public std::enable_shared_from_this<connection> {
   virtual unsigned refused_status(std::uint64_t ordinal) const = 0;
   virtual const std::string& refused_reason() const = 0;
   virtual bool http_1_0() const = 0;  // RESTinio keeps no version
+  virtual bool half_closed() const = 0;  // the client has ended its side, and may still read
 
  protected:
   // Tells those who watch; later calls do nothing.

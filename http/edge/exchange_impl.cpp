@@ -267,6 +267,14 @@ std::optional<std::string_view> exchange_impl::header(std::string_view name) con
   return *field;
 }
 
+std::string exchange_impl::client_address() const {
+  const auto address = request_->remote_endpoint().address();
+  // An IPv4 client of an IPv6 listener is shown as itself.
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+  return address.to_string();
+}
+
 std::string_view exchange_impl::refused_reason() const {
   return refused_ == 0 ? std::string_view() : std::string_view(connection_->refused_reason());
 }

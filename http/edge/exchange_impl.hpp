@@ -27,6 +27,7 @@ class exchange_impl final : public exchange, public std::enable_shared_from_this
   std::optional<std::string_view> header(std::string_view name) const override;
   std::string_view body() const override { return request_->body(); }
   const std::string& request_id() const override { return id_; }
+  std::string client_address() const override;
   unsigned refused_status() const override { return refused_; }
   std::string_view refused_reason() const override;
 
@@ -34,6 +35,7 @@ class exchange_impl final : public exchange, public std::enable_shared_from_this
   std::shared_ptr<body_stream> start_stream(unsigned status, std::string content_type,
                                             header_list headers) override;
   void on_disconnect(std::function<void()> f) override;
+  bool half_closed() const override { return connection_->half_closed(); }
   void post(std::function<void()> f) override;
   void after(std::chrono::milliseconds delay, std::function<void()> f) override {
     connection_->thread().after(delay, std::move(f));

@@ -26,6 +26,11 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+bool is_token(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
 bool visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
@@ -99,6 +104,8 @@ std::size_t framer::parse(const char* data, std::size_t size, std::uint32_t requ
       const auto code = HTTP_PARSER_ERRNO(&parser_);
       if (code == HPE_HEADER_OVERFLOW)
         stop(431, "The request's head is too long");
+      else if (code == HPE_INVALID_METHOD)
+        refuse_method(held_ + std::string(data + from, std::min(size - from, shortened_path_bytes)));
       else
         stop(400, std::string("Malformed request: ") + http_errno_description(code));
     }
@@ -195,6 +202,19 @@ int framer::stop(unsigned status, std::string reason) {
     refused_reason_ = std::move(reason);
   }
   return -1;
+}
+
+// `line` begins with what the parser knows as no method.
+void framer::refuse_method(std::string_view line) {
+  while (!line.empty() && (line.front() == '\r' || line.front() == '\n')) line.remove_prefix(1);
+  const auto end = std::find_if_not(line.begin(), line.end(), is_token);
+  const std::string method(line.begin(), end);
+  if (method == "PRI")
+    stop(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here");
+  else if (method.empty() || (end != line.end() && *end != ' '))
+    stop(400, "Malformed request: it does not begin with a method");
+  else
+    stop(501, "The method " + method + " is unknown here");
 }
 
 int framer::on_begin() {

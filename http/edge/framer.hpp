@@ -61,9 +61,9 @@ class framer {
   std::size_t take(char* to, std::size_t size);
 
   // A request has begun and is not complete yet.
-  bool inside_request() const { return begun_; }
+  bool inside_request() const { return begun_ && !upgraded_; }
   // Its head is complete and its body is missing: more may be read at once.
-  bool inside_body() const { return begun_ && head_done_; }
+  bool inside_body() const { return inside_request() && head_done_; }
   // The client waits for `100 Continue`; asked once a request.
   bool take_continue() { return std::exchange(continue_wanted_, false); }
   // Of the request that came last.
@@ -83,6 +83,7 @@ class framer {
   static const http_parser_settings& callbacks();
   std::size_t parse(const char* data, std::size_t size, std::uint32_t requests_max, bool direct);
   int stop(unsigned status, std::string reason);
+  void refuse_method(std::string_view line);
   int on_begin();
   int on_url(const char* at, std::size_t size);
   int on_header_name(const char* at, std::size_t size);

@@ -1,6 +1,11 @@
 #pragma once
 // The socket that RESTinio is given: its reads yield whole requests that keep the limits (see framer.hpp),
 // its close lingers so that the answer to a refused request arrives. Everything on the connection's thread.
+//
+// A client that ends its side (FIN, close_notify) asks nothing more; what it has asked is answered, and only then
+// RESTinio is told of the end. Whether such a client still reads shows in writing alone: see probe().
+
+#include <poll.h>
 
 #include <functional>
 #include <utility>
@@ -18,12 +23,20 @@ namespace troupe::http::edge {
 inline constexpr auto linger_limit = std::chrono::seconds(2);
 inline constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::size_t body_read_bytes_max = 512 * 1024;  // at one go, before others get their turn
+inline constexpr auto probe_period = std::chrono::milliseconds(500);
+inline constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 // Differences between the two kinds of socket.
 inline tcp_stream& tcp_of(tcp_stream& s) { return s; }
 inline tcp_stream& tcp_of(tls_stream& s) { return s.next_layer(); }
 template <class Inner>
 inline constexpr bool is_tls = std::is_same_v<Inner, tls_stream>;
+// The client's side has ended in order. TLS without a close_notify as well: whole requests say themselves that they
+// are whole.
+template <class Inner>
+bool is_end(const asio_error& e) {
+  return e == asio::error::eof || (is_tls<Inner> && e == asio::ssl::error::stream_truncated);
+}
 
 // Reads and forgets what a client still sends after its last answer, with bounds: closing at once would
 // reset the connection and take the answer with it.
@@ -114,7 +127,7 @@ class guarded_connection final : public connection {
       inner_->async_handshake(asio::ssl::stream_base::server, [this, h = std::move(h)](const asio_error& e) mutable {
         handshaking_ = false;
         since_ = thread().now();
-        if (e) read_ended_ = true;
+        if (e) read_failed_ = true;
         h(killed_ ? asio_error(asio::error::timed_out) : e);
       });
     } else {
@@ -129,19 +142,16 @@ class guarded_connection final : public connection {
     } else if (framer_.has_output()) {
       deliver_later(to, std::move(h));
     } else if (framer_.refused()) {
-      discard(to, std::move(h));
+      input_ended_ ? park(to, std::move(h)) : discard(to, std::move(h));
     } else if (requests_left() == 0) {
-      parked_ = [this, to, h = std::move(h)](const asio_error& e) mutable {
-        if (e)
-          h(e, 0);
-        else
-          read(to, std::move(h));
-      };
+      park(to, std::move(h));
     } else if (framer_.has_backlog()) {
       const bool was_inside = framer_.inside_request();
       framer_.resume(requests_left());
       note_progress(!was_inside);
       read(to, std::move(h));
+    } else if (input_ended_) {
+      end_input(to, std::move(h));
     } else {
       read_more(to, std::move(h));
     }
@@ -153,13 +163,12 @@ class guarded_connection final : public connection {
       asio::post(thread().context(), [h = std::move(h), e = end_of_read()]() mutable { h(e, 0); });
       return;
     }
-    writing_ = true;
+    writing_ = answer_begun_ = true;
     write_since_ = thread().now();
-    inner_->async_write_some(from, [this, h = std::move(h)](const asio_error& e, std::size_t n) mutable {
-      writing_ = false;
-      if (e) write_failed_ = true;
-      h(killed_ && !e ? asio_error(asio::error::timed_out) : e, n);
-    });
+    if (probing_)
+      held_write_ = [this, from, h = std::move(h)]() mutable { write_now(from, std::move(h)); };
+    else
+      write_now(from, std::move(h));
   }
 
   void cancel(asio_error& e) {
@@ -173,9 +182,9 @@ class guarded_connection final : public connection {
     thread().remove(*this);
     unpark(asio::error::operation_aborted);
     asio_error ignored;
-    const bool answered = !killed_ && !write_failed_ && !read_ended_;
-    bool unread = framer_.refused() || framer_.inside_request() || framer_.has_output();
-    if (answered && !unread) unread = tcp_of(*inner_).available(ignored) > 0;
+    const bool answered = !killed_ && !write_failed_ && !read_failed_;
+    bool unread = !input_ended_ && (framer_.refused() || framer_.inside_request() || framer_.has_output());
+    if (answered && !unread && !input_ended_) unread = tcp_of(*inner_).available(ignored) > 0;
     if (answered && (unread || is_tls<Inner>) && !thread().stopping() && !handshaking_) {
       tcp_of(*inner_).cancel(ignored);
       // Posted, so that what was cancelled is through before the TLS layer is used again.
@@ -204,6 +213,8 @@ class guarded_connection final : public connection {
       }
     } else if (in_flight_ > 0) {
       since_ = now;
+      if (parked_ && !peer_ended_) look_for_end();
+      if (peer_ended_) probe(now);
     } else if (now - since_ > shared().read_timeout) {
       kill("idle");
     }
@@ -229,9 +240,12 @@ class guarded_connection final : public connection {
   }
   const std::string& refused_reason() const override { return framer_.refused_reason(); }
   bool http_1_0() const override { return framer_.http_1_0(); }
+  bool half_closed() const override { return peer_ended_; }
 
  protected:
   void one_answered() override {
+    answer_begun_ = false;
+    probe_due_ = thread().now() + probe_period;
     if (parked_) unpark({});
     if (in_flight_ > 0) return;
     since_ = thread().now();
@@ -261,11 +275,112 @@ class guarded_connection final : public connection {
         deliver(to, std::move(h));
       else if (killed_ && open_)
         h(asio::error::eof, 0);
+      else if (is_end<Inner>(e) && open_)
+        note_end(), end_input(to, std::move(h));
       else if (e)
-        read_ended_ = read_ended_ || e != asio::error::operation_aborted, h(e, 0);
+        read_failed_ = read_failed_ || e != asio::error::operation_aborted, h(e, 0);
       else
         received(to, n, std::move(h));
     });
+  }
+
+  // -- the client's side has ended
+
+  // Nothing more comes; who waits to read is told once all that was asked is answered.
+  template <class Handler>
+  void end_input(asio::mutable_buffer to, Handler h) {
+    if (framer_.inside_request()) {
+      framer_.refuse(400, "Malformed request: the connection's sending side was closed within it");
+      refused();
+      deliver_later(to, std::move(h));
+    } else if (in_flight_ == 0) {
+      asio::post(thread().context(), [h = std::move(h)]() mutable { h(asio::error::eof, 0); });
+    } else {
+      park(to, std::move(h));
+    }
+  }
+
+  void note_end() {
+    input_ended_ = true;
+    note_peer_ended();
+  }
+
+  void note_peer_ended() {
+    if (std::exchange(peer_ended_, true)) return;
+    probe_due_ = clock::now() + probe_period;
+    tcp_of(*inner_).async_wait(tcp_stream::wait_error, [this, self = shared_from_this()](const asio_error& e) {
+      if (!e && open_ && !killed_ && was_reset()) client_is_gone();
+    });
+  }
+
+  // While as many requests as may be are in flight nothing is read, and the end is seen from outside only.
+  void look_for_end() {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(tcp_of(*inner_).native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;
+    if (info.tcpi_state == TCP_CLOSE) {
+      client_is_gone();
+    } else if (info.tcpi_state == TCP_CLOSE_WAIT) {
+      note_peer_ended();
+    }
+  }
+
+  bool was_reset() {
+    pollfd p{tcp_of(*inner_).native_handle(), 0, 0};  // errors and hang-ups are always told
+    return ::poll(&p, 1, 0) == 1;
+  }
+
+  // A write that costs nothing draws a reset from a client that is gone: an interim answer, as long as the next
+  // answer has not begun. HTTP/1.0 knows none. (Streams have their heartbeats: event_stream.hpp.)
+  void probe(clock::time_point now) {
+    if (now < probe_due_ || answer_begun_ || probing_ || framer_.http_1_0()) return;
+    probe_due_ = now + probe_period;
+    probing_ = true;
+    asio::async_write(*inner_, asio::buffer(continue_line),
+                      [this, self = shared_from_this()](const asio_error& e, std::size_t) {
+                        probing_ = false;
+                        if (e && e != asio::error::operation_aborted) write_failed_ = true;
+                        if (const auto write = std::exchange(held_write_, nullptr))
+                          write();
+                        else if (write_failed_ && open_)
+                          client_is_gone();
+                      });
+  }
+
+  void client_is_gone() {
+    read_failed_ = true;
+    const auto self = shared_from_this();
+    if (parked_)
+      unpark(asio::error::connection_reset);
+    else if (!reading_ && !writing_)
+      close();  // RESTinio learns it when it writes
+  }
+
+  template <class Buffers, class Handler>
+  void write_now(const Buffers& from, Handler h) {
+    if (!open_ || killed_) {
+      writing_ = false;
+      h(end_of_read(), 0);
+      return;
+    }
+    inner_->async_write_some(from, [this, h = std::move(h)](const asio_error& e, std::size_t n) mutable {
+      writing_ = false;
+      if (e) write_failed_ = true;
+      h(killed_ && !e ? asio_error(asio::error::timed_out) : e, n);
+    });
+  }
+
+  // -- reading
+
+  // A read that waits until something was answered.
+  template <class Handler>
+  void park(asio::mutable_buffer to, Handler h) {
+    parked_ = [this, to, h = std::move(h)](const asio_error& e) mutable {
+      if (e)
+        h(e, 0);
+      else
+        read(to, std::move(h));
+    };
   }
 
   template <class Handler>
@@ -333,13 +448,15 @@ class guarded_connection final : public connection {
     });
   }
 
-  // After a refused request nothing is read for RESTinio, but the client's leaving is noticed.
+  // After a refused request nothing is read for RESTinio, but the client's end is noticed.
   template <class Handler>
   void discard(asio::mutable_buffer to, Handler h) {
     reading_ = true;
     inner_->async_read_some(asio::buffer(to), [this, to, h = std::move(h)](const asio_error& e, std::size_t) mutable {
       reading_ = false;
-      if (killed_ || e)
+      if (!killed_ && open_ && is_end<Inner>(e))
+        note_end(), read(to, std::move(h));
+      else if (killed_ || e)
         h(killed_ ? asio_error(asio::error::eof) : e, 0);
       else
         discard(to, std::move(h));
@@ -355,10 +472,9 @@ class guarded_connection final : public connection {
 
   template <class Then>
   void send_continue(Then then) {
-    static constexpr std::string_view line = "HTTP/1.1 100 Continue\r\n\r\n";
     continue_waits_ = false;
     since_ = thread().now();
-    asio::async_write(*inner_, asio::buffer(line),
+    asio::async_write(*inner_, asio::buffer(continue_line),
                       [self = shared_from_this(), then = std::move(then)](const asio_error& e, std::size_t) mutable {
                         then(e);
                       });
@@ -367,11 +483,16 @@ class guarded_connection final : public connection {
   connection_slot slot_;
   std::unique_ptr<Inner> inner_;
   framer framer_;
-  std::function<void(const asio_error&)> parked_;  // a read while max_pipelined_requests are in flight
+  std::function<void(const asio_error&)> parked_;  // a read while max_pipelined_requests are in flight, or after the end
+  std::function<void()> held_write_;               // while a probe is written
   clock::time_point since_;        // idle, or inside a request, or in the handshake
-  clock::time_point write_since_;
+  clock::time_point write_since_, probe_due_;
   bool open_ = true, killed_ = false, handshaking_ = false, reading_ = false, writing_ = false;
-  bool write_failed_ = false, read_ended_ = false, continue_waits_ = false;
+  bool write_failed_ = false, read_failed_ = false, continue_waits_ = false;
+  bool input_ended_ = false;   // the end was read: nothing more comes
+  bool peer_ended_ = false;    // .. or seen, with bytes before it unread
+  bool answer_begun_ = false;  // part of the next answer has been written
+  bool probing_ = false;
 };
 
 // What RESTinio holds and moves.

@@ -96,8 +96,7 @@ result<void> listener::bind() {
     if (!context) return tl::unexpected(context.error());
     tls_ = std::move(*context);
   }
-  const auto shown = (address_.host.find(':') == std::string::npos ? address_.host : "[" + address_.host + "]") + ":" +
-                     std::to_string(address_.port);
+  const auto shown = config::address_text(address_.host, address_.port);
   const auto failed = [&](const asio_error& e) {
     asio_error ignored;
     acceptor_.close(ignored);

@@ -104,14 +104,31 @@ void get_root(const context&, const exchange_ptr& request, std::string) {
   request->respond(std::move(out));
 }
 
+// Load balancers look at the status alone.
+response probe_response(bool good, std::string body) {
+  response out;
+  out.status = good ? 200 : 503;
+  out.body = std::move(body);
+  out.headers.emplace_back("Cache-Control", "no-store");
+  if (!good) out.headers.emplace_back("Retry-After", "1");
+  return out;
+}
+
 void get_health(const context& c, const exchange_ptr& request, std::string) {
   c.service.report(answer_with<actors::server_report>(c, request, {}, [c](const actors::server_report& report) {
-    response out;
-    out.status = report.draining ? 503 : 200;
-    out.body = health_json(report, c.settings, config::resident_bytes());
-    out.headers.emplace_back("Cache-Control", "no-store");
-    if (report.draining) out.headers.emplace_back("Retry-After", "1");
-    return out;
+    const bool serves = report.state == actors::health::healthy || report.state == actors::health::degraded;
+    return probe_response(serves, health_json(report, c.settings, config::resident_bytes()));
+  }));
+}
+
+// The process answers: nothing else is asked, so that no load of models makes it seem dead.
+void get_live(const context&, const exchange_ptr& request, std::string) {
+  request->respond(probe_response(true, R"({"status":"alive"})"));
+}
+
+void get_ready(const context& c, const exchange_ptr& request, std::string) {
+  c.service.report(answer_with<actors::server_report>(c, request, {}, [](const actors::server_report& report) {
+    return probe_response(report.ready, readiness_json(report));
   }));
 }
 
@@ -184,6 +201,8 @@ void add_model_cache_routes(std::vector<route>& table, actors::service& service,
   constexpr bool open = true;
   add("GET", "/", get_root, open);
   add("GET", "/health", get_health, open);
+  add("GET", "/health/live", get_live, open);
+  add("GET", "/health/ready", get_ready, open);
   add("GET", "/metrics", get_metrics, open);
   add("GET", "/models", get_models);
   add("GET", "/models/{model_name}", get_model);

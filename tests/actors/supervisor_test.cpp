@@ -1095,5 +1095,92 @@ TEST_F(Supervisor, AnyOrderOfLoadsUnloadsAndRegistriesEndsRight) {
   EXPECT_EQ(report().memory.used_bytes, 0u);
 }
 
+TEST_F(Supervisor, HealthIsStartingUntilWhatIsPreloadedIsThereOrHasFailed) {
+  for (const auto* m : {"a", "b", "other"}) add(m);
+  registry.models["a"].preload = registry.models["b"].preload = true;
+  load_at_once = false;
+  start();
+  EXPECT_EQ(report().state, health::starting);
+  EXPECT_EQ(report().missing.size(), 2u);
+  EXPECT_EQ(report().missing[0].name, "a");
+  end_load();
+  EXPECT_EQ(report().state, health::starting);
+  EXPECT_FALSE(report().ready);
+  end_load(error{error_code::load_failed, "no such folder", {}, {}});
+  EXPECT_EQ(report().state, health::degraded);
+  EXPECT_FALSE(report().ready);
+  ASSERT_EQ(report().missing.size(), 1u);
+  EXPECT_EQ(report().missing[0].name, "b");
+  EXPECT_EQ(report().missing[0].why, "no such folder");
+
+  // A load of another model, and another try, make no start of it.
+  load_model("other");
+  load_model("b");
+  EXPECT_EQ(report().state, health::degraded);
+  end_load();
+  EXPECT_EQ(report().state, health::degraded);
+  end_load();
+  EXPECT_EQ(report().state, health::healthy);
+  EXPECT_TRUE(report().ready);
+  EXPECT_TRUE(report().missing.empty());
+
+  // What was there and was unloaded comes back with its next request.
+  unload_model("b");
+  EXPECT_EQ(report().state, health::healthy);
+  load_model("b");
+  EXPECT_EQ(report().state, health::healthy);
+  end_load();
+}
+
+TEST_F(Supervisor, HealthAfterACalledOffPreload) {
+  add("a").preload = true;
+  load_at_once = false;
+  start();
+  EXPECT_EQ(report().state, health::starting);
+  unload_model("a");
+  time.pass(1s);
+  EXPECT_EQ(report().state, health::healthy);
+  end_load();
+}
+
+TEST_F(Supervisor, HealthTellsOfPreloadsTheRegistryDoesNotHave) {
+  add("a");
+  world->settings.preload_models = {"a", "typo"};
+  world->settings.ready_when_degraded = true;
+  start();
+  const auto now = report();
+  EXPECT_EQ(now.state, health::degraded);
+  EXPECT_TRUE(now.ready) << "the settings allow it";
+  ASSERT_EQ(now.missing.size(), 1u);
+  EXPECT_EQ(now.missing[0].name, "typo");
+  EXPECT_EQ(now.missing[0].why, "it is not in the registry");
+  world->draining->store(true);
+  EXPECT_EQ(report().state, health::draining);
+  EXPECT_FALSE(report().ready);
+}
+
+TEST_F(Supervisor, HealthOfPreloadsThatARegistryChangeBrings) {
+  add("a").preload = true;
+  start();
+  EXPECT_EQ(report().state, health::healthy);
+  add("new").preload = true;
+  load_at_once = false;
+  const auto change = [&] {
+    auto update = std::make_shared<registry_update>();
+    update->registry = registry;
+    answer<std::string> done;
+    caf::anon_send(sup, registry_atom::value, update, done.reply());
+    time.settle();
+    return done.here();
+  };
+  ASSERT_TRUE(change());
+  EXPECT_EQ(report().state, health::healthy) << "it loads beside what is served";
+  end_load(error{error_code::load_failed, "no such folder", {}, {}});
+  EXPECT_EQ(report().state, health::degraded);
+  registry.models.erase("new");
+  ASSERT_TRUE(change());
+  EXPECT_EQ(report().state, health::healthy);
+}
+
 }  // namespace
 }  // namespace troupe::actors

@@ -59,6 +59,19 @@ TEST(machine, v2_takes_the_tightest_on_the_way_up) {
   EXPECT_EQ(cgroup_memory_limit_bytes(root.path), 4096u);
 }
 
+TEST(machine, thread_limit) {
+  fake_root root;
+  EXPECT_EQ(cgroup_thread_limit(root.path), none);
+  root.write("proc/self/cgroup", "7:pids:/x\n0::/a/b\n");
+  root.write("proc/self/mountinfo", std::string(v2_mount) + "34 30 0:30 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n");
+  root.write("sys/fs/cgroup/a/b/pids.max", "max\n");
+  EXPECT_EQ(cgroup_thread_limit(root.path), none);
+  root.write("sys/fs/cgroup/a/pids.max", "200\n");
+  EXPECT_EQ(cgroup_thread_limit(root.path), 200u);
+  root.write("sys/fs/cgroup/pids/x/pids.max", "30\n");
+  EXPECT_EQ(cgroup_thread_limit(root.path), 30u);
+}
+
 TEST(machine, v2_inside_a_container) {
   fake_root root;
   root.write("proc/self/cgroup", "0::/\n");

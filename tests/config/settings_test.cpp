@@ -69,6 +69,7 @@ TEST(settings, defaults_pass_their_own_checks) {
 TEST(settings, data_dir_follows_the_environment) {
   EXPECT_EQ(load_settings(std::nullopt, {}, {{"XDG_DATA_HOME", "/x"}, {"HOME", "/h"}})->values.data_dir, "/x/troupe");
   EXPECT_EQ(load_settings(std::nullopt, {}, {})->values.data_dir, "/var/lib/troupe");
+  EXPECT_EQ(load_settings(std::nullopt, {}, {{"HOME", "h"}, {"XDG_DATA_HOME", "x"}})->values.data_dir, "/var/lib/troupe");
 }
 
 TEST(settings, document_001_block) {
@@ -309,6 +310,14 @@ TEST(settings, host_and_port_replace_the_listeners) {
   EXPECT_EQ(shown(from_file(two, {{"TROUPE_PORT", "9"}}, {{"host", "0.0.0.0"}})), "0.0.0.0:9");
   EXPECT_EQ(shown(from_file("{\"host\": \"::1\", \"port\": 7}")), "[::1]:7");
   EXPECT_EQ(shown(from_file("{\"host\": \"::1\"}", {}, {{"port", "9"}})), "[::1]:9");
+  for (const std::string host : {"[::1]", "::1"}) {  // as users write it
+    EXPECT_EQ(shown(from_file(two, {}, {{"host", host}, {"port", "7"}})), "[::1]:7");
+    EXPECT_EQ(shown(from_file(two, {{"TROUPE_HOST", host}, {"TROUPE_PORT", "7"}})), "[::1]:7");
+    EXPECT_EQ(shown(from_file("{\"listeners\": [{\"host\": \"" + host + "\", \"port\": 7}]}")), "[::1]:7");
+  }
+  EXPECT_EQ(shown(from_file(two, {}, {{"host", "[fe80::1%eth0]"}})), "[fe80::1%eth0]:8000");
+  for (const std::string host : {"[::1", "::1]", "[]", "[localhost]", "[127.0.0.1]", "localhost:80", "[::1]:80", "g::1"})
+    EXPECT_FALSE(from_file(two, {}, {{"host", host}})) << host;
   EXPECT_EQ(shown(from_file(two, {}, {{"listeners", "0.0.0.0:1, [::]:2,:3,4"}})),
             "0.0.0.0:1, [::]:2, 127.0.0.1:3, 127.0.0.1:4");
   EXPECT_EQ(entry(*from_file(two, {}, {{"port", "9"}}), "listeners").source, "command line --port");
@@ -319,6 +328,18 @@ TEST(settings, host_and_port_replace_the_listeners) {
   EXPECT_FALSE(from_file(two, {}, {{"listeners", ""}}));
   // What Kubernetes sets for a service of that name is no port.
   EXPECT_EQ(shown(from_file(two, {{"TROUPE_PORT", "tcp://10.0.0.1:8000"}})), "127.0.0.1:8000, 127.0.0.1:8003");
+}
+
+// It was meant to close the server: it must not leave it open.
+TEST(settings, a_list_of_commas_is_no_empty_list) {
+  for (const std::string keys : {",", " ", " ,, "}) {
+    const auto loaded = load_settings(std::nullopt, {}, {{"API_KEYS", keys}});
+    ASSERT_FALSE(loaded) << keys;
+    EXPECT_NE(complaint(loaded).find("env API_KEYS"), std::string::npos) << complaint(loaded);
+    EXPECT_FALSE(load_settings(std::nullopt, {{"preload_models", keys}}, {}));
+  }
+  EXPECT_TRUE(load_settings(std::nullopt, {}, {{"API_KEYS", ""}})->values.api_keys.empty());  // as if unset
+  EXPECT_EQ(load_settings(std::nullopt, {}, {{"API_KEYS", "one,,two,"}})->values.api_keys.size(), 2u);
 }
 
 TEST(settings, relative_paths) {

@@ -292,6 +292,11 @@ class Raw:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.socket.close()
 
+    def half_close(self) -> "Raw":
+        """Ends the sending side: nothing more is asked."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return self
+
     def send(self, data: bytes | str) -> "Raw":
         self.socket.sendall(data.encode() if isinstance(data, str) else data)
         return self

@@ -373,6 +373,36 @@ def test_vanished_client_cancels_its_work(serve, testserver, artifact):
     assert server.metrics()["troupe_cancelled_total"] >= 7
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_client_that_closes_cancels_its_work_within_a_second(serve, testserver, artifact, stream):
+    """By FIN, as most clients leave: a write that costs nothing shows that nobody reads."""
+    server = serve({"m": {"path": artifact("test:sleep:400"), "preload": True, "max_batch_items": 1}},
+                   {"compute_slots": 1, "max_instances": 1}, binary=testserver)
+    body = json.dumps({"inputs": [f"t {n}" for n in range(20)], "model_name": "m", "stream": stream}).encode()
+    raw = Raw(server)
+    raw.request("POST", "/predict", body, {"Cache-Control": "no-cache"})
+    server.until(lambda: server.json("/test/counters")["batches"] >= 1)
+    raw.close()
+    begin = time.monotonic()
+    server.until(lambda: server.metrics()["troupe_cancelled_total"] >= 1)
+    assert time.monotonic() - begin < 1 * SLOW
+
+
+def test_client_that_ended_its_side_waits_and_is_answered(serve, testserver, artifact):
+    server = serve({"m": {"path": artifact("test:sleep:1500"), "preload": True}}, binary=testserver)
+    body = json.dumps({"text": "x", "model_name": "m"}).encode()
+    with Raw(server) as raw:
+        raw.request("POST", "/predict", body).half_close()
+        interim = 0
+        while (status := raw.response()[0]) == 100:
+            interim += 1
+        assert status == 200 and interim in (1, 2, 3)
+    with Raw(server) as raw:  # HTTP/1.0 knows no interim answers
+        raw.send(b"POST /predict HTTP/1.0\r\nCache-Control: no-cache\r\nContent-Length: %d\r\n\r\n" % len(body) + body).half_close()
+        assert raw.response()[0] == 200
+    assert server.metrics()["troupe_cancelled_total"] == 0
+
+
 @pytest.mark.asan
 def test_unread_answers(server):
     """A client that asks and never reads."""

@@ -177,6 +177,51 @@ def test_methods(server):
 
 
 @pytest.mark.asan
+def test_methods_that_no_route_has(server):
+    for line, status in ((b"CONNECT example.org:443 HTTP/1.1", 405), (b"BREW / HTTP/1.1", 501),
+                         (b"get / HTTP/1.1", 501)):
+        with Raw(server) as raw:
+            got, headers, body = raw.send(line + b"\r\nHost: x\r\n\r\n").response()
+            assert got == status, (line, body)
+            assert json.loads(body)["code"] == "METHOD_NOT_ALLOWED"
+            if status == 405:
+                assert {"GET", "POST"} <= {m.strip() for m in headers["allow"].split(",")}
+            assert raw.closed()
+
+
+@pytest.mark.asan
+def test_clients_that_end_their_side_get_their_answers(server):
+    body = json.dumps({"text": "hello", "model_name": "m"}).encode()
+    for n in range(30):
+        with Raw(server) as raw:
+            for _ in range(n % 3 + 1):
+                raw.request("POST", "/predict", body, {"Cache-Control": "no-cache"})
+            raw.half_close()
+            for _ in range(n % 3 + 1):
+                assert raw.response()[0] == 200
+            assert raw.closed() and raw.buffer == b""
+    stream = json.dumps({"inputs": [f"w {n}" for n in range(20)], "model_name": "m", "stream": True}).encode()
+    with Raw(server) as raw:
+        raw.request("POST", "/predict", stream).half_close()
+        status, _, events = raw.response()
+        assert status == 200 and b"event: done" in events
+    with Raw(server) as raw:
+        raw.send(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").half_close()
+        status, _, body = raw.response()
+        assert status == 400 and b"closed within it" in body
+
+
+@pytest.mark.asan
+def test_access_log_tells_the_client(serve, tiny):
+    server = serve({"m": {"path": str(tiny)}}, {"log_format": "json", "access_log": True})
+    server.get("/models")
+    assert server.stop() == 0
+    lines = [json.loads(x) for x in server.log_file.read_text().splitlines() if x.strip()]
+    line = next(x for x in lines if x.get("path") == "/models")
+    assert line["client"] == "127.0.0.1" and line["method"] == "GET" and line["status"] == 200
+
+
+@pytest.mark.asan
 def test_cors(server):
     answer = server.get("/health", headers={"Origin": "https://app.example"})
     assert answer.headers["Access-Control-Allow-Origin"] in ("https://app.example", "*")

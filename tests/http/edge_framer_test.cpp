@@ -129,11 +129,14 @@ TEST(framer, refuses) {
       {"GET / HTTP/1.1\r\n\r\n", 400},
       {"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505},
       {"GET / HTTP/x\r\n\r\n", 400},
-      {"NONSENSE / HTTP/1.1\r\n\r\n", 400},
+      {"NONSENSE / HTTP/1.1\r\n\r\n", 501},
+      {"get / HTTP/1.1\r\n\r\n", 501},
+      {"\r\nGETS / HTTP/1.1\r\n\r\n", 501},
+      {"N\xffSENSE / HTTP/1.1\r\n\r\n", 400},
       {"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n", 405},
       {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
       {std::string("\x16\x03\x01\x02\x00\x01\x00", 7), 400},
-      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
       {std::string(1, '\0'), 400},
   };
   for (const auto& [in, status] : table) {

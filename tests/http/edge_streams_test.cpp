@@ -12,29 +12,6 @@
 namespace troupe::http::testing {
 namespace {
 
-struct holder {
-  std::mutex mutex;
-  std::vector<exchange_ptr> held;
-  handler take() {
-    return [this](exchange_ptr e) {
-      if (answer_refused(e)) return;
-      std::lock_guard lock(mutex);
-      held.push_back(std::move(e));
-    };
-  }
-  exchange_ptr next() {
-    exchange_ptr e;
-    EXPECT_TRUE(eventually([&] {
-      std::lock_guard lock(mutex);
-      if (held.empty()) return false;
-      e = std::move(held.front());
-      held.erase(held.begin());
-      return true;
-    }));
-    return e;
-  }
-};
-
 TEST(edge_streams, chunks_arrive_as_they_are_written) {
   holder h;
   test_server s({}, h.take());

@@ -8,8 +8,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/server.hpp"
 
@@ -80,6 +82,30 @@ struct test_server {
 // The usual answer to a refused request; true if it was one.
 bool answer_refused(const exchange_ptr& e);
 response text_response(std::string text, unsigned status = 200);
+// Keeps every request until the test answers it.
+struct holder {
+  std::mutex mutex;
+  std::vector<exchange_ptr> held;
+  handler take() {
+    return [this](exchange_ptr e) {
+      if (answer_refused(e)) return;
+      std::lock_guard lock(mutex);
+      held.push_back(std::move(e));
+    };
+  }
+  exchange_ptr next() {
+    exchange_ptr e;
+    EXPECT_TRUE(eventually([&] {
+      std::lock_guard lock(mutex);
+      if (held.empty()) return false;
+      e = std::move(held.front());
+      held.erase(held.begin());
+      return true;
+    }));
+    return e;
+  }
+};
+
 std::size_t open_files();
 std::size_t resident_bytes();
 

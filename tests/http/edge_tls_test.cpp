@@ -131,6 +131,34 @@ TEST_F(edge_tls, a_vanished_client_is_told) {
   EXPECT_TRUE(eventually([&] { return told.load(); }));
 }
 
+TEST_F(edge_tls, a_client_that_ends_its_side_gets_its_answer) {
+  for (const int newest : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    for (const bool notify : {true, false}) {
+      holder h;
+      test_server s(tls, h.take());
+      tls_client c(s.port(), newest);
+      ASSERT_FALSE(c.failed);
+      c.send(get("/a") + get("/b"));
+      auto a = h.next(), b = h.next();
+      boost::system::error_code e;
+      if (notify) {
+        c.stream.async_shutdown([](const auto&) {});
+        c.io.poll();  // close_notify is out; the client's own is not waited for
+        c.stream.next_layer().cancel(e);
+        c.io.restart();
+        c.io.poll();
+      }
+      c.stream.next_layer().shutdown(asio::ip::tcp::socket::shutdown_send, e);
+      EXPECT_NE(c.receive("\r\n\r\n").find("100 Continue"), std::string::npos) << c.ended.message();
+      a->respond(text_response("answer a"));
+      b->respond(text_response("answer b"));
+      EXPECT_NE(c.receive("answer b").find("answer a"), std::string::npos) << c.ended.message();
+      c.receive("never");
+      EXPECT_EQ(c.ended, asio::error::eof) << c.ended.message();
+    }
+  }
+}
+
 TEST_F(edge_tls, old_versions_are_refused) {
   test_server s(tls);
   EXPECT_FALSE(tls_client(s.port(), TLS1_2_VERSION).failed);

@@ -82,6 +82,7 @@ fake_service::fake_service() {
   now.memory.budget_bytes = 3276ull << 20;
   now.cleanups = {2, 5 << 20, 3, std::chrono::system_clock::time_point(std::chrono::seconds(1704067200))};
   now.uptime_s = 12.5;
+  now.state = actors::health::healthy;
   now.ready = true;
   now.compute_slots = 2;
 }

@@ -47,6 +47,7 @@ struct fake_exchange final : exchange {
   std::string method_ = "GET", path_ = "/", query_, body_, id_ = "id-1", refused_reason_;
   std::map<std::string, std::string> headers_;
   unsigned refused_ = 0;
+  bool half_closed_ = false;
   std::optional<response> answer;
   int answers = 0;
   std::shared_ptr<fake_stream> stream = std::make_shared<fake_stream>();
@@ -63,6 +64,8 @@ struct fake_exchange final : exchange {
   std::optional<std::string_view> header(std::string_view name) const override;
   std::string_view body() const override { return body_; }
   const std::string& request_id() const override { return id_; }
+  std::string client_address() const override { return "192.0.2.7"; }
+  bool half_closed() const override { return half_closed_; }
   unsigned refused_status() const override { return refused_; }
   std::string_view refused_reason() const override { return refused_reason_; }
   void respond(response r) override {

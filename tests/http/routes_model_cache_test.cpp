@@ -50,20 +50,62 @@ TEST_F(routes_model_cache, health) {
   EXPECT_EQ(d["uptime_seconds"].GetInt(), 12);
   EXPECT_EQ(d["slots"]["total"].GetInt(), 2);
 
-  service.now.ready = false;
-  service.now.not_ready_reason = "alpha is loading";
   service.now.cleanups.last.reset();
-  auto e = ask("GET", "/health");
-  EXPECT_EQ(e->answer->status, 200u);
-  d = parse(e->answer->body);
-  EXPECT_STREQ(d["status"].GetString(), "degraded");
-  EXPECT_STREQ(d["reason"].GetString(), "alpha is loading");
-  EXPECT_TRUE(d["last_cleanup"].IsNull());
+  EXPECT_TRUE(parse(ask("GET", "/health")->answer->body)["last_cleanup"].IsNull());
+}
 
-  service.now.draining = true;
-  e = ask("GET", "/health");
-  EXPECT_EQ(e->answer->status, 503u);
-  EXPECT_STREQ(parse(e->answer->body)["status"].GetString(), "degraded");
+// The status alone must do for load balancers.
+TEST_F(routes_model_cache, health_of_each_state) {
+  using actors::health;
+  const struct {
+    health state;
+    bool ready;
+    std::vector<actors::missing_model> missing;
+    unsigned health_status, ready_status;
+    const char *status, *cache_status, *reason;
+  } cases[] = {
+      {health::healthy, true, {}, 200, 200, "healthy", "operational", ""},
+      {health::starting, false, {{"beta", "it is still loading"}}, 503, 503, "starting", "starting",
+       "preloaded models are still loading"},
+      {health::degraded, false, {{"beta", "no such folder"}, {"x", "it is not in the registry"}}, 200, 503, "degraded",
+       "operational", "preloaded model beta is missing: no such folder; and 1 more"},
+      {health::degraded, true, {{"beta", "no such folder"}}, 200, 200, "degraded", "operational",
+       "preloaded model beta is missing: no such folder"},
+      {health::draining, false, {}, 503, 503, "draining", "draining", "the server is shutting down"},
+  };
+  settings.api_keys = {"secret"};
+  for (const auto& c : cases) {
+    service.now.state = c.state;
+    service.now.ready = c.ready;
+    service.now.missing = c.missing;
+    for (const std::string path : {"/health", "/health/ready"}) {
+      const bool whole = path == "/health";
+      const auto e = ask("GET", path);
+      const auto status = whole ? c.health_status : c.ready_status;
+      EXPECT_EQ(e->answer->status, status) << path << " " << c.status;
+      EXPECT_EQ(e->header_of_answer("Cache-Control"), "no-store");
+      EXPECT_EQ(e->header_of_answer("Retry-After"), status == 503 ? "1" : "");
+      const auto d = parse(e->answer->body);
+      EXPECT_STREQ(d["status"].GetString(), c.status);
+      EXPECT_EQ(d["ready"].GetBool(), c.ready);
+      EXPECT_EQ(d.HasMember("cache_status") ? d["cache_status"].GetString() : std::string(), whole ? c.cache_status : "");
+      EXPECT_EQ(d.HasMember("reason") ? d["reason"].GetString() : std::string(), c.reason);
+      ASSERT_EQ(d.HasMember("missing"), !c.missing.empty());
+      for (std::size_t i = 0; i < c.missing.size(); ++i) {
+        EXPECT_EQ(d["missing"][static_cast<unsigned>(i)]["model"].GetString(), c.missing[i].name);
+        EXPECT_EQ(d["missing"][static_cast<unsigned>(i)]["reason"].GetString(), c.missing[i].why);
+      }
+      EXPECT_EQ(ask("HEAD", path)->answer->status, status);
+    }
+    const auto live = ask("GET", "/health/live");
+    EXPECT_EQ(live->answer->status, 200u) << c.status;
+    EXPECT_EQ(live->answer->body, R"({"status":"alive"})");
+    EXPECT_EQ(ask("HEAD", "/health/live")->answer->status, 200u);
+  }
+  service.problem = error{error_code::unavailable, "the supervisor is gone", {}, {}};
+  EXPECT_EQ(ask("GET", "/health/live")->answer->status, 200u);
+  EXPECT_EQ(ask("GET", "/health/ready")->answer->status, 503u);
+  EXPECT_EQ(ask("POST", "/health/ready")->answer->status, 401u);  // without a key nobody learns what is there
 }
 
 TEST_F(routes_model_cache, models_and_one_model) {

@@ -153,11 +153,13 @@ TEST_F(routes_stream, a_reader_that_left_cancels) {
 }
 
 TEST_F(routes_stream, heartbeats_between_writes) {
+  settings.stream_heartbeat_ms = 1000;
   const auto e = start();
   piece("one");
   e->pump();
   ASSERT_EQ(e->timers.size(), 1u);
   e->tick();  // something was written since
+  e->tick();  // half the time
   EXPECT_EQ(e->stream->written.find(": heartbeat"), std::string::npos);
   e->tick();
   EXPECT_NE(e->stream->written.find(": heartbeat\n\n"), std::string::npos);
@@ -165,6 +167,26 @@ TEST_F(routes_stream, heartbeats_between_writes) {
   e->pump();
   e->tick();
   EXPECT_TRUE(e->timers.empty());  // none after the end
+}
+
+TEST_F(routes_stream, a_client_that_ended_its_side_is_probed_each_half_second) {
+  const auto e = start();
+  piece("one");
+  e->pump();
+  e->half_closed_ = true;
+  e->tick();  // something was written since
+  const auto beats = [&] {
+    std::size_t n = 0;
+    for (std::size_t at = 0; (at = e->stream->written.find(": heartbeat\n\n", at)) != std::string::npos; ++at) ++n;
+    return n;
+  };
+  EXPECT_EQ(beats(), 0u);
+  e->tick();
+  e->tick();
+  EXPECT_EQ(beats(), 2u);
+  e->stream->gone = true;
+  e->tick();
+  EXPECT_TRUE(service.last_job->closed());
 }
 
 TEST_F(routes_stream, nothing_outlives_the_request) {

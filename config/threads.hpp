@@ -1,0 +1,14 @@
+#pragma once
+// Whether the process may have the threads that it needs.
+
+#include <cstdint>
+
+#include "config/error.hpp"
+
+namespace troupe::config {
+
+// Starts `count` threads beside those there are and ends them again. The error says how many there may be, and which
+// limit to raise.
+result<void> check_threads(std::uint32_t count);
+
+}  // namespace troupe::config
