@@ -94,8 +94,9 @@ checkpoint::located checkpoint::find(std::string_view name) const {
 result<std::vector<fs::path>> artifact_files(const fs::path& folder) {
   auto files = weight_files(folder);
   if (!files) return files;
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
-                           "special_tokens_map.json"})
+  for (const char* name :
+       {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "added_tokens.json",
+        "special_tokens_map.json", "sentence_bert_config.json"})
     if (file_exists(folder / name)) files->push_back(folder / name);
   return files;
 }
