@@ -23,13 +23,11 @@ bool batch_queue::lane::empty() const noexcept {
   return std::all_of(by_priority.begin(), by_priority.end(), [](const fifo& f) { return f.empty(); });
 }
 
-int batch_queue::lane::leader() const noexcept {
-  int best = -1;
-  for (int p = 2; p >= 0; --p) {
-    const auto& f = by_priority[static_cast<std::size_t>(p)];
-    if (f.empty()) continue;
-    if (best < 0 || rank(*f.front()) < rank(*by_priority[static_cast<std::size_t>(best)].front())) best = p;
-  }
+batch_queue::fifo* batch_queue::leader(const sources& from) noexcept {
+  fifo* best = nullptr;
+  for (auto* l : from)
+    for (auto f = l->by_priority.rbegin(); f != l->by_priority.rend(); ++f)
+      if (!f->empty() && (!best || rank(*f->front()) < rank(*best->front()))) best = &*f;
   return best;
 }
 
@@ -40,7 +38,7 @@ steady_time batch_queue::rank(const item& it) noexcept {
 void batch_queue::push(item_ptr it) {
   ++size_;
   cost_ += it->in->cost;
-  auto& mine = lanes_[it->in->batch_key];
+  auto& mine = lanes_[{it->in->batch_key, it->home}];
   mine.by_priority[static_cast<std::size_t>(it->job->priority)].push_back(std::move(it));
 }
 
@@ -50,8 +48,7 @@ void batch_queue::forget(const item& it) noexcept {
   cost_ -= it.in->cost;
 }
 
-item_ptr batch_queue::pop(lane& l, int priority) {
-  auto& f = l.by_priority[static_cast<std::size_t>(priority)];
+item_ptr batch_queue::pop(fifo& f) {
   auto it = std::move(f.front());
   f.pop_front();
   forget(*it);
@@ -66,91 +63,125 @@ void batch_queue::drop_dead_fronts(lane& l) {
     }
 }
 
-std::vector<item_ptr> batch_queue::take(const batch_limits& limits, inference::padding rule) {
+namespace {
+
+bool may_run(const inference::instance* home, batch_queue::homes idle) noexcept {
+  return !home || std::any_of(idle.begin(), idle.end(), [&](const auto& i) { return i.get() == home; });
+}
+
+}  // namespace
+
+bool batch_queue::has_work(homes idle) const noexcept {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [&](const auto& l) { return !l.second.empty() && may_run(l.first.home, idle); });
+}
+
+bool batch_queue::waits_for(const inference::instance* home) const noexcept {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [&](const auto& l) { return l.first.home == home && !l.second.empty(); });
+}
+
+// An item that has no home yet finds one with those that it runs with.
+batch_queue::sources batch_queue::sources_for(lane_map::iterator best, homes idle) {
+  sources from{&best->second};
+  const auto key = best->first.batch_key;
+  if (best->first.home) {
+    if (const auto homeless = lanes_.find({key, nullptr}); homeless != lanes_.end()) from.push_back(&homeless->second);
+    return from;
+  }
+  for (auto l = std::next(best); l != lanes_.end() && l->first.batch_key == key; ++l)
+    if (!l->second.empty() && may_run(l->first.home, idle)) {
+      from.push_back(&l->second);
+      break;
+    }
+  return from;
+}
+
+std::vector<item_ptr> batch_queue::take(const batch_limits& limits, inference::padding rule, std::uint64_t wanted_cost,
+                                        homes idle) {
   auto best = lanes_.end();
-  int best_priority = -1;
+  fifo* lead = nullptr;
   for (auto l = lanes_.begin(); l != lanes_.end();) {
     drop_dead_fronts(l->second);
-    const int p = l->second.leader();
-    if (p < 0) {
+    if (l->second.empty()) {
       l = lanes_.erase(l);
       continue;
     }
-    const auto& front = *l->second.by_priority[static_cast<std::size_t>(p)].front();
-    if (best == lanes_.end() ||
-        rank(front) < rank(*best->second.by_priority[static_cast<std::size_t>(best_priority)].front())) {
+    const auto f = leader({&l->second});
+    if (may_run(l->first.home, idle) && (!lead || rank(*f->front()) < rank(*lead->front()))) {
       best = l;
-      best_priority = p;
+      lead = f;
     }
     ++l;
   }
-  if (best == lanes_.end()) return {};
-  auto leader = pop(best->second, best_priority);
-  std::vector<item_ptr> batch;
-  if (leader->alone)
-    batch.push_back(std::move(leader));
-  else if (rule == inference::padding::none)
-    batch = fill_packed(best->second, std::move(leader), limits);
-  else
-    batch = fill_padded(best->second, std::move(leader), limits);
-  if (best->second.empty()) lanes_.erase(best);
-  return batch;
+  if (!lead) return {};
+  const auto from = sources_for(best, idle);
+  auto first = pop(*lead);
+  if (first->alone) return {std::move(first)};
+  return rule == inference::padding::none ? fill_packed(from, std::move(first), limits, wanted_cost)
+                                          : fill_padded(from, std::move(first), limits, wanted_cost);
 }
 
-std::vector<item_ptr> batch_queue::fill_packed(lane& l, item_ptr leader, const batch_limits& limits) {
+std::vector<item_ptr> batch_queue::fill_packed(const sources& from, item_ptr first, const batch_limits& limits,
+                                               std::uint64_t wanted_cost) {
   std::vector<item_ptr> batch;
-  std::uint64_t sum = leader->in->cost;
-  batch.push_back(std::move(leader));
+  std::uint64_t sum = first->in->cost;
+  batch.push_back(std::move(first));
   while (batch.size() < limits.max_items) {
-    drop_dead_fronts(l);
-    const int p = l.leader();
-    if (p < 0) break;
-    const auto& next = *l.by_priority[static_cast<std::size_t>(p)].front();
+    for (auto* l : from) drop_dead_fronts(*l);
+    auto* f = leader(from);
+    if (!f) break;
+    const auto& next = *f->front();
     if (next.alone || sum + next.in->cost > limits.max_cost) break;
+    if (!next.home && 2 * sum + next.in->cost > 2 * wanted_cost) break;
     sum += next.in->cost;
-    batch.push_back(pop(l, p));
+    batch.push_back(pop(*f));
   }
   return batch;
 }
 
 // Padding costs: of the items near the front, those whose length is nearest to the leader's go with it.
-std::vector<item_ptr> batch_queue::fill_padded(lane& l, item_ptr leader, const batch_limits& limits) {
-  const std::uint64_t lead = leader->in->cost;
+std::vector<item_ptr> batch_queue::fill_padded(const sources& from, item_ptr first, const batch_limits& limits,
+                                               std::uint64_t wanted_cost) {
+  const std::uint64_t lead = first->in->cost;
   struct candidate {
     item_ptr it;
     std::uint64_t distance;
   };
   std::vector<candidate> near;
   const std::size_t window = std::size_t{4} * limits.max_items;
-  for (auto& f : l.by_priority)
-    for (std::size_t i = 0; i < f.size() && i < window; ++i) {
-      if (f[i]->dead() || f[i]->alone) continue;
-      const std::uint64_t c = f[i]->in->cost;
-      near.push_back({f[i], c > lead ? c - lead : lead - c});
-    }
+  for (auto* l : from)
+    for (auto& f : l->by_priority)
+      for (std::size_t i = 0; i < f.size() && i < window; ++i) {
+        if (f[i]->dead() || f[i]->alone) continue;
+        const std::uint64_t c = f[i]->in->cost;
+        near.push_back({f[i], c > lead ? c - lead : lead - c});
+      }
   std::stable_sort(near.begin(), near.end(),
                    [](const candidate& a, const candidate& b) { return a.distance < b.distance; });
   std::vector<item_ptr> batch;
   std::uint64_t longest = lead;
-  batch.push_back(std::move(leader));
+  batch.push_back(std::move(first));
   std::vector<const item*> taken;
   for (auto& c : near) {
     if (batch.size() >= limits.max_items) break;
     const auto next_longest = std::max<std::uint64_t>(longest, c.it->in->cost);
-    if ((batch.size() + 1) * next_longest > limits.max_cost) continue;
+    const auto padded = (batch.size() + 1) * next_longest;
+    if (padded > limits.max_cost || (!c.it->home && 2 * padded - next_longest > 2 * wanted_cost)) continue;
     longest = next_longest;
     taken.push_back(c.it.get());
     batch.push_back(std::move(c.it));
   }
   std::sort(taken.begin(), taken.end());
-  for (auto& f : l.by_priority) {
-    auto gone = std::remove_if(f.begin(), f.end(), [&](const item_ptr& it) {
-      if (!std::binary_search(taken.begin(), taken.end(), it.get())) return false;
-      forget(*it);
-      return true;
-    });
-    f.erase(gone, f.end());
-  }
+  for (auto* l : from)
+    for (auto& f : l->by_priority) {
+      auto gone = std::remove_if(f.begin(), f.end(), [&](const item_ptr& it) {
+        if (!std::binary_search(taken.begin(), taken.end(), it.get())) return false;
+        forget(*it);
+        return true;
+      });
+      f.erase(gone, f.end());
+    }
   return batch;
 }
 

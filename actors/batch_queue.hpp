@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <limits>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "actors/job.hpp"
@@ -22,6 +24,7 @@ struct item {
   std::uint32_t index = 0;
   inference::prepared_ptr in;
   std::unique_ptr<inference::state> state;
+  const inference::instance* home = nullptr;  // of a stepping model, from its first step on: where its state is
   std::unique_ptr<ticket> place;  // its place inside the model's gate
   steady_time enqueued{};         // at this step
   std::uint32_t prepare_us = 0, queue_us = 0, infer_us = 0;
@@ -49,10 +52,20 @@ class batch_queue {
  public:
   void push(item_ptr it);
 
+  static constexpr std::uint64_t all = std::numeric_limits<std::uint64_t>::max() / 4;
+  using homes = std::span<const std::unique_ptr<inference::instance>>;
+
   // The next batch: led by the item that has waited longest (a priority level is worth `priority_worth` of
-  // waiting, so nothing starves), filled with others of its batch key up to the limits. The leader is taken
-  // even when it alone is over the limit. Dead items are dropped on the way.
-  std::vector<item_ptr> take(const batch_limits& limits, inference::padding rule);
+  // waiting, so nothing starves), filled with others of its batch key up to the limits, and, in whole items, up to
+  // about `wanted_cost`. The leader is taken even when it alone is over the limit. Items that have a home are taken
+  // only when it is among the `idle` instances, together with others of the same home or without one, and whatever
+  // is wanted. Dead items are dropped on the way.
+  std::vector<item_ptr> take(const batch_limits& limits, inference::padding rule, std::uint64_t wanted_cost = all,
+                             homes idle = {});
+  // take() may find something: an item without a home, or with an idle one.
+  bool has_work(homes idle) const noexcept;
+  // An item waits for this instance.
+  bool waits_for(const inference::instance* home) const noexcept;
 
   // Drops closed jobs' items; returns how many.
   std::size_t drop_dead();
@@ -69,20 +82,31 @@ class batch_queue {
 
  private:
   using fifo = std::deque<item_ptr>;
-  struct lane {  // one batch key; a FIFO for each priority
+  struct lane {  // one batch key and home; a FIFO for each priority
     std::array<fifo, 3> by_priority;
     bool empty() const noexcept;
-    // Index of the FIFO whose front ranks first, -1 if empty.
-    int leader() const noexcept;
   };
+  struct lane_key {
+    std::uint64_t batch_key;
+    const inference::instance* home;
+    auto operator<=>(const lane_key&) const = default;
+  };
+  using lane_map = std::map<lane_key, lane>;
+  // Where the items of one batch may come from: lanes of one batch key.
+  using sources = std::vector<lane*>;
   static steady_time rank(const item& it) noexcept;
-  item_ptr pop(lane& l, int priority);
+  // Of the first items, the one that ranks first; null when there is none.
+  static fifo* leader(const sources& from) noexcept;
+  item_ptr pop(fifo& f);
   void forget(const item& it) noexcept;
   void drop_dead_fronts(lane& l);
-  std::vector<item_ptr> fill_packed(lane& l, item_ptr leader, const batch_limits& limits);
-  std::vector<item_ptr> fill_padded(lane& l, item_ptr leader, const batch_limits& limits);
+  sources sources_for(lane_map::iterator best, homes idle);
+  std::vector<item_ptr> fill_packed(const sources& from, item_ptr first, const batch_limits& limits,
+                                    std::uint64_t wanted_cost);
+  std::vector<item_ptr> fill_padded(const sources& from, item_ptr first, const batch_limits& limits,
+                                    std::uint64_t wanted_cost);
 
-  std::map<std::uint64_t, lane> lanes_;
+  lane_map lanes_;
   std::size_t size_ = 0;
   std::uint64_t cost_ = 0;
 };

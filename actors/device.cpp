@@ -91,9 +91,13 @@ void give_slots(self_ptr self) {
     g->where = seat.where;
     g->epoch = seat.epoch;
     g->background = wish->background;
+    g->threads = std::max(1u, st.options.threads_per_slot);
     // Practice takes its own slot's cores only, and nobody waits for it.
-    g->threads = wish->background ? std::max(1u, st.options.threads_per_slot) : threads_for(self, busy);
-    seat.whole = g->threads > st.options.threads_per_slot && g->threads + st.options.threads_per_slot > all * st.options.threads_per_slot;
+    g->lone_threads = wish->background ? g->threads : threads_for(self, busy);
+    g->slots = st.slots;
+    g->others = static_cast<std::uint32_t>(st.queue.waiting());
+    seat.whole = wish->single && g->lone_threads > g->threads && g->lone_threads + g->threads > all * g->threads;
+    seat.where->taken(seat.granted);
     if (!wish->background) st.asked_at = seat.granted;
     self->send(seat.user_actor, grant_atom::value, std::move(g));
   }
@@ -105,7 +109,7 @@ void give_slots(self_ptr self) {
 void note_wish(self_ptr self, const model_actor& who, const wish& w) {
   auto& st = self->state;
   st.waiting_actors[w.model] = who;
-  st.queue.push({w.model, w.priority, self->clock().now(), w.background});
+  st.queue.push({w.model, w.priority, self->clock().now(), w.background, w.single});
 }
 
 void release_seat(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::chrono::nanoseconds used) {
@@ -115,6 +119,7 @@ void release_seat(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::
   st.queue.charge(seat.user.model, seat.user.priority, used);
   if (!seat.user.background) st.asked_at = self->clock().now();
   seat.busy = false;
+  seat.where->given_back();
   seat.user_actor = nullptr;
 }
 
@@ -154,6 +159,7 @@ void watch(self_ptr self) {
     st.gauges->replaced.fetch_add(1, std::memory_order_relaxed);
     if (lost) self->send(seat.user_actor, hung_atom::value, std::move(lost));
     seat.busy = false;
+    seat.where->given_back();
     seat.user_actor = nullptr;
   }
   give_slots(self);
@@ -165,6 +171,7 @@ void watch(self_ptr self) {
 device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, device_options options,
                                    std::shared_ptr<metrics> meter, std::shared_ptr<device_gauges> gauges) {
   auto& st = self->state;
+  st.slots = std::make_shared<const std::vector<slot_ptr>>(slots);
   for (auto& s : slots) st.seats.emplace_back().where = std::move(s);
   st.options = options;
   st.meter = std::move(meter);
@@ -177,6 +184,12 @@ device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, d
       },
       [self](decline_atom, const std::shared_ptr<grant>& g) {
         release_seat(self, g->where->index(), g->epoch, std::chrono::nanoseconds(0));
+        give_slots(self);
+      },
+      [self](narrow_atom, const std::shared_ptr<grant>& g) {
+        auto& seat = self->state.seats.at(g->where->index());
+        if (!seat.busy || seat.epoch != g->epoch) return;
+        seat.whole = false;
         give_slots(self);
       },
       [self](free_atom, const model_actor& who, const std::shared_ptr<slot_release>& r) {

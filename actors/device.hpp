@@ -39,6 +39,7 @@ struct device_state {
     steady_time granted{};
   };
   std::vector<seat> seats;
+  std::shared_ptr<const std::vector<slot_ptr>> slots;  // of all seats, for those who plan
   fair_queue queue;
   std::unordered_map<std::uint64_t, model_actor> waiting_actors;
   device_options options;

@@ -20,6 +20,7 @@ struct slot_wish {
   config::priority priority = config::priority::medium;
   steady_time since{};
   bool background = false;  // warm-up: only on a quiet device, and another slot stays free
+  bool single = false;      // for one row
 };
 
 class fair_queue {

@@ -91,12 +91,12 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
   return {
       [how](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
         size_estimate out;
-        const auto size = inference::estimate_bytes(order->spec, *how);
+        const auto size = inference::estimate_memory(order->spec, *how);
         const auto print = size ? inference::fingerprint(order->spec) : result<std::string>(std::string());
         if (size && print) {
           out.ok = true;
           out.artifact_bytes = inference::artifact_bytes(order->spec).value_or(0);
-          out.size_bytes = *size;
+          out.memory = *size;
           out.fingerprint = *print;
         } else {
           out.problem = size ? print.error() : size.error();

@@ -1,5 +1,8 @@
 #include "actors/model.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include <spdlog/spdlog.h>
 
 #include "actors/usage.hpp"
@@ -13,6 +16,7 @@ using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
 void pump(self_ptr self, std::vector<wish>* collected = nullptr);
+void use_slot(self_ptr self, std::shared_ptr<grant> g);
 
 void arm(self_ptr self, steady_time when) {
   auto& st = self->state;
@@ -43,11 +47,13 @@ void reject_hopeless(model_state& st, item& it) {
 void enqueue(self_ptr self, std::vector<item_ptr>& items) {
   auto& st = self->state;
   const auto now = self->clock().now();
+  const auto cost_per_s = st.learned.cost_per_s(st.instances, st.me->limits.batch) * st.instances;
+  st.learned.arrived(items.size(), now);
   job* last = nullptr;
   for (auto& it : items) {
     if (it->dead()) continue;
     it->enqueued = now;
-    if (!can_finish(st.queue.cost(), st.cost_per_s * std::max(1u, st.instances), now, it->job->deadline)) {
+    if (!can_finish(st.queue.cost(), cost_per_s, now, it->job->deadline)) {
       reject_hopeless(st, *it);
       continue;
     }
@@ -58,6 +64,7 @@ void enqueue(self_ptr self, std::vector<item_ptr>& items) {
     st.queue.push(std::move(it));
   }
   arm(self, st.deadlines.next());
+  if (st.held.slot) use_slot(self, std::exchange(st.held.slot, nullptr));
   pump(self);
 }
 
@@ -79,130 +86,110 @@ void expire(self_ptr self) {
 
 // -- instances ------------------------------------------------------------------------------------------------
 
-void scale(self_ptr self) {
+// Batches that may run beside each other.
+std::uint32_t instances_max(const model_state& st) {
+  return st.me->limits.auto_scaling ? std::max(1u, st.me->limits.max_instances) : 1;
+}
+
+// `wanted`: batches that run, or are about to.
+void scale(self_ptr self, std::uint32_t wanted) {
   auto& st = self->state;
   const auto now = self->clock().now();
-  if (!st.me->limits.auto_scaling) return;
-  if (st.instances > 1 && st.running + 1 < st.instances && st.queue.empty()) {
+  if (wanted + 1 >= st.instances || !st.queue.empty()) {
+    st.surplus_since = steady_time::max();
+  } else {
     if (st.surplus_since == steady_time::max()) st.surplus_since = now;
     arm(self, st.surplus_since + shrink_after);
-  } else if (st.running >= st.instances) {
-    st.surplus_since = steady_time::max();
   }
   scaling_input in;
   in.instances = st.instances;
-  in.max_instances = st.me->limits.max_instances;
-  in.running = st.running;
-  in.batch_time = st.batch_time;
-  in.waiting = st.queue.size();
-  if (in.waiting) in.oldest_wait = duration_cast<microseconds>(now - st.queue.oldest());
+  in.max_instances = instances_max(st);
+  in.wanted = wanted;
   if (st.surplus_since != steady_time::max()) in.idle_surplus = now - st.surplus_since;
-  const auto wanted = desired_instances(in);
-  if (wanted == st.instances) return;
-  if (wanted < st.instances) {
-    if (!st.free_instances.empty()) st.free_instances.pop_back();
+  const auto target = desired_instances(in);
+  if (target < st.instances) {
+    const auto idle = std::find_if(st.free_instances.begin(), st.free_instances.end(),
+                                   [&](const auto& i) { return !st.queue.waits_for(i.get()); });
+    if (idle != st.free_instances.end()) st.free_instances.erase(idle);
     st.surplus_since = now;
   }
-  st.instances = wanted;
+  st.instances = target;
 }
 
 // -- warm-up --------------------------------------------------------------------------------------------------
 
-bool warm_batch_waits(const model_state& st) { return st.warm && !st.warm->left.empty(); }
+bool warm_batch_waits(const model_state& st) { return st.warm && st.warm->batch_waits(); }
 
 void end_warm_up(self_ptr self) {
   auto& st = self->state;
-  auto w = std::move(st.warm);
-  const auto took = self->clock().now() - w->started;
-  if (w->failure.empty()) {
-    st.me->warmup_us.store(duration_cast<microseconds>(took).count(), std::memory_order_relaxed);
+  const auto w = std::move(st.warm);
+  const auto now = self->clock().now();
+  if (w->failure().empty()) {
+    st.me->warmup_us.store(w->time(now).count(), std::memory_order_relaxed);
     st.me->fully_warm.store(true, std::memory_order_release);
   } else {
-    spdlog::warn("warm-up of model {} failed: {}", st.me->name, w->failure);
+    spdlog::warn("warm-up of model {} failed: {}", st.me->name, w->failure());
   }
-  warmup_report report;
-  report.model = st.me->name;
-  report.requests = w->requests;
-  report.time_s = std::chrono::duration<double>(took).count();
-  report.avg_response_ms = w->requests ? w->busy.count() * 1e-3 / w->requests : 0;
   for (auto& reply : w->waiters) {
-    if (w->failure.empty())
-      (*reply)(report);
+    if (w->failure().empty())
+      (*reply)(w->report(st.me->name, now));
     else
-      (*reply)(fail(error_code::model_failed, "Warm-up of model " + st.me->name + " failed: " + w->failure));
+      (*reply)(fail(error_code::model_failed, "Warm-up of model " + st.me->name + " failed: " + w->failure()));
   }
 }
 
 void start_warm_up(self_ptr self, bool background, shared_reply<warmup_report> waiter) {
   auto& st = self->state;
   // One that runs at background pace is overtaken by one that somebody waits for.
-  if (!st.warm || (st.warm->background && !background)) {
-    auto fresh = std::make_unique<model_state::warming>();
-    fresh->started = self->clock().now();
-    fresh->background = background;
-    const auto& limits = st.me->limits.batch;
-    fresh->left = st.me->model->warm_buckets(st.me->limits.batching ? limits.max_items : 1, limits.max_cost);
-    if (st.warm) fresh->running = st.warm->running;
+  if (!st.warm || (st.warm->background() && !background)) {
+    const auto& limits = st.me->limits;
+    auto fresh = std::make_unique<warm_up>(
+        st.me->model->warm_buckets(limits.batching ? limits.batch.max_items : 1, limits.batch.max_cost),
+        limits.warmup_requests, background, self->clock().now());
+    if (st.warm) fresh->take_over(*st.warm);
     st.warm = std::move(fresh);
   }
   if (waiter) st.warm->waiters.push_back(std::move(waiter));
-  if (st.warm->left.empty() && st.warm->running == 0) end_warm_up(self);
+  if (st.warm->over()) end_warm_up(self);
   pump(self);
 }
 
+// null: none is left, or the model is on its way out.
 batch_ptr form_warm_batch(model_state& st) {
+  if (!warm_batch_waits(st)) return nullptr;
   auto b = std::make_shared<batch>();
   // A warm-up that somebody waits for keeps its model; one in the background does not make it busy.
-  if (!st.warm->background) {
+  if (!st.warm->background()) {
     if (st.me->door.try_enter(1, ~0u) != gate::entry::entered) {
-      st.warm->left.clear();
+      st.warm->give_up();
       return nullptr;
     }
     b->warm_place = std::make_unique<ticket>(st.me, 1);
   }
-  const auto bucket = st.warm->left.front();
-  st.warm->left.erase(st.warm->left.begin());
-  b->bucket = bucket;
-  b->cost = std::uint64_t{bucket.items} * bucket.length;
+  b->bucket = st.warm->next();
+  b->cost = std::uint64_t{b->bucket->items} * b->bucket->length;
   return b;
-}
-
-// A batch cannot be interrupted: nobody shall wait for one that was run for practice. A long one gains little from
-// practice anyway (12x768: 5 to 50 ms). Looks at the next bucket only: the larger the batch that ran, the less it
-// says too much of a larger one.
-void skip_long_buckets(model_state::warming& w, const batch& ran) {
-  const auto per_cost = std::chrono::duration<double, std::micro>(ran.took) / static_cast<double>(std::max<std::uint64_t>(1, ran.cost));
-  if (w.per_cost.count() == 0 || per_cost < w.per_cost) w.per_cost = per_cost;
-  // A single row of cost 1 says next to nothing of many.
-  const double doubt = ran.cost == 1 ? 0.125 : 1;
-  while (!w.left.empty() &&
-         w.per_cost * doubt * static_cast<double>(w.left.front().items * w.left.front().length) > background_batch_max)
-    w.left.erase(w.left.begin());
 }
 
 void finish_warm_batch(self_ptr self, batch& b) {
   auto& st = self->state;
   b.warm_place.reset();
   if (!st.warm) return;
-  --st.warm->running;
-  st.warm->requests += b.bucket->items;
-  st.warm->busy += b.took;
-  if (!b.failure.empty()) {
-    st.warm->failure = b.failure;
-    st.warm->left.clear();
-  } else if (st.warm->background) {
-    skip_long_buckets(*st.warm, b);
-  }
-  if (st.warm->left.empty() && st.warm->running == 0) end_warm_up(self);
+  st.warm->ended(*b.bucket, b.took, b.failure);
+  if (st.warm->over()) end_warm_up(self);
 }
 
 // -- batches --------------------------------------------------------------------------------------------------
 
-batch_ptr form_batch(self_ptr self) {
-  auto& st = self->state;
+batch_limits limits_of(const model_state& st) {
   auto limits = st.me->limits.batch;
   if (!st.me->limits.batching) limits.max_items = 1;
-  auto items = st.queue.take(limits, st.me->model->padding_rule());
+  return limits;
+}
+
+batch_ptr form_batch(self_ptr self, std::uint64_t wanted_cost) {
+  auto& st = self->state;
+  auto items = st.queue.take(limits_of(st), st.me->model->padding_rule(), wanted_cost, st.free_instances);
   if (items.empty()) return nullptr;
   const auto now = self->clock().now();
   auto b = std::make_shared<batch>();
@@ -219,19 +206,37 @@ batch_ptr form_batch(self_ptr self) {
   return b;
 }
 
-void run(self_ptr self, const grant& g, batch_ptr b) {
+// The instance that the batch's rows are bound to, else one that no other rows wait for, else any; null where all run:
+// the slot makes one.
+std::unique_ptr<inference::instance> instance_for(model_state& st, const batch& b) {
+  const inference::instance* home = nullptr;
+  for (const auto& it : b.items)
+    if (it->home) home = it->home;
+  auto& idle = st.free_instances;
+  if (idle.empty()) return nullptr;
+  auto chosen = std::find_if(idle.begin(), idle.end(), [&](const auto& i) {
+    return home ? i.get() == home : !st.queue.waits_for(i.get());
+  });
+  if (chosen == idle.end()) --chosen;
+  auto i = std::move(*chosen);
+  idle.erase(chosen);
+  return i;
+}
+
+void run(self_ptr self, const std::shared_ptr<grant>& g, batch_ptr b) {
   auto& st = self->state;
   b->owner = st.me;
-  b->threads = g.threads;
-  if (!st.free_instances.empty()) {
-    b->instance = std::move(st.free_instances.back());
-    st.free_instances.pop_back();
-  }
+  b->wide = !b->warm() && b->items.size() == 1 && g->lone_threads > g->threads;
+  b->threads = b->wide ? g->lone_threads : g->threads;
+  if (!b->wide && g->lone_threads > g->threads) self->send(st.device, narrow_atom::value, g);
+  b->instance = instance_for(st, *b);
   ++st.running;
+  scale(self, st.running);
   st.me->running.store(st.running, std::memory_order_relaxed);
+  st.learned.begins(*b, *g, self->clock().now());
   // Both hear of it from the slot's own thread; the rows are answered there already.
-  g.where->run(std::move(b), [me = caf::actor_cast<model_actor>(self), device = st.device,
-                              index = g.where->index()](std::uint64_t epoch, batch_ptr ended) {
+  g->where->run(std::move(b), [me = caf::actor_cast<model_actor>(self), device = st.device,
+                               index = g->where->index()](std::uint64_t epoch, batch_ptr ended) {
     const auto used = static_cast<std::uint64_t>(ended->took.count());
     ended->epoch = epoch;
     ended->slot_index = index;
@@ -240,45 +245,66 @@ void run(self_ptr self, const grant& g, batch_ptr b) {
   });
 }
 
-void on_grant(self_ptr self, const std::shared_ptr<grant>& g) {
+// Runs what the plan says on a slot that was granted, keeps the slot for a moment, or gives it back.
+void use_slot(self_ptr self, std::shared_ptr<grant> g) {
   auto& st = self->state;
-  --(g->background ? st.background_wishes : st.wishes);
+  const auto now = self->clock().now();
   batch_ptr b;
-  if (st.running < st.instances) {
-    b = form_batch(self);
-    if (!b && warm_batch_waits(st)) {
+  if (st.running < instances_max(st)) {
+    if (st.queue.has_work(st.free_instances)) {
+      const auto d = st.learned.decide({st.queue.size(), st.queue.cost()}, *g, limits_of(st),
+                                       instances_max(st) - st.running, st.held.since, now, now < st.held.until);
+      if (d.hold_until > now) {
+        st.held.until = d.hold_until;
+        st.held.slot = std::move(g);
+        arm(self, st.held.until);
+        return;
+      }
+      b = form_batch(self, d.cost);
+    }
+    if (!b) {
       b = form_warm_batch(st);
-      if (b)
-        ++st.warm->running;
-      else if (st.warm->left.empty() && st.warm->running == 0)
-        end_warm_up(self);
+      if (!b && st.warm && st.warm->over()) end_warm_up(self);
     }
   }
   if (b)
-    run(self, *g, std::move(b));
+    run(self, g, std::move(b));
   else
-    self->send(st.device, decline_atom::value, g);
+    self->send(st.device, decline_atom::value, std::move(g));
+}
+
+void on_grant(self_ptr self, const std::shared_ptr<grant>& g) {
+  auto& st = self->state;
+  --(g->background ? st.background_wishes : st.wishes);
+  if (g->background) {
+    // Practice alone: what waits has a wish of its own, and plans with another grant.
+    auto b = st.running < st.instances ? form_warm_batch(st) : nullptr;
+    if (b)
+      run(self, g, std::move(b));
+    else
+      self->send(st.device, decline_atom::value, g);
+  } else {
+    st.held.since = self->clock().now();
+    st.held.until = no_deadline;
+    use_slot(self, g);
+  }
   pump(self);
 }
 
 void on_done(self_ptr self, batch& b) {
   auto& st = self->state;
+  const auto now = self->clock().now();
   --st.running;
-  if (b.instance && st.running + st.free_instances.size() < st.instances)
-    st.free_instances.push_back(std::move(b.instance));
-  if (b.warm()) {
-    finish_warm_batch(self, b);
-  } else {
-    const auto blend = [](double old, double now) { return old == 0 ? now : 0.8 * old + 0.2 * now; };
-    st.batch_time = microseconds(
-        static_cast<std::int64_t>(blend(static_cast<double>(st.batch_time.count()), static_cast<double>(b.took.count()))));
-    if (b.took.count() > 0) st.cost_per_s = blend(st.cost_per_s, static_cast<double>(b.cost) * 1e6 / static_cast<double>(b.took.count()));
-    const auto now = self->clock().now();
-    for (auto& it : b.items) {
-      it->enqueued = now;
-      st.queue.push(std::move(it));
-    }
+  const auto* home = st.me->model->info().stateful ? b.instance.get() : nullptr;
+  st.learned.ended(b, b.warm() ? 0 : b.jobs.size() - b.items.size(), now);
+  for (auto& it : b.items) {
+    it->enqueued = now;
+    it->home = home;
+    st.queue.push(std::move(it));
   }
+  if (b.instance && (st.running + st.free_instances.size() < st.instances || (home && st.queue.waits_for(home))))
+    st.free_instances.push_back(std::move(b.instance));
+  if (b.warm()) finish_warm_batch(self, b);
   auto release = std::make_shared<slot_release>();
   release->slot_index = b.slot_index;
   release->epoch = b.epoch;
@@ -287,23 +313,25 @@ void on_done(self_ptr self, batch& b) {
   self->send(st.device, free_atom::value, caf::actor_cast<model_actor>(self), std::move(release));
 }
 
-// Asks for as many slots as there are batches to run and instances to run them; or collects the wishes.
+// Asks for a slot where there is something to run on it; or collects the wish. One at a time: what the first batch
+// leaves is known only when it has taken its share.
 void pump(self_ptr self, std::vector<wish>* collected) {
   auto& st = self->state;
-  scale(self);
-  const auto ask = [&](bool background, std::uint32_t& open) {
-    ++open;
+  scale(self, st.running);
+  const auto ask = [&](bool background) {
+    ++(background ? st.background_wishes : st.wishes);
     wish w;
     w.model = st.me->id;
     w.priority = st.priority;
     w.background = background;
+    w.single = st.queue.size() == 1;
     if (collected)
       collected->push_back(w);
     else
       self->send(st.device, want_atom::value, caf::actor_cast<model_actor>(self), w);
   };
   const auto& limits = st.me->limits;
-  bool ready = !st.queue.empty();
+  bool ready = st.queue.has_work(st.free_instances);
   if (ready && limits.max_queue_delay.count() > 0 && !st.queue.has_full_batch(limits.batch)) {
     const auto due = st.queue.oldest() + limits.max_queue_delay;
     if (due > self->clock().now()) {
@@ -311,16 +339,14 @@ void pump(self_ptr self, std::vector<wish>* collected) {
       arm(self, due);
     }
   }
-  if (ready) {
-    const auto by_cost = (st.queue.cost() + limits.batch.max_cost - 1) / std::max(1u, limits.batch.max_cost);
-    const auto by_items = (st.queue.size() + limits.batch.max_items - 1) / std::max(1u, limits.batch.max_items);
-    const auto batches = std::max<std::uint64_t>(by_cost, by_items);
-    while (st.running + st.wishes < st.instances && st.wishes < batches) ask(false, st.wishes);
-  }
-  if (warm_batch_waits(st)) {
-    // A warm-up that somebody waits for does not wait behind an earlier wish of one in the background.
-    const auto asked = st.wishes + (st.warm->background ? st.background_wishes : 0);
-    if (st.running + asked < st.instances) ask(st.warm->background, st.warm->background ? st.background_wishes : st.wishes);
+  const bool asks_already = st.wishes != 0 || st.held.slot;
+  if (ready && !asks_already && st.running < instances_max(st)) ask(false);
+  // A warm-up that somebody waits for does not wait behind an earlier wish of one in the background.
+  if (warm_batch_waits(st) && st.wishes == 0 && !st.held.slot && st.running < st.instances) {
+    if (!st.warm->background())
+      ask(false);
+    else if (st.background_wishes == 0)
+      ask(true);
   }
   publish(st);
 }
@@ -364,6 +390,7 @@ model_actor::behavior_type model(self_ptr self, resident_ptr me, device_actor de
         self->state.armed = no_deadline;
         expire(self);
         arm(self, self->state.deadlines.next());
+        if (self->state.held.slot) use_slot(self, std::exchange(self->state.held.slot, nullptr));
         pump(self);
       },
   };

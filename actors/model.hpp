@@ -1,19 +1,18 @@
 #pragma once
 // The model actor: one per resident model. Owns its queue, its instances and its items' deadlines; asks the
-// device for slots and forms batches when one is granted.
+// device for one slot at a time and decides, when it is granted, what the batch takes (pace.hpp, plan.hpp).
 
 #include <vector>
 
 #include "actors/batch_queue.hpp"
 #include "actors/deadline_heap.hpp"
+#include "actors/pace.hpp"
 #include "actors/protocol.hpp"
 #include "actors/routing.hpp"
 #include "actors/slot.hpp"
+#include "actors/warm_up.hpp"
 
 namespace troupe::actors {
-
-// Warm-up in the background leaves out batches that would take longer.
-constexpr std::chrono::milliseconds background_batch_max{100};
 
 struct model_state {
   static inline const char* name = "model";
@@ -28,24 +27,18 @@ struct model_state {
   std::vector<std::unique_ptr<inference::instance>> free_instances;
   std::uint32_t instances = 1, running = 0, wishes = 0, background_wishes = 0;
   steady_time surplus_since = steady_time::max();
-  std::chrono::microseconds batch_time{0};  // of late
-  double cost_per_s = 0;                    // of late, one instance
+  pace learned;
+
+  // A granted slot that is kept for a moment, until more of its batch is here. No wish is open meanwhile.
+  struct {
+    std::shared_ptr<grant> slot;  // null: none
+    steady_time since{}, until{};
+  } held;
 
   // Timers: the earliest one armed; stale ticks do no harm.
   steady_time armed = no_deadline;
 
-  // Warm-up: buckets still to run, and who waits for them.
-  struct warming {
-    std::vector<inference::warm_bucket> left;
-    std::uint32_t running = 0, requests = 0;
-    std::chrono::microseconds busy{0};
-    std::chrono::duration<double, std::micro> per_cost{0};  // the least that was seen
-    steady_time started{};
-    bool background = true;
-    std::string failure;
-    std::vector<shared_reply<warmup_report>> waiters;
-  };
-  std::unique_ptr<warming> warm;
+  std::unique_ptr<warm_up> warm;  // null: none runs
 };
 
 // `first` is an instance that the loader made and warmed. `report_failure` is called when the model hangs;

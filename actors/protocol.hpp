@@ -33,17 +33,21 @@ struct pending_request {
 };
 using pending_ptr = std::shared_ptr<pending_request>;
 
-struct wish {  // of a model for a compute slot
+struct wish {  // of a model for a compute slot; one at a time is open, and one in the background
   std::uint64_t model = 0;
   config::priority priority = config::priority::medium;
   bool background = false;
+  bool single = false;  // one row waits
 };
 
 struct grant {  // of a compute slot to a model, for one batch
   slot_ptr where;
   std::uint64_t epoch = 0;    // of the slot's thread; goes back with the answer
   std::uint32_t threads = 1;  // intra-op
+  std::uint32_t lone_threads = 1;  // for a single row: all cores, where nothing else wants them
   bool background = false;
+  std::shared_ptr<const std::vector<slot_ptr>> slots;  // all of the device
+  std::uint32_t others = 0;                            // wishes of other models that wait
 };
 
 struct slot_release {  // a model gives its slot back
@@ -65,7 +69,7 @@ struct load_outcome {
   error problem;  // when model is null
 };
 struct size_estimate {
-  std::uint64_t size_bytes = 0;      // what it will take in memory
+  inference::memory_estimate memory;
   std::uint64_t artifact_bytes = 0;  // its files
   std::string fingerprint;
   error problem;
@@ -88,6 +92,7 @@ using enqueue_atom = caf::atom_constant<caf::atom("enqueue")>;     // items for 
 using want_atom = caf::atom_constant<caf::atom("want")>;           // a model wants a slot for one batch
 using grant_atom = caf::atom_constant<caf::atom("grant")>;         // a model may run one batch on a slot
 using decline_atom = caf::atom_constant<caf::atom("decline")>;     // the grant was not needed after all
+using narrow_atom = caf::atom_constant<caf::atom("narrow")>;       // a batch leaves the other cores alone after all
 using done_atom = caf::atom_constant<caf::atom("done")>;           // a batch is done; its rows are answered
 using free_atom = caf::atom_constant<caf::atom("free")>;           // a slot's thread is idle again
 using hung_atom = caf::atom_constant<caf::atom("hung")>;           // a batch did not come back in time
@@ -136,6 +141,8 @@ using device_actor = caf::typed_actor<
     caf::reacts_to<want_atom, model_actor, wish>,
     // The granted slot is not needed.
     caf::reacts_to<decline_atom, std::shared_ptr<grant>>,
+    // The grant was for all cores; its batch takes the slot's own only.
+    caf::reacts_to<narrow_atom, std::shared_ptr<grant>>,
     // The model is through with its slot; its next wishes come along, so that a backlog keeps its turn.
     caf::reacts_to<free_atom, model_actor, std::shared_ptr<slot_release>>,
     // The slot's thread (of that epoch) is idle after so many microseconds; counts when the model has died.

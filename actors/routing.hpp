@@ -22,6 +22,7 @@ struct model_limits {
   batch_limits batch;
   std::uint32_t max_queue_items = 4096;
   std::uint32_t max_instances = 1;
+  std::uint32_t warmup_requests = 0;  // rows that a warm-up runs at least, beside one run of every bucket
   std::chrono::microseconds max_queue_delay{0};
   bool auto_scaling = true;
   bool batching = true;

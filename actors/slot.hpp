@@ -2,6 +2,7 @@
 // A compute slot: one thread that runs one batch at a time. The only place where a model runs. A thread that
 // hangs is abandoned and replaced; what it holds is freed if it ever comes back.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -31,6 +32,9 @@ struct batch {
   std::chrono::microseconds took{0};
   std::uint64_t epoch = 0;                       // of the slot's thread that ran it
   std::uint32_t slot_index = 0;
+  std::uint32_t busy_slots = 1;                  // when it began, its own counted
+  bool wide = false;                             // has the threads of other slots, too
+  bool first_of_shape = false;                   // kernels are prepared in it: its time says nothing of the next
   std::string failure;                           // the batch threw as a whole
   bool warm() const noexcept { return bucket.has_value(); }
 };
@@ -61,8 +65,38 @@ class slot {
   virtual void run(batch_ptr b, finished f) = 0;
   // A batch was given to it and its thread is not through with it.
   virtual bool busy() const = 0;
+
+  // By the device: granted to a model, and given back by it.
+  void taken(steady_time now) noexcept {
+    expect(now, std::chrono::microseconds(0));
+    taken_.store(true, std::memory_order_relaxed);
+  }
+  void given_back() noexcept { taken_.store(false, std::memory_order_relaxed); }
+
+  // By the model, before run(): when it predicts the batch to end, and how long a batch of those takes who will ask
+  // again then.
+  void expect(steady_time end, std::chrono::microseconds refill) noexcept {
+    end_.store(end, std::memory_order_relaxed);
+    refill_.store(refill, std::memory_order_relaxed);
+  }
+
+  // Any thread.
+  bool is_taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
+  // Until the slot is through with its batch and what comes back from it; 0: idle. One that is late already is
+  // expected to take as long again as it is late.
+  std::chrono::microseconds free_in(steady_time now) const noexcept {
+    if (!is_taken()) return std::chrono::microseconds(0);
+    const auto end = end_.load(std::memory_order_relaxed);
+    return std::chrono::ceil<std::chrono::microseconds>(end > now ? end - now : now - end) +
+           refill_.load(std::memory_order_relaxed);
+  }
   // Gives up the thread; returns the batch it was running (null: none).
   virtual batch_ptr replace() = 0;
+
+ private:
+  std::atomic<bool> taken_{false};
+  std::atomic<steady_time> end_{steady_time{}};
+  std::atomic<std::chrono::microseconds> refill_{std::chrono::microseconds(0)};
 };
 
 // Slots with threads of their own, whose batches go before loads. Idle threads are joined in the destructor, hung

@@ -77,7 +77,8 @@ class supervisor_core {
     steady_time since{}, start_at{};
     std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
     std::shared_ptr<load_order> order;
-    std::uint64_t size_bytes = 0;
+    inference::memory_estimate memory;
+    std::uint64_t size_bytes = 0;  // of it, what nobody else has mapped or will have
     std::string fingerprint;
     std::shared_ptr<gentleness> gentle;  // of the loader it was given to; null: a normal one
     steady_time given_at{};

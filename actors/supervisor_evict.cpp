@@ -26,11 +26,13 @@ std::uint32_t supervisor_core::resident_or_loading() const {
 
 std::vector<eviction_candidate> supervisor_core::candidates(const record* except) {
   std::vector<eviction_candidate> all;
+  // What `except` is going to map is no gain: it would be mapped again.
+  const auto wanted = except && except->loading ? except->loading->memory.file : std::string();
   for (const auto& [name, r] : records_) {
     if (!r.current || &r == except) continue;
     eviction_candidate c;
     c.model = name;
-    c.size_bytes = ledger_.exclusive_bytes(r.lease);
+    c.size_bytes = ledger_.exclusive_bytes(r.lease, wanted);
     c.priority = r.priority;
     c.last_used = steady_time(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
     c.loaded_at = r.loaded_at;
@@ -62,10 +64,11 @@ bool supervisor_core::make_room(record& r) {
   refresh_private_bytes();
   auto& a = *r.loading;
   const auto budget = world_.budget_bytes;
-  if (a.size_bytes > budget) {
+  a.size_bytes = ledger_.additional_bytes(a.memory);
+  if (a.memory.total_bytes() > budget) {
     fail_load(r, {error_code::insufficient_memory, "Model " + r.name() + " does not fit into the memory budget",
                   fmt::format("it needs {:.1f} MiB, the budget is {:.1f} MiB (max_memory_usage, memory_limit_mb)",
-                              mib(a.size_bytes), mib(budget)),
+                              mib(a.memory.total_bytes()), mib(budget)),
                   {}});
     return false;  // fail_load has gone on with the others
   }

@@ -55,6 +55,7 @@ model_limits supervisor_core::limits_of(const record& r) const {
   const auto most = m.max_instances.value_or(s.max_instances);
   l.max_instances = most == 0 ? world_.compute_slots : std::min(most, world_.compute_slots);
   l.auto_scaling = s.enable_auto_scaling;
+  l.warmup_requests = s.warmup_requests;
   l.batching = m.batching;
   return l;
 }
@@ -137,19 +138,16 @@ void supervisor_core::estimated(lease_id lease, const size_estimate& size) {
   }
   if (a.only_if_changed) spdlog::info("artifact of model {} has changed: loading it beside the old one", r->name());
   a.fingerprint = size.fingerprint;
-  a.size_bytes = size.size_bytes;
+  a.memory = size.memory;
   r->artifact_bytes = size.artifact_bytes;
-  // Another resident model of the same artifact has it mapped already: nothing more is needed for the weights.
-  for (const auto& [name, other] : records_)
-    if (other.current && other.fingerprint == a.fingerprint && !other.current->model->memory().mappings.empty())
-      a.size_bytes = 0;
   a.at = attempt::phase::waiting_for_memory;
   try_memory();
 }
 
 void supervisor_core::begin_loading(record& r) {
   auto& a = *r.loading;
-  ledger_.reserve(a.lease, a.size_bytes);
+  a.size_bytes = ledger_.additional_bytes(a.memory);
+  ledger_.reserve(a.lease, a.memory);
   a.at = attempt::phase::loading;
   world_.meter->load_queue_s.Observe(std::chrono::duration<double>(now() - a.since).count());
   spdlog::info("loading model {} ({:.1f} MiB reserved)", r.name(), static_cast<double>(a.size_bytes) / 1048576.0);

@@ -31,10 +31,7 @@ expiry check_expiry(std::chrono::seconds ttl, std::chrono::nanoseconds idle, boo
 }
 
 std::uint32_t desired_instances(const scaling_input& in) noexcept {
-  const bool all_run = in.running >= in.instances;
-  // Half a batch of waiting says that the next batch would not have been in time to join this one.
-  if (all_run && in.waiting > 0 && in.instances < in.max_instances && in.oldest_wait * 2 >= in.batch_time)
-    return in.instances + 1;
+  if (in.wanted > in.instances) return std::min(in.wanted, in.max_instances);
   if (in.instances > 1 && in.idle_surplus >= shrink_after) return in.instances - 1;
   return in.instances;
 }

@@ -32,14 +32,11 @@ enum class expiry { keep, unload, revalidate };
 // Idle for longer than the TTL: unload, but a preloaded or pinned model is re-validated against its artifact.
 expiry check_expiry(std::chrono::seconds ttl, std::chrono::nanoseconds idle, bool preloaded, bool busy) noexcept;
 
-// Instances that a model should have now. Grows by one when batches wait although every instance runs, shrinks
-// by one when it has needed fewer for `shrink_after`.
+// Instances that a model should have now: as many as its plan runs beside each other; one less when it has needed
+// fewer for `shrink_after`.
 struct scaling_input {
   std::uint32_t instances = 1, max_instances = 1;
-  std::uint32_t running = 0;                       // instances in use
-  std::size_t waiting = 0;                         // items in the queue
-  std::chrono::microseconds oldest_wait{0};
-  std::chrono::microseconds batch_time{0};         // of late; 0: unknown
+  std::uint32_t wanted = 0;                        // batches that run or are about to
   std::chrono::nanoseconds idle_surplus{0};        // since when not all instances were needed
 };
 std::uint32_t desired_instances(const scaling_input& in) noexcept;

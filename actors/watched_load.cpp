@@ -49,7 +49,7 @@ void load_and_run(const load_order& order, inference::load_options options, watc
     out.problem = loaded.error();
     return;
   }
-  if (const auto print = inference::fingerprint(order.spec)) out.fingerprint = *print;
+  out.fingerprint = (*loaded)->info().version;  // of what was read, not of what lies there by now
   w.first_run_begins();
   auto instance = (*loaded)->make_instance();
   // Ready early: one bucket here, the others on idle slots while the model serves.

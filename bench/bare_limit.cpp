@@ -4,15 +4,11 @@
 //
 //   bare_limit --shape=6x384 --type=bf16 --work=even:32x32 | mixed:8-256 [--tokens=1024] [--seconds=1] [--rounds=3]
 
-#include <ATen/Parallel.h>
-#include <omp.h>
-
 #include <algorithm>
-#include <atomic>
 #include <random>
 #include <thread>
 
-#include "bench/experiments/bare_encoder.hpp"
+#include "bench/bare_rate.hpp"
 #include "bench/experiments/measure.hpp"
 
 using namespace measure;
@@ -22,33 +18,6 @@ namespace {
 struct plan {
   int slots = 1, threads = 1;
 };
-
-// Sequences a second with `slots` threads that take batches from one list, each with its own OpenMP team. Runs for
-// `seconds` and until every thread has finished some batches; what is unfinished then does not count.
-double rate(const bare::encoder& model, const std::vector<bare::batch>& batches, plan p, double seconds) {
-  constexpr int least_batches = 4;
-  std::atomic<std::size_t> next{0};
-  std::vector<double> rates(static_cast<std::size_t>(p.slots));
-  std::vector<std::thread> threads;
-  for (auto& r : rates) {
-    threads.emplace_back([&] {
-      at::get_num_threads();
-      omp_set_num_threads(p.threads);
-      const double begin = now_us();
-      int64_t sequences = 0;
-      for (int done = 0; done < least_batches || now_us() - begin < seconds * 1e6; ++done) {
-        const auto& b = batches[next++ % batches.size()];
-        model.forward(b);
-        sequences += b.firsts.size(0);
-      }
-      r = static_cast<double>(sequences) / ((now_us() - begin) / 1e6);
-    });
-  }
-  for (auto& t : threads) t.join();
-  double sum = 0;
-  for (const double r : rates) sum += r;
-  return sum;
-}
 
 }  // namespace
 
@@ -102,12 +71,9 @@ int main(int argc, char** argv) {
     plan p;
     std::vector<double> rates{};
   };
-  std::vector<std::pair<std::string, bare::linear_kind>> kinds{{"onednn_plain", bare::linear_kind::onednn_plain},
-                                                              {"onednn", bare::linear_kind::onednn}};
-  if (type == at::kFloat) kinds.emplace_back("mkl", bare::linear_kind::mkl);
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   std::vector<variant> variants;
-  for (const auto& [name, kind] : kinds) {
+  for (const auto& [name, kind] : bare::kernels(type)) {
     for (const plan p : {plan{1, cores}, plan{cores, 1}}) {
       bare::options o;
       o.type = type;
@@ -123,7 +89,10 @@ int main(int argc, char** argv) {
     }
   }
   for (int r = 0; r < rounds; ++r) {
-    for (auto& v : variants) v.rates.push_back(rate(*v.model, batches, v.p, seconds));
+    for (auto& v : variants) {
+      const std::vector<const std::vector<bare::batch>*> lists(static_cast<std::size_t>(v.p.slots), &batches);
+      v.rates.push_back(bare::run(*v.model, lists, v.p.threads, seconds, 4).sequences_per_second);
+    }
   }
   const variant* best = nullptr;
   for (const auto& v : variants) {

@@ -1,8 +1,9 @@
 #pragma once
 // The weights of a Hugging Face folder as they lie on disk: one safetensors file, or several and an
-// index. Read with pread, never mapped: the files are not ours.
+// index, which decides where a tensor is. Read with pread, never mapped: the files are not ours.
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -32,7 +33,8 @@ class checkpoint {
     opened_file file;
     safetensors_header header;
   };
-  result<void> add(std::filesystem::path path);
+  // `places`: which shard holds a tensor, where an index says so.
+  result<void> add(std::filesystem::path path, const std::map<std::string, std::string>& places);
 
   std::vector<std::unique_ptr<shard>> shards_;
   std::unordered_map<std::string_view, located> tensors_;

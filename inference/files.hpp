@@ -25,7 +25,12 @@ inline tl::unexpected<error> cancelled_error() {
 // "No space left on device" and the like, without strerror's shared buffer.
 std::string describe_errno(int number);
 
+// False only where there is surely nothing. What cannot be looked at (no permission, a loop of links, a link
+// to nothing) counts as there, so that opening it tells why.
 bool file_exists(const std::filesystem::path& path) noexcept;
+
+// `doing` + path + the errno's meaning, and what may be done about it; for artifacts.
+error path_error(const std::string& doing, const std::filesystem::path& path, int number);
 
 class file_descriptor {
  public:
@@ -48,7 +53,8 @@ struct opened_file {
   file_descriptor fd;
   std::uint64_t size_bytes = 0;
 };
-// Regular files only: a FIFO or a device in an artifact would block the loader.
+// Regular files only: a FIFO or a device in an artifact would block the loader. What is there in a file's
+// stead (a Git LFS pointer, a web page) is told as such.
 result<opened_file> open_for_reading(const std::filesystem::path& path);
 
 // Exactly `out.size()` bytes at `offset`; a shorter file is an error.

@@ -1,6 +1,9 @@
 #include "inference/loader.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "inference/checkpoint.hpp"
 #include "inference/files.hpp"
@@ -25,12 +28,15 @@ std::vector<named_factory>& factories() {
 enum class format { huggingface, torchscript };
 
 result<format> detect(const artifact_spec& spec) {
-  std::error_code why;
-  const auto status = fs::status(spec.path, why);
-  if (!fs::exists(status))
+  struct stat st{};
+  if (::stat(spec.path.c_str(), &st) != 0) {
+    const int why = errno;
+    if (why != ENOENT || file_exists(spec.path))
+      return tl::unexpected(path_error("cannot look at the artifact", spec.path, why));
     return fail(error_code::load_failed, "no artifact at " + spec.path.string(),
                 "a Hugging Face folder or a .pt file");
-  if (fs::is_directory(status)) {
+  }
+  if (S_ISDIR(st.st_mode)) {
     if (file_exists(spec.path / "config.json")) return format::huggingface;
     return fail(error_code::load_failed, spec.path.string() + " has no config.json",
                 "a Hugging Face folder or a .pt file");
@@ -81,10 +87,40 @@ result<std::vector<fs::path>> files_of(const artifact_spec& spec) {
   return artifact_files(spec.path);
 }
 
+// Of the artifact's files: what they are known by, and when anything about them last changed. The latter moves with
+// renames and restored times too, so that files that were replaced and put back do not look untouched.
+struct file_states {
+  std::string fingerprint, changes;
+  bool operator==(const file_states&) const = default;
+};
+result<file_states> states_of(const artifact_spec& spec) {
+  const auto files = files_of(spec);
+  if (!files) return tl::unexpected(files.error());
+  auto print = fingerprint_of(*files);
+  if (!print) return tl::unexpected(print.error());
+  name_hash changes;
+  for (const auto& file : *files) {
+    struct stat st{};
+    if (::stat(file.c_str(), &st) != 0) return tl::unexpected(path_error("cannot look at", file, errno));
+    changes.add(static_cast<std::uint64_t>(st.st_ctim.tv_sec)).add(static_cast<std::uint64_t>(st.st_ctim.tv_nsec));
+  }
+  return file_states{std::move(*print), changes.hex()};
+}
+
+constexpr int load_attempts_max = 3;
+
+result<std::unique_ptr<const model>> load_once(const artifact_spec& spec, const load_options& options,
+                                               const std::string& version) {
+  const auto kind = detect(spec);
+  if (!kind) return tl::unexpected(kind.error());
+  return *kind == format::huggingface ? load_text_classifier(spec, options, version)
+                                      : load_torchscript(spec, options, version);
+}
+
 }  // namespace
 
-result<std::uint64_t> estimate_bytes(const artifact_spec& spec, const load_options& options) {
-  return guarded(spec, [&]() -> result<std::uint64_t> {
+result<memory_estimate> estimate_memory(const artifact_spec& spec, const load_options& options) {
+  return guarded(spec, [&]() -> result<memory_estimate> {
     const auto kind = detect(spec);
     if (!kind) return tl::unexpected(kind.error());
     return *kind == format::huggingface ? estimate_text_classifier(spec, options)
@@ -114,11 +150,20 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
   return guarded(spec, [&]() -> result<std::unique_ptr<const model>> {
     for (const auto& f : factories())
       if (auto made = f.make(spec, options)) return std::move(*made);
-    const auto kind = detect(spec);
-    if (!kind) return tl::unexpected(kind.error());
+    if (auto ok = detect(spec); !ok) return tl::unexpected(ok.error());
     if (auto ok = check_device(options.device); !ok) return tl::unexpected(ok.error());
-    return *kind == format::huggingface ? load_text_classifier(spec, options)
-                                        : load_torchscript(spec, options);
+    for (int attempt = 0; attempt < load_attempts_max; ++attempt) {
+      const auto before = states_of(spec);
+      if (!before) return tl::unexpected(before.error());
+      auto made = load_once(spec, options, before->fingerprint);
+      // Files of two versions give anything, errors too.
+      const auto after = states_of(spec);
+      if (after && *after == *before) return made;
+      if (is_cancelled(options.cancelled)) return cancelled_error();
+      if (!after) return tl::unexpected(after.error());
+    }
+    return fail(error_code::load_failed, spec.path.string() + " changed again and again while it was loaded",
+                "load it when its files are complete; best of all, rename a complete folder into place");
   });
 }
 

@@ -39,14 +39,15 @@ struct load_options {
 // The artifact's own files, all together. Errors as load() gives them.
 result<std::uint64_t> artifact_bytes(const artifact_spec& spec);
 
-// Bytes that a load will need at most, from the artifact's size alone (no weights are read).
+// What a load will need, close to the truth and not below it; no weights are read, the tokenizer is.
 // Fails like load() does for what can be seen early (missing, unreadable, unknown layout).
-result<std::uint64_t> estimate_bytes(const artifact_spec& spec, const load_options& options);
+result<memory_estimate> estimate_memory(const artifact_spec& spec, const load_options& options);
 
 // Changes whenever the artifact's files change (names, sizes, times); cheap, used for re-validation.
 result<std::string> fingerprint(const artifact_spec& spec);
 
-// Loads. The returned model has not run yet: the caller warms it.
+// Loads. The returned model has not run yet: the caller warms it. Its info().version is the fingerprint of the
+// files that were read: where they change meanwhile, they are read again, and after a few times it is an error.
 result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_options& options);
 
 // Other kinds of model can be linked in (tests do): the first factory that answers a value is used,

@@ -89,18 +89,34 @@ result<std::shared_ptr<weight_memory>> weight_memory::allocate(
       new weight_memory(static_cast<std::byte*>(base), size_bytes, std::move(account)));
 }
 
-bool weight_memory::populate(cancel_flag cancelled) const {
-  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+template <class F>
+bool weight_memory::each_chunk(cancel_flag cancelled, F touch) const {
   for (std::uint64_t at = 0; at < size_bytes_; at += chunk_bytes) {
     if (is_cancelled(cancelled)) return false;
     step_aside();
-    const auto size = std::min(chunk_bytes, size_bytes_ - at);
-    // Reads, not MADV_POPULATE_READ: that holds the address space's lock while it fills
-    // (experiments.md, b).
-    for (std::uint64_t i = 0; i < size; i += page_bytes)
-      static_cast<void>(*static_cast<const volatile std::byte*>(base_ + at + i));
+    touch(at, std::min(chunk_bytes, size_bytes_ - at));
   }
   return true;
+}
+
+bool weight_memory::populate(cancel_flag cancelled) const {
+  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  // Reads, not MADV_POPULATE_READ: that holds the address space's lock while it fills
+  // (experiments.md, b).
+  return each_chunk(cancelled, [&](std::uint64_t at, std::uint64_t size) {
+    for (std::uint64_t i = 0; i < size; i += page_bytes)
+      static_cast<void>(*static_cast<const volatile std::byte*>(base_ + at + i));
+  });
+}
+
+std::optional<content_digest> weight_memory::populate_and_digest(std::uint64_t from, cancel_flag cancelled) const {
+  content_digest digest;
+  const bool whole = each_chunk(cancelled, [&](std::uint64_t at, std::uint64_t size) {
+    const auto skipped = std::min(size, from > at ? from - at : 0);
+    digest.add(bytes().subspan(at + skipped, size - skipped));
+  });
+  if (!whole) return std::nullopt;
+  return digest;
 }
 
 std::size_t live_mappings() {

@@ -4,11 +4,14 @@
 //
 // Only files of the artifact store may be mapped: whoever truncates a mapped file kills the process.
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 
+#include "inference/digest.hpp"
 #include "inference/files.hpp"
 #include "inference/memory.hpp"
 
@@ -35,14 +38,22 @@ class weight_memory {
 
   // Makes the pages present, chunk by chunk; false when cancelled.
   bool populate(cancel_flag cancelled) const;
+  // The same, and in the same pass the digest of all bytes from `from` on; none when cancelled.
+  std::optional<content_digest> populate_and_digest(std::uint64_t from, cancel_flag cancelled) const;
+  // Whether somebody found the contents to be what they should be, since this was mapped.
+  bool verified() const noexcept { return verified_.load(std::memory_order_acquire); }
+  void set_verified() const noexcept { verified_.store(true, std::memory_order_release); }
 
  private:
   weight_memory(std::byte* base, std::uint64_t size_bytes, std::shared_ptr<memory_account> account);
+  template <class F>
+  bool each_chunk(cancel_flag cancelled, F touch) const;  // touch(offset, bytes); false when cancelled
 
   std::byte* base_;
   std::uint64_t size_bytes_;
   std::uint64_t id_;
   std::shared_ptr<memory_account> account_;  // null: a mapping
+  mutable std::atomic<bool> verified_{false};
 };
 
 // Mappings alive in this process, for tests.

@@ -23,6 +23,7 @@
 #include "inference/files.hpp"
 #include "inference/fused_linear.hpp"
 #include "inference/tagged_allocator.hpp"
+#include "inference/temporary_file.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -131,25 +132,18 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
 
 void keep(const std::filesystem::path& file, const calibration& c) {
   if (file.empty()) return;
-  std::error_code ignored;
-  std::filesystem::create_directories(file.parent_path(), ignored);
-  const auto temporary = file.string() + '.' + std::to_string(::getpid()) + ".tmp";
-  std::ofstream out(temporary);
   char numbers[256];
   std::snprintf(
       numbers, sizeof numbers,
       "  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"lone_threads\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
       "  \"bf16_gflops\": %.2f\n}\n",
       c.slots, c.threads_per_slot, c.lone_threads, usable_cores(), c.fp32_gflops, c.bf16_gflops);
-  out << "{\n  \"cpu_model\": \"" << escaped(c.cpu_model) << "\",\n  \"torch_version\": \""
-      << escaped(torch_version()) << "\",\n  \"best\": \""
-      << (c.best == precision::bf16 ? "bf16" : "fp32") << "\",\n"
-      << numbers;
-  out.close();
-  if (out)
-    std::filesystem::rename(temporary, file, ignored);
-  else
-    std::filesystem::remove(temporary, ignored);
+  const auto text = "{\n  \"cpu_model\": \"" + escaped(c.cpu_model) + "\",\n  \"torch_version\": \"" +
+                    escaped(torch_version()) + "\",\n  \"best\": \"" + (c.best == precision::bf16 ? "bf16" : "fp32") +
+                    "\",\n" + numbers;
+  // Where it cannot be kept, it is measured again at the next start.
+  if (auto out = temporary_file::create(file); out && out->write(0, std::as_bytes(std::span(text))))
+    static_cast<void>(out->publish(file));
 }
 
 using omp_set_threads = void (*)(int);

@@ -66,9 +66,7 @@ result<stored_tensor> parse_entry(const std::string& what, std::string name,
       if (std::exchange(has_offsets, true) || field.get(pair) || pair.size() != 2 ||
           pair.at(0).get(begin) || pair.at(1).get(end))
         return bad_tensor(what, t.name, "'data_offsets' must be one array of two whole numbers");
-    } else {
-      return bad_tensor(what, t.name, "unknown key '" + std::string(key.substr(0, 60)) + "'");
-    }
+    }  // other keys mean nothing to the format
   }
   if (!has_type || !has_shape || !has_offsets)
     return bad_tensor(what, t.name, "'dtype', 'shape' and 'data_offsets' are required");
@@ -105,6 +103,7 @@ result<safetensors_header> parse_header(std::string_view json, std::uint64_t dat
     if (!names.insert(key).second) return bad_tensor(what, std::string(key), "the name occurs twice");
     if (key == "__metadata__") {
       simdjson::dom::object metadata;
+      if (value.is_null()) continue;
       if (value.get(metadata)) return bad(what, "'__metadata__' must be an object of strings");
       for (const auto [name, text] : metadata) {
         std::string_view s;
@@ -141,6 +140,11 @@ result<safetensors_header> parse_header(std::string_view json, std::uint64_t dat
 result<std::uint64_t> header_bytes(std::span<const std::byte, 8> first, std::uint64_t file_bytes,
                                    const std::string& what) {
   std::uint64_t size = 0;
+  const std::string_view text(reinterpret_cast<const char*>(first.data()), first.size());
+  if (text.starts_with("PK\x03\x04"))
+    return bad(what, "it is a ZIP archive, as torch.save() writes them; save_pretrained() writes safetensors");
+  if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 32 && c < 127; }))
+    return bad(what, "it begins with the text '" + std::string(text) + "' instead of a header's length");
   for (int i = 7; i >= 0; --i)
     size = size << 8U | std::to_integer<std::uint64_t>(first[static_cast<std::size_t>(i)]);
   if (size > safetensors_header_bytes_max)

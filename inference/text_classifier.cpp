@@ -131,6 +131,12 @@ result<opened> open_folder(const artifact_spec& spec, const load_options& option
   return opened{std::move(*config), std::move(*source), std::move(*plan)};
 }
 
+weight_request request_of(const artifact_spec& spec, const load_options& options, const opened& folder,
+                          const std::string& version) {
+  return {folder.plan.tensors, chosen_precision(spec, options), spec.path, version, options.store, nullptr,
+          options.cancelled};
+}
+
 // Answers name a probability by its label.
 result<std::vector<std::string>> told_apart(std::vector<std::string> names) {
   auto sorted = names;
@@ -173,16 +179,28 @@ result<std::uint32_t> length_of(const artifact_spec& spec, const bert_config& co
 
 }  // namespace
 
-result<std::uint64_t> estimate_text_classifier(const artifact_spec& spec, const load_options& options) {
+result<memory_estimate> estimate_text_classifier(const artifact_spec& spec, const load_options& options) {
   auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
-  // The vocabulary's trie, and the activations of a small batch.
-  const auto vocabulary = static_cast<std::uint64_t>(folder->config.vocab_size) * 256;
-  return layout_bytes(folder->plan.tensors, chosen_precision(spec, options)) + vocabulary + (1U << 20U);
+  auto version = fingerprint(spec);
+  if (!version) return tl::unexpected(version.error());
+  // What a vocabulary takes cannot be told from its size: it is read, in milliseconds.
+  auto tokens = tokenizer::load(spec.path);
+  if (!tokens) return tl::unexpected(tokens.error());
+  const auto request = request_of(spec, options, *folder, *version);
+  memory_estimate estimate;
+  estimate.private_bytes = (*tokens)->memory_bytes();
+  if (options.store.empty() || options.device.starts_with("cuda")) {
+    estimate.private_bytes += entry_bytes(request);
+  } else {
+    estimate.file = store_entry(request).string();
+    estimate.mapped_bytes = entry_bytes(request);
+  }
+  return estimate;
 }
 
-result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec,
-                                                          const load_options& options) {
+result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec, const load_options& options,
+                                                          const std::string& version) {
   auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
   auto labels = labels_of(spec, folder->config, folder->plan.labels);
@@ -195,8 +213,6 @@ result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& s
                     ", the model only " + std::to_string(folder->config.vocab_size) + " embeddings");
   auto length = length_of(spec, folder->config, **tokens);
   if (!length) return tl::unexpected(length.error());
-  auto version = fingerprint(spec);
-  if (!version) return tl::unexpected(version.error());
   if (is_cancelled(options.cancelled)) return cancelled_error();
 
   auto made = std::make_shared<core>();
@@ -208,23 +224,18 @@ result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& s
   made->account->charge(made->charged_bytes);
   const account_scope charged(made->account);
 
-  const auto target = chosen_precision(spec, options);
-  auto weights = load_weights({folder->plan.tensors, target, spec.path, *version, options.store,
-                               made->account, options.cancelled},
-                              folder->source);
+  auto request = request_of(spec, options, *folder, version);
+  request.account = made->account;
+  auto weights = load_weights(request, folder->source);
   if (!weights) return tl::unexpected(weights.error());
-  const auto still = fingerprint(spec);
-  if (!still || *still != *version)
-    return fail(error_code::load_failed, spec.path.string() + " changed while it was loaded",
-                "load it again");
 
   model_info info;
   info.architecture = folder->config.architecture;
   info.format = "safetensors";
-  info.precision = target == precision::bf16 ? "bf16" : "fp32";
+  info.precision = request.target == precision::bf16 ? "bf16" : "fp32";
   info.device = options.device;
   info.task = spec.task.empty() ? "text-classification" : spec.task;
-  info.version = *version;
+  info.version = version;
   info.labels = std::move(*labels);
   info.parameters = folder->plan.parameters;
   info.hidden_size = folder->config.hidden_size;
@@ -241,7 +252,7 @@ result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& s
     made->charged_bytes += weight_bytes;  // a copy in the GPU's memory; the mapping goes
     made->account->charge(weight_bytes);
   } else if (weights->memory->shared()) {
-    mappings.push_back({weights->memory->id(), weight_bytes});
+    mappings.push_back({weights->memory->id(), weight_bytes, weights->entry.string()});
   }
   made->network = make_bert_network(folder->config, std::move(*weights), options.device);
   return std::make_unique<const text_classifier>(std::move(made), std::move(info), std::move(mappings));

@@ -7,8 +7,9 @@
 
 namespace troupe::inference {
 
-result<std::uint64_t> estimate_text_classifier(const artifact_spec& spec, const load_options& options);
-result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec,
-                                                          const load_options& options);
+result<memory_estimate> estimate_text_classifier(const artifact_spec& spec, const load_options& options);
+// `version`: the fingerprint of the files, taken before they are opened; the caller takes it again afterwards.
+result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec, const load_options& options,
+                                                          const std::string& version);
 
 }  // namespace troupe::inference

@@ -348,7 +348,12 @@ class script_model final : public model {
   model_info info_;
 };
 
-result<std::uint64_t> check_archive(const artifact_spec& spec, const load_options& options) {
+constexpr std::uint64_t program_bytes = 64U << 10U;  // the program itself, about
+
+struct archive_sizes {
+  std::uint64_t tensors = 0, tensor_bytes = 0;
+};
+result<archive_sizes> check_archive(const artifact_spec& spec, const load_options& options) {
   auto file = open_for_reading(spec.path);
   if (!file) return tl::unexpected(file.error());
   if (options.max_artifact_bytes != 0 && file->size_bytes > options.max_artifact_bytes)
@@ -358,14 +363,22 @@ result<std::uint64_t> check_archive(const artifact_spec& spec, const load_option
   const auto entries = read_zip_directory(*file, spec.path);
   if (!entries) return tl::unexpected(entries.error());
   bool code = false, constants = false;
+  archive_sizes sizes;
   for (const auto& e : *entries) {
+    // One file a storage, below data/ (parameters, buffers) and constants/ (of a frozen graph).
+    const auto folder_end = e.name.rfind('/');
+    const auto folder = e.name.substr(0, folder_end == e.name.npos ? 0 : folder_end);
+    if (folder.ends_with("/data") || folder.ends_with("/constants")) {
+      ++sizes.tensors;
+      sizes.tensor_bytes += e.size_bytes;
+    }
     code = code || e.name.find("/code/") != e.name.npos;
     constants = constants || e.name.ends_with("/constants.pkl");
   }
   if (!code || !constants)
     return fail(error_code::unprocessable, spec.path.string() + " is no TorchScript archive",
                 "a file of torch.jit.save (torch.save alone stores no program)");
-  return file->size_bytes;
+  return sizes;
 }
 
 // forward(self, Tensor) or with further arguments that have defaults.
@@ -383,20 +396,21 @@ void check_schema(const jit::Module& module) {
 
 }  // namespace
 
-result<std::uint64_t> estimate_torchscript(const artifact_spec& spec, const load_options& options) {
-  auto size = check_archive(spec, options);
-  if (!size) return size;
-  return *size + *size / 8 + (1U << 20U);  // buffers of an instance, and the program
+result<memory_estimate> estimate_torchscript(const artifact_spec& spec, const load_options& options) {
+  auto sizes = check_archive(spec, options);
+  if (!sizes) return tl::unexpected(sizes.error());
+  // Of each tensor what its allocation takes beside it, and what instances copy: buffers, which are few.
+  constexpr std::uint64_t beside_bytes = 128;
+  return memory_estimate{
+      {}, 0, sizes->tensor_bytes + sizes->tensor_bytes / 32 + sizes->tensors * beside_bytes + 2 * program_bytes};
 }
 
-result<std::unique_ptr<const model>> load_torchscript(const artifact_spec& spec,
-                                                      const load_options& options) {
-  if (auto size = check_archive(spec, options); !size) return tl::unexpected(size.error());
+result<std::unique_ptr<const model>> load_torchscript(const artifact_spec& spec, const load_options& options,
+                                                      const std::string& version) {
+  if (auto sizes = check_archive(spec, options); !sizes) return tl::unexpected(sizes.error());
   if (spec.inputs.size() > 1)
     return fail(error_code::unprocessable,
                 "a TorchScript model with more than one input is not supported");
-  auto version = fingerprint(spec);
-  if (!version) return tl::unexpected(version.error());
   static std::once_flag once;
   // The optimizing executor recompiles at the second and third batch, for seconds; and is not ours to
   // trust.
@@ -420,7 +434,7 @@ result<std::unique_ptr<const model>> load_torchscript(const artifact_spec& spec,
                 spec.path.string() + " cannot be loaded: " + script_error(e));
   }
   if (is_cancelled(options.cancelled)) return cancelled_error();
-  core->charged_bytes = (64U << 10U) + device_bytes(core->module, options.device, true);  // the program itself, about
+  core->charged_bytes = program_bytes + device_bytes(core->module, options.device, true);
   core->account->charge(core->charged_bytes);
 
   model_info info;
@@ -429,7 +443,7 @@ result<std::unique_ptr<const model>> load_torchscript(const artifact_spec& spec,
   info.precision = "fp32";
   info.device = options.device;
   info.task = spec.task.empty() ? "tensor" : spec.task;
-  info.version = *version;
+  info.version = version;
   info.labels = spec.labels;
   for (const auto& p : core->module.parameters()) {
     info.parameters += p.numel();

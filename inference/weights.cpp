@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 
 #include "inference/convert.hpp"
+#include "inference/digest.hpp"
 #include "inference/step_aside.hpp"
+#include "inference/temporary_file.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -19,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::uint64_t chunk_bytes = 4U << 20U;
 // Part of an entry's name: another layout never reads an older one's files.
-constexpr const char* layout_version = "1";
+constexpr int layout_version = 2;
 
 const char* type_of(const planned_tensor& t, precision target) {
   return t.full_precision || target != precision::bf16 ? "F32" : "BF16";
@@ -105,35 +108,53 @@ result<void> convert_all(const std::vector<planned_tensor>& plan,
   return {};
 }
 
-// The entry's tensors in the plan's order, or why it does not fit.
-result<std::vector<stored_tensor>> match(const std::vector<stored_tensor>& wanted,
-                                         const safetensors_header& header, const std::string& what) {
-  std::unordered_map<std::string_view, const stored_tensor*> by_name;
-  for (const auto& t : header.tensors) by_name.emplace(t.name, &t);
-  std::vector<stored_tensor> out;
-  for (const auto& w : wanted) {
-    const auto found = by_name.find(w.name);
-    if (found == by_name.end() || found->second->type != w.type || found->second->shape != w.shape ||
-        found->second->begin % 64 != 0)
-      return fail(error_code::unprocessable, what + " does not fit the model");
-    out.push_back(*found->second);
-  }
-  return out;
+constexpr const char* digest_key = "digest";
+constexpr const char* source_key_name = "source";
+
+// An entry's head: all that it says follows from the layout, the source's name and the data's digest. Sets the
+// places of `layout`.
+std::string head_of(std::vector<stored_tensor>& layout, const std::string& source, const std::string& digest) {
+  return make_safetensors_head(layout, {{digest_key, digest}, {source_key_name, source}});
 }
 
-result<loaded_weights> map_entry(const fs::path& entry, const std::vector<stored_tensor>& wanted,
-                                 cancel_flag cancelled) {
-  auto memory = weight_memory::map(entry);
-  if (!memory) return tl::unexpected(memory.error());
-  auto header = read_safetensors((*memory)->bytes(), entry.string());
+tl::unexpected<error> damaged(const fs::path& entry, const std::string& why) {
+  return fail(error_code::unprocessable, "the store's entry " + entry.filename().string() + ' ' + why);
+}
+
+// The entry, when every byte of it is as it was written. That is looked at once a mapping, in the pass that makes
+// its pages present.
+result<loaded_weights> map_entry(const fs::path& entry, std::vector<stored_tensor> layout, cancel_flag cancelled) {
+  auto mapped = weight_memory::map(entry);
+  if (!mapped) return tl::unexpected(mapped.error());
+  const auto& memory = **mapped;
+  const auto header = read_safetensors(memory.bytes(), entry.string());
   if (!header) return tl::unexpected(header.error());
-  auto tensors = match(wanted, *header, entry.string());
-  if (!tensors) return tl::unexpected(tensors.error());
-  if (!(*memory)->populate(cancelled)) return cancelled_error();
-  return loaded_weights{std::move(*memory), std::move(*tensors), {}};
+  const auto said = [&](const char* key) {
+    const auto found = header->metadata.find(key);
+    return found == header->metadata.end() ? std::string() : found->second;
+  };
+  const auto digest = said(digest_key);
+  const auto head = head_of(layout, said(source_key_name), digest);
+  if (memory.bytes().size() != layout.back().end || std::memcmp(memory.bytes().data(), head.data(), head.size()) != 0)
+    return damaged(entry, "does not fit the model");
+  if (memory.verified()) {
+    if (!memory.populate(cancelled)) return cancelled_error();
+  } else {
+    const auto found = memory.populate_and_digest(head.size(), cancelled);
+    if (!found) return cancelled_error();
+    if (found->hex() != digest) return damaged(entry, "does not hold what was written to it");
+    memory.set_verified();
+  }
+  return loaded_weights{std::move(*mapped), std::move(layout), entry, {}};
 }
 
-// Entries of other fingerprints of this source, and temporary files whose writer is gone.
+// The number after the last ".v" of an entry's name; 0: none.
+int version_in(const std::string& name) {
+  const auto at = name.rfind(".v");
+  return at == name.npos ? 0 : std::atoi(name.c_str() + at + 2);
+}
+
+// Entries of other fingerprints of this source or of an older layout, and temporary files whose writer is gone.
 void remove_stale(const fs::path& entry, const std::string& source_key,
                   const std::string& fingerprint) {
   std::error_code ignored;
@@ -144,79 +165,32 @@ void remove_stale(const fs::path& entry, const std::string& source_key,
     if (name.ends_with(".tmp")) {
       file_descriptor fd{::open(e.path().c_str(), O_RDONLY | O_CLOEXEC)};
       if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) fs::remove(e.path(), ignored);
-    } else if (!name.starts_with(current)) {
+    } else if (!name.starts_with(current) || version_in(name) < layout_version) {
       fs::remove(e.path(), ignored);
     }
   }
 }
 
-// A file that appears under its name only when it is whole. Its lock tells others that it is being
-// written.
-class temporary_file {
- public:
-  static result<temporary_file> create(const fs::path& target) {
-    std::error_code why;
-    fs::create_directories(target.parent_path(), why);
-    if (why) return refused(target.parent_path(), why.message());
-    auto name = target.string() + ".XXXXXX.tmp";
-    file_descriptor fd{::mkostemps(name.data(), 4, O_CLOEXEC)};
-    if (!fd) return refused(target.parent_path(), describe_errno(errno));
-    ::flock(fd.get(), LOCK_EX | LOCK_NB);
-    temporary_file made;
-    made.fd_ = std::move(fd);
-    made.path_ = std::move(name);
-    return made;
-  }
-  temporary_file(temporary_file&&) = default;
-  temporary_file& operator=(temporary_file&&) = delete;
-  ~temporary_file() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
-
-  // Reserves the bytes, so that a full disk is told before anything is converted.
-  result<void> reserve(std::uint64_t size_bytes) {
-    const int why = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(size_bytes));
-    if (why != 0 && why != EOPNOTSUPP && why != EINVAL) return refused(path_, describe_errno(why));
-    return {};
-  }
-  result<void> write(std::uint64_t offset, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const auto put = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) return refused(path_, put == 0 ? "nothing was written" : describe_errno(errno));
-      offset += static_cast<std::uint64_t>(put);
-      bytes = bytes.subspan(static_cast<std::size_t>(put));
-    }
-    return {};
-  }
-  result<void> publish(const fs::path& target) {
-    if (::fchmod(fd_.get(), 0644) != 0 || ::rename(path_.c_str(), target.c_str()) != 0)
-      return refused(target, describe_errno(errno));
-    path_.clear();
-    return {};
-  }
-
- private:
-  temporary_file() = default;
-  static tl::unexpected<error> refused(const fs::path& path, const std::string& why) {
-    return fail(error_code::internal,
-                "the artifact store cannot be written (" + path.string() + ": " + why + ")");
-  }
-  file_descriptor fd_;
-  std::string path_;
-};
-
 result<void> write_entry(const weight_request& request, std::vector<stored_tensor> layout,
                          const checkpoint& source, const fs::path& entry) {
   auto file = temporary_file::create(entry);
   if (!file) return tl::unexpected(file.error());
-  const auto head = make_safetensors_head(layout, {{"source", request.source.string()}});
+  // JSON is UTF-8; a folder's name need not be.
+  const auto& path = request.source.native();
+  const auto named = simdjson::validate_utf8(path) ? path : std::string();
+  const auto head_bytes = head_of(layout, named, std::string(content_digest::hex_digits, '0')).size();
   if (auto ok = file->reserve(layout.back().end); !ok) return ok;
-  if (auto ok = file->write(0, std::as_bytes(std::span(head))); !ok) return ok;
+  content_digest digest;
+  std::uint64_t at = head_bytes;
   const auto out = [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+    digest.add_zeros(offset - at);  // what pads the tensors
+    digest.add(bytes);
+    at = offset + bytes.size();
     return file->write(offset, bytes);
   };
   if (auto ok = convert_all(request.plan, layout, source, out, request.cancelled); !ok) return ok;
+  const auto head = head_of(layout, named, digest.hex());
+  if (auto ok = file->write(0, std::as_bytes(std::span(head))); !ok) return ok;
   return file->publish(entry);
 }
 
@@ -234,7 +208,7 @@ result<loaded_weights> load_private(const weight_request& request, std::vector<s
   };
   if (auto ok = convert_all(request.plan, layout, source, out, request.cancelled); !ok)
     return tl::unexpected(ok.error());
-  return loaded_weights{std::move(*memory), std::move(layout), std::move(notes)};
+  return loaded_weights{std::move(*memory), std::move(layout), {}, std::move(notes)};
 }
 
 std::string source_key(const weight_request& request) {
@@ -254,13 +228,13 @@ std::filesystem::path store_entry(const weight_request& request) {
     for (const auto& p : t.parts) plan.add(p);
   }
   return request.store /
-         (source_key(request) + '-' + request.fingerprint + '-' + plan.hex() + ".v" + layout_version +
+         (source_key(request) + '-' + request.fingerprint + '-' + plan.hex() + ".v" + std::to_string(layout_version) +
           (request.target == precision::bf16 ? ".bf16" : ".fp32") + ".safetensors");
 }
 
-std::uint64_t layout_bytes(const std::vector<planned_tensor>& plan, precision target) {
-  auto layout = layout_of(plan, target);
-  make_safetensors_head(layout, {});
+std::uint64_t entry_bytes(const weight_request& request) {
+  auto layout = layout_of(request.plan, request.target);
+  head_of(layout, request.source.string(), std::string(content_digest::hex_digits, '0'));
   return layout.empty() ? 0 : layout.back().end;
 }
 
@@ -295,29 +269,26 @@ result<void> check_plan(const std::vector<planned_tensor>& plan, const checkpoin
 
 result<loaded_weights> load_weights(const weight_request& request, const checkpoint& source) {
   const auto layout = layout_of(request.plan, request.target);
+  if (request.store.empty()) return load_private(request, layout, source, {});
   const auto entry = store_entry(request);
-  if (!request.store.empty()) {
-    if (file_exists(entry)) {
-      auto mapped = map_entry(entry, layout, request.cancelled);
-      if (mapped || mapped.error().code == error_code::cancelled) return mapped;
-    }
-  }
   std::string notes;
-  if (!request.store.empty()) {
-    remove_stale(entry, source_key(request), request.fingerprint);
-    auto written = write_entry(request, layout, source, entry);
-    if (written) {
-      auto mapped = map_entry(entry, layout, request.cancelled);
-      if (mapped || mapped.error().code == error_code::cancelled) return mapped;
-      notes = mapped.error().message;
-    } else if (written.error().code != error_code::internal) {
-      return tl::unexpected(written.error());  // the source's fault, or cancelled
-    } else {
-      notes = written.error().message;
-    }
-    notes += "; the weights are in private memory instead";
+  if (file_exists(entry)) {
+    auto mapped = map_entry(entry, layout, request.cancelled);
+    if (mapped || mapped.error().code == error_code::cancelled) return mapped;
+    notes = mapped.error().message + "; ";
   }
-  return load_private(request, layout, source, std::move(notes));
+  remove_stale(entry, source_key(request), request.fingerprint);
+  if (auto written = write_entry(request, layout, source, entry); written) {
+    auto mapped = map_entry(entry, layout, request.cancelled);
+    if (mapped && !notes.empty()) mapped->notes = notes + "it was made anew";
+    if (mapped || mapped.error().code == error_code::cancelled) return mapped;
+    notes += mapped.error().message;
+  } else if (written.error().code != error_code::internal) {
+    return tl::unexpected(written.error());  // the source's fault, or cancelled
+  } else {
+    notes += "the artifact store: " + written.error().message;
+  }
+  return load_private(request, layout, source, notes + "; the weights are in private memory instead");
 }
 
 }  // namespace troupe::inference

@@ -38,16 +38,18 @@ struct weight_request {
 struct loaded_weights {
   std::shared_ptr<const weight_memory> memory;
   std::vector<stored_tensor> tensors;  // in the plan's order; offsets into `memory`
-  std::string notes;                   // why it is not in the store, if it should be
+  std::filesystem::path entry;         // the store's file that is mapped; empty: private memory
+  std::string notes;                   // what went wrong with the store, if anything did
 };
 
-// The store's entry is used when it fits the plan and the fingerprint; `source` (whose plan was
+// The store's entry is used when it fits the plan and the fingerprint and holds, by its digest, what was written
+// to it; else it is made anew. `source` (whose plan was
 // checked) is only read when not. A store that cannot be written is no error: then the weights are
 // private.
 result<loaded_weights> load_weights(const weight_request& request, const checkpoint& source);
 
-// Bytes of the layout, at most.
-std::uint64_t layout_bytes(const std::vector<planned_tensor>& plan, precision target);
+// Bytes of the store's entry; in private memory the layout takes as many but for the entry's head.
+std::uint64_t entry_bytes(const weight_request& request);
 
 // Every source tensor is there, with the right shape and a type that can be converted.
 result<void> check_plan(const std::vector<planned_tensor>& plan, const checkpoint& source);

@@ -111,6 +111,46 @@ TEST_F(BatchQueue, AnItemThatWantsToBeAloneIs) {
   EXPECT_EQ(costs(queue.take({64, 1000}, padding::none)), list{3});
 }
 
+TEST_F(BatchQueue, TakesAboutWhatIsWantedInWholeItems) {
+  for (int i = 0; i < 10; ++i) push(30);
+  EXPECT_EQ(queue.take({64, 1000}, padding::none, 120).size(), 4u);
+  EXPECT_EQ(queue.take({64, 1000}, padding::to_longest, 60).size(), 2u);
+  EXPECT_EQ(queue.take({64, 1000}, padding::none, 40).size(), 1u) << "40 is nearer to 30 than to 60";
+  EXPECT_EQ(queue.take({64, 1000}, padding::none, 50).size(), 2u);
+  EXPECT_EQ(queue.take({64, 1000}, padding::none, 1).size(), 1u) << "the leader in any case";
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST_F(BatchQueue, RowsWithAHomeRunThereOrWait) {
+  struct other : inference::instance {
+    void step(std::span<inference::row>) override {}
+  };
+  std::vector<std::unique_ptr<inference::instance>> first, second;
+  first.push_back(std::make_unique<other>());
+  second.push_back(std::make_unique<other>());
+  const auto push_at = [&](std::uint32_t cost, const inference::instance* home) {
+    jobs.push_back(make_job());
+    auto it = make_item(jobs.back().job, cost, 0, t0 + std::chrono::microseconds(order++));
+    it->home = home;
+    queue.push(it);
+  };
+  push_at(1, first[0].get());
+  push_at(2, second[0].get());
+  push_at(3, nullptr);
+  push_at(4, first[0].get());
+  EXPECT_TRUE(queue.waits_for(first[0].get()));
+  // Its own and those that have none yet, whatever is wanted; never another's.
+  EXPECT_EQ(costs(queue.take({64, 1000}, padding::none, 4, first)), (list{1, 3, 4}));
+  EXPECT_FALSE(queue.waits_for(first[0].get()));
+  EXPECT_FALSE(queue.has_work(first)) << "what is left waits for the other";
+  EXPECT_TRUE(queue.take({64, 1000}, padding::none, 4, first).empty());
+  // A new row that leads goes with those that run where it will.
+  push_at(5, nullptr);
+  jobs.push_back(make_job(no_deadline, priority::high));
+  queue.push(make_item(jobs.back().job, 6, 0, t0));
+  EXPECT_EQ(costs(queue.take({64, 1000}, padding::none, 100, second)), (list{6, 2, 5}));
+}
+
 item_result text(std::uint32_t index, std::string words) {
   item_result r;
   r.index = index;

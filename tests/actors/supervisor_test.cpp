@@ -18,7 +18,7 @@ struct Supervisor : ::testing::Test {
   // What the loader says of an artifact.
   struct artifact {
     std::uint64_t size_bytes = 10 * mb;
-    std::uint64_t mapping = 0;
+    std::uint64_t mapping = 0;  // 0: its bytes are private
     std::string fingerprint = "1";
     std::optional<error> problem;
   };
@@ -58,7 +58,10 @@ struct Supervisor : ::testing::Test {
                 const auto& a = artifacts[o->model];
                 size_estimate s;
                 s.ok = !a.problem;
-                s.size_bytes = a.size_bytes;
+                if (a.mapping != 0)
+                  s.memory = {"file" + std::to_string(a.mapping), a.size_bytes, 0};
+                else
+                  s.memory.private_bytes = a.size_bytes;
                 s.fingerprint = a.fingerprint;
                 if (a.problem) s.problem = *a.problem;
                 done(s);
@@ -353,6 +356,19 @@ TEST_F(Supervisor, ASharedMappingIsCountedOnceAndNeedsNoRoom) {
   load_model("b");
   EXPECT_EQ(resident(), (names{"a", "b"}));
   EXPECT_EQ(report().memory.used_bytes, 60 * mb);
+}
+
+// One artifact in two precisions: one fingerprint, two files to map.
+TEST_F(Supervisor, TheSameArtifactInAnotherPrecisionNeedsItsOwnRoom) {
+  add("fp32", 60 * mb);
+  add("bf16", 60 * mb);
+  artifacts["fp32"].mapping = 1;
+  artifacts["bf16"].mapping = 2;
+  start();
+  load_model("fp32");
+  load_model("bf16");
+  EXPECT_EQ(resident(), (names{"bf16"}));
+  EXPECT_LE(report().memory.used_bytes, 100 * mb);
 }
 
 TEST_F(Supervisor, TtlUnloadsIdleModelsOnly) {

@@ -57,7 +57,7 @@ class fake_model : public inference::model {
     info_.architecture = "Fake";
     info_.version = "1";
     use_.private_bytes = mapping ? 0 : size_bytes;
-    if (mapping) use_.mappings.push_back({mapping, size_bytes});
+    if (mapping) use_.mappings.push_back({mapping, size_bytes, "file" + std::to_string(mapping)});
   }
   const inference::model_info& info() const noexcept override { return info_; }
   result<inference::prepared_ptr> prepare(const inference::input& in) const override {

@@ -35,32 +35,16 @@ TEST(Expiry, IdleModelsLeavePreloadedOnesAreRevalidated) {
   EXPECT_EQ(check_expiry(0s, 99999s, false, false), expiry::keep) << "0 is never";
 }
 
-scaling_input scaling() {
+TEST(Scaling, FollowsThePlanUpToTheMaximum) {
   scaling_input in;
-  in.instances = 1;
-  in.max_instances = 2;
-  in.running = 1;
-  in.waiting = 3;
-  in.batch_time = 10ms;
-  in.oldest_wait = 6ms;
-  return in;
-}
-
-TEST(Scaling, GrowsWhenABatchWaitsBesideRunningOnes) { EXPECT_EQ(desired_instances(scaling()), 2u); }
-
-TEST(Scaling, DoesNotGrowForAShortWaitOrBeyondTheMaximumOrWithAnIdleInstance) {
-  auto in = scaling();
-  in.oldest_wait = 4ms;
-  EXPECT_EQ(desired_instances(in), 1u);
-  in = scaling();
-  in.max_instances = 1;
-  EXPECT_EQ(desired_instances(in), 1u);
-  in = scaling();
-  in.running = 0;
-  EXPECT_EQ(desired_instances(in), 1u);
-  in = scaling();
-  in.waiting = 0;
-  EXPECT_EQ(desired_instances(in), 1u);
+  in.max_instances = 4;
+  in.wanted = 3;
+  EXPECT_EQ(desired_instances(in), 3u);
+  in.wanted = 6;
+  EXPECT_EQ(desired_instances(in), 4u);
+  in.instances = 4;
+  in.wanted = 1;
+  EXPECT_EQ(desired_instances(in), 4u) << "not needed just now is no surplus yet";
 }
 
 TEST(Scaling, ShrinksAfterALongSurplusOnly) {

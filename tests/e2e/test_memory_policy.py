@@ -83,6 +83,44 @@ def test_nothing_may_go(serve, models):
     assert server.resident() == {"p", "q"}
 
 
+def one_artifact(sized, **more: dict) -> dict:
+    path = str(sized(MB, 1))
+    return {"fp32": {"path": path, "precision": "fp32", **more}, "bf16": {"path": path, "precision": "bf16"},
+            "again": {"path": path, "precision": "fp32"}}
+
+
+def used_mb(server) -> float:
+    return server.stats()["cache_stats"]["memory_usage"]["used_mb"]
+
+
+def test_another_precision_of_an_artifact_needs_its_own_memory(serve, sized):
+    server = serve(one_artifact(sized), limit(1.25))  # room for fp32 or bf16 (half as large), not for both
+    use(server, "fp32")
+    assert used_mb(server) > MB * 0.75
+    use(server, "bf16")
+    assert server.resident() == {"bf16"}
+    assert used_mb(server) <= MB * 1.25
+    use(server, "fp32")
+    assert server.resident() == {"fp32"}
+    assert used_mb(server) <= MB * 1.25
+
+
+def test_another_precision_of_a_pinned_artifact_is_refused(serve, sized):
+    server = serve(one_artifact(sized, pinned=True), limit(1.25))
+    use(server, "fp32")
+    check_envelope(server.post("/models/bf16/load"), 503, "INSUFFICIENT_MEMORY")
+    assert server.resident() == {"fp32"}
+
+
+def test_an_artifact_registered_twice_is_mapped_once(serve, sized):
+    server = serve(one_artifact(sized), limit(1.25))
+    use(server, "fp32")
+    before = used_mb(server)
+    use(server, "again")
+    assert server.resident() == {"fp32", "again"}
+    assert before < used_mb(server) < before * 1.1  # what each has for itself is counted
+
+
 @pytest.mark.asan
 def test_larger_than_the_budget(serve, models, sized):
     registry = models("a")

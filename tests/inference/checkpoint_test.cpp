@@ -30,6 +30,8 @@ TEST(checkpoint, an_index_names_files_of_its_folder_only) {
     const auto c = checkpoint::open(scratch.path(), 0);
     ASSERT_FALSE(c) << name;
     EXPECT_EQ(c.error().code, error_code::unprocessable) << name;
+    EXPECT_NE(c.error().message.find(":1:20: 'weight_map.w' is \"" + std::string(name) + '"'), std::string::npos)
+        << c.error().message;
   }
 }
 
@@ -42,15 +44,54 @@ TEST(checkpoint, a_missing_shard_is_named) {
   EXPECT_NE(c.error().message.find("model-00002"), std::string::npos);
 }
 
-TEST(checkpoint, a_tensor_in_two_shards_is_refused) {
+// A safetensors file of one-byte tensors.
+std::string bytes_file(const std::vector<std::pair<std::string, char>>& tensors) {
+  std::vector<stored_tensor> layout;
+  for (const auto& [name, value] : tensors) layout.push_back({name, "U8", {1}, 0, 0});
+  auto file = make_safetensors_head(layout, {});
+  file.resize(layout.back().end, '\0');
+  for (std::size_t i = 0; i < tensors.size(); ++i) file[layout[i].begin] = tensors[i].second;
+  return file;
+}
+char value_of(const checkpoint& c, const char* name) {
+  const auto at = c.find(name);
+  std::byte value{};
+  EXPECT_TRUE(at.tensor != nullptr && read_exactly(at.file->fd.get(), at.tensor->begin, {&value, 1}, *at.path));
+  return static_cast<char>(value);
+}
+
+TEST(checkpoint, the_index_decides_which_shard_holds_a_tensor) {
   scratch_folder scratch;
-  copy_folder(sharded(), scratch.path());
-  fs::copy_file(scratch.path() / "model-00001-of-00002.safetensors",
-                scratch.path() / "model-00002-of-00002.safetensors",
-                fs::copy_options::overwrite_existing);
+  write_file(scratch.path() / "1.safetensors", bytes_file({{"a", 'a'}, {"both", 'o'}, {"spare", 's'}, {"twice", '1'}}));
+  write_file(scratch.path() / "2.safetensors", bytes_file({{"a", 'o'}, {"both", 'b'}, {"twice", '2'}}));
+  const auto index = [&](const std::string& a, const std::string& both) {
+    write_file(scratch.path() / "model.safetensors.index.json",
+               R"({"metadata":{},"weight_map":{"a":")" + a + R"(","both":")" + both + "\"}}");
+    return checkpoint::open(scratch.path(), 0);
+  };
+  const auto c = index("1.safetensors", "2.safetensors");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(value_of(*c, "a"), 'a');
+  EXPECT_EQ(value_of(*c, "both"), 'b');
+  // What the index does not name, transformers reads too, one shard after another.
+  EXPECT_EQ(value_of(*c, "spare"), 's');
+  EXPECT_EQ(value_of(*c, "twice"), '2');
+  const auto other = index("2.safetensors", "1.safetensors");
+  ASSERT_TRUE(other) << other.error().message;
+  EXPECT_EQ(value_of(*other, "a"), 'o');
+  EXPECT_EQ(value_of(*other, "both"), 'o');
+}
+
+TEST(checkpoint, a_tensor_that_its_shard_lacks_is_named) {
+  scratch_folder scratch;
+  write_file(scratch.path() / "1.safetensors", bytes_file({{"a", 'a'}, {"b", 'b'}}));
+  write_file(scratch.path() / "2.safetensors", bytes_file({{"c", 'c'}}));
+  write_file(scratch.path() / "model.safetensors.index.json",
+             R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors","c":"2.safetensors"}})");
   const auto c = checkpoint::open(scratch.path(), 0);
   ASSERT_FALSE(c);
-  EXPECT_NE(c.error().message.find("two shards"), std::string::npos);
+  EXPECT_EQ(c.error().code, error_code::unprocessable);
+  EXPECT_NE(c.error().message.find("2.safetensors lacks tensor 'b'"), std::string::npos) << c.error().message;
 }
 
 TEST(checkpoint, pickled_weights_are_refused_with_advice) {

@@ -2,7 +2,11 @@
 
 #include "inference/loader.hpp"
 
+#include <cstring>
+
 #include "inference/runtime.hpp"
+#include "inference/safetensors.hpp"
+#include "inference/step_aside.hpp"
 #include "tests/inference/support.hpp"
 
 namespace troupe::inference::tests {
@@ -43,17 +47,206 @@ class loader : public testing::Test {
   scratch_folder scratch_;
 };
 
-TEST_F(loader, estimates_at_least_what_is_used) {
-  for (const auto p : {precision::fp32, precision::bf16}) {
+// A BERT classifier with `vocabulary` words in its tokenizer and `rows` embeddings, weights of zeros, `shards` files.
+void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t rows, int shards = 1, float value = 0) {
+  constexpr std::int64_t h = 64, inner = 128;
+  std::vector<stored_tensor> tensors;
+  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
+    tensors.push_back({name, "F32", std::move(shape), 0, 0});
+  };
+  const auto linear = [&](const std::string& name, std::int64_t to, std::int64_t from) {
+    add(name + ".weight", {to, from});
+    add(name + ".bias", {to});
+  };
+  const auto norm = [&](const std::string& name) { add(name + ".weight", {h}), add(name + ".bias", {h}); };
+  add("bert.embeddings.word_embeddings.weight", {rows, h});
+  add("bert.embeddings.position_embeddings.weight", {64, h});
+  add("bert.embeddings.token_type_embeddings.weight", {2, h});
+  norm("bert.embeddings.LayerNorm");
+  const std::string layer = "bert.encoder.layer.0.";
+  for (const char* part : {"query", "key", "value"}) linear(layer + "attention.self." + part, h, h);
+  linear(layer + "attention.output.dense", h, h);
+  norm(layer + "attention.output.LayerNorm");
+  linear(layer + "intermediate.dense", inner, h);
+  linear(layer + "output.dense", h, inner);
+  norm(layer + "output.LayerNorm");
+  linear("bert.pooler.dense", h, h);
+  linear("classifier", 2, h);
+
+  fs::create_directories(folder);
+  std::string index;
+  const auto each = (tensors.size() + static_cast<std::size_t>(shards) - 1) / static_cast<std::size_t>(shards);
+  for (std::size_t first = 0; first < tensors.size(); first += each) {
+    std::vector<stored_tensor> some(tensors.begin() + static_cast<std::ptrdiff_t>(first),
+                                    tensors.begin() + static_cast<std::ptrdiff_t>(std::min(first + each, tensors.size())));
+    const auto name = shards == 1 ? "model.safetensors" : "model-" + std::to_string(first) + ".safetensors";
+    auto file = make_safetensors_head(some, {});
+    file.resize(some.back().end, '\0');
+    for (const auto& t : some) {
+      if (t.name == "classifier.bias") std::memcpy(file.data() + t.begin, &value, 4);
+      index += (index.empty() ? "\"" : ",\"") + t.name + "\":\"" + name + '"';
+    }
+    write_file(folder / name, file);
+  }
+  if (shards != 1) write_file(folder / "model.safetensors.index.json", "{\"weight_map\":{" + index + "}}");
+  write_file(folder / "config.json",
+             R"({"architectures":["BertForSequenceClassification"],"model_type":"bert","hidden_size":64,)"
+             R"("num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":128,"max_position_embeddings":64,)"
+             R"("type_vocab_size":2,"hidden_act":"gelu","vocab_size":)" + std::to_string(rows) + "}");
+  std::string words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+  for (std::int64_t i = 5; i < vocabulary; ++i) words += "word" + std::to_string(i * 7919) + '\n';
+  write_file(folder / "vocab.txt", words);
+}
+
+std::vector<float> probabilities(const model& m) {
+  const auto in = m.prepare("a word");
+  row r{in->get(), nullptr, {}, false, {}};
+  m.make_instance()->step({&r, 1});
+  return std::get<classification>(r.out).probabilities;
+}
+
+class estimates : public loader {
+ protected:
+  // Not below what is used when the model has run, and not 10 % above it.
+  void expect_close(const artifact_spec& spec, const load_options& options) {
+    const auto estimate = estimate_memory(spec, options);
+    ASSERT_TRUE(estimate) << estimate.error().message;
+    const auto m = load(spec, options);
+    ASSERT_TRUE(m) << m.error().message;
+    const auto instance = (*m)->make_instance();
+    for (int i = 0; (*m)->info().accepts_text && i < 2; ++i) {
+      const auto in = (*m)->prepare("a word");
+      row r{in->get(), nullptr, {}, false, {}};
+      instance->step({&r, 1});
+    }
+    const auto use = (*m)->memory();
+    EXPECT_GE(estimate->total_bytes(), use.total_bytes());
+    EXPECT_LE(static_cast<double>(estimate->total_bytes()), 1.1 * static_cast<double>(use.total_bytes()));
+    EXPECT_GE(estimate->private_bytes, use.private_bytes);
+    ASSERT_EQ(use.mappings.size(), estimate->file.empty() ? 0U : 1U);
+    if (!use.mappings.empty()) {
+      EXPECT_EQ(estimate->file, use.mappings[0].file);
+      EXPECT_EQ(estimate->mapped_bytes, use.mappings[0].size_bytes);
+    }
+  }
+  load_options stored() const {
     load_options options;
     options.store = scratch_.path() / "store";
-    const auto estimate = estimate_bytes(spec_of(folder(), p), options);
-    ASSERT_TRUE(estimate);
-    const auto m = load(spec_of(folder(), p), options);
-    ASSERT_TRUE(m);
-    EXPECT_GE(*estimate, (*m)->memory().total_bytes());
-    EXPECT_LE(*estimate, (*m)->memory().total_bytes() + (3U << 20U));
+    return options;
   }
+};
+
+TEST_F(estimates, are_close_for_every_kind_of_checkpoint) {
+  const auto path = scratch_.path() / "made";
+  struct kind { const char* name; std::int64_t vocabulary, rows; int shards; };
+  for (const auto& k : {kind{"small", 100, 100, 1}, kind{"many_embeddings_few_words", 100, 200'000, 1},
+                        kind{"many_words", 30'000, 30'000, 1}, kind{"sharded", 5'000, 30'000, 3}}) {
+    write_bert(path / k.name, k.vocabulary, k.rows, k.shards);
+    for (const auto p : {precision::fp32, precision::bf16, precision::automatic}) {
+      SCOPED_TRACE(std::string(k.name) + ' ' + std::to_string(static_cast<int>(p)));
+      expect_close(spec_of(path / k.name, p), stored());
+      expect_close(spec_of(path / k.name, p), {});  // without a store
+    }
+  }
+  for (const auto p : {precision::fp32, precision::bf16}) expect_close(spec_of(folder(), p), stored());
+}
+
+TEST_F(estimates, tell_what_is_shared) {
+  const auto of = [&](const fs::path& path, precision p) { return estimate_memory(spec_of(path, p), stored())->file; };
+  copy_folder(folder(), scratch_.path() / "copy");
+  EXPECT_EQ(of(folder(), precision::fp32), of(folder(), precision::fp32));
+  EXPECT_NE(of(folder(), precision::fp32), of(folder(), precision::bf16));
+  EXPECT_NE(of(folder(), precision::fp32), of(scratch_.path() / "copy", precision::fp32));
+}
+
+// Calls `act` at each moment at which a load lets others go first: between two pieces of its reading.
+class amid_load {
+ public:
+  explicit amid_load(std::function<void(int)> act)
+      : scope_([act = std::move(act), moments = std::make_shared<int>(0)] { act((*moments)++); }) {}
+
+ private:
+  step_aside_scope scope_;
+};
+
+class swapped : public loader {
+ protected:
+  void SetUp() override {
+    loader::SetUp();
+    write_bert(path("old"), 5000, 5000, 1, 0);
+    write_bert(path("new"), 5000, 5000, 1, 3);
+    fs::rename(path("old"), path("served"));
+    spec_ = spec_of(path("served"));
+  }
+  fs::path path(const char* name) const { return scratch_.path() / name; }
+  void swap() {
+    fs::rename(path("served"), path("away"));
+    fs::rename(path("new"), path("served"));
+    fs::rename(path("away"), path("new"));
+  }
+  artifact_spec spec_;
+};
+
+// Whatever is loaded: its version is that of the files that its answers come from.
+TEST_F(swapped, amid_a_load_is_never_taken_for_what_was_loaded) {
+  const auto of_old = probabilities(**load(spec_, {}));
+  const auto old_version = *fingerprint(spec_);
+  swap();
+  const auto of_new = probabilities(**load(spec_, {}));
+  ASSERT_NE(of_new, of_old);
+  swap();
+  int moments = 0;
+  {
+    result<std::unique_ptr<const model>> made;  // outlives the count: giving memory back lets others go first too
+    const amid_load count([&](int moment) { moments = moment + 1; });
+    made = load(spec_, {});
+    ASSERT_TRUE(made);
+  }
+  ASSERT_GE(moments, 8) << "the vocabulary and the weights are read in pieces";
+  for (int when = 0; when < moments; ++when) {
+    SCOPED_TRACE(when);
+    result<std::unique_ptr<const model>> made;
+    {
+      const amid_load at([&](int moment) { if (moment == when) swap(); });
+      made = load(spec_, {});
+    }
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(probabilities(**made), of_new);
+    EXPECT_EQ((*made)->info().version, *fingerprint(spec_));
+    EXPECT_NE((*made)->info().version, old_version);
+    swap();
+    ASSERT_EQ(*fingerprint(spec_), old_version);
+  }
+}
+
+TEST_F(swapped, and_put_back_is_seen_too) {
+  const auto old_version = *fingerprint(spec_);
+  const auto weights = path("served") / "model.safetensors";
+  const auto of_old = probabilities(**load(spec_, {}));
+  result<std::unique_ptr<const model>> made;
+  {
+    const amid_load at([&](int moment) {
+      if (moment == 0) {
+        fs::rename(weights, path("aside"));
+        fs::copy_file(path("new") / "model.safetensors", weights);
+      } else if (moment == 3) {
+        fs::rename(path("aside"), weights);
+      }
+    });
+    made = load(spec_, {});
+  }
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->info().version, old_version);
+  EXPECT_EQ(probabilities(**made), of_old);
+}
+
+TEST_F(swapped, again_and_again_is_refused_with_the_reason) {
+  const auto writes = std::make_shared<int>(0);
+  const amid_load at([&, writes](int) { write_file(path("served") / "special_tokens_map.json", std::to_string(++*writes)); });
+  const auto made = load(spec_, {});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, error_code::load_failed);
+  EXPECT_NE(made.error().message.find("changed again and again"), std::string::npos) << made.error().message;
 }
 
 TEST_F(loader, automatic_precision_is_the_options) {
@@ -67,7 +260,7 @@ TEST_F(loader, automatic_precision_is_the_options) {
 TEST_F(loader, a_missing_path_is_told) {
   const auto spec = spec_of(scratch_.path() / "nothing");
   EXPECT_EQ(refusal(spec).code, error_code::load_failed);
-  EXPECT_EQ(estimate_bytes(spec, {}).error().code, error_code::load_failed);
+  EXPECT_EQ(estimate_memory(spec, {}).error().code, error_code::load_failed);
   EXPECT_EQ(fingerprint(spec).error().code, error_code::load_failed);
   fs::create_directories(scratch_.path() / "empty");
   EXPECT_EQ(refusal(spec_of(scratch_.path() / "empty")).code, error_code::load_failed);
@@ -223,7 +416,7 @@ TEST_F(loader, an_artifact_has_a_largest_size) {
   load_options options;
   options.max_artifact_bytes = 1000;
   EXPECT_EQ(load(spec_of(folder()), options).error().code, error_code::payload_too_large);
-  EXPECT_EQ(estimate_bytes(spec_of(folder()), options).error().code, error_code::payload_too_large);
+  EXPECT_EQ(estimate_memory(spec_of(folder()), options).error().code, error_code::payload_too_large);
 }
 
 TEST_F(loader, the_version_changes_with_the_files) {

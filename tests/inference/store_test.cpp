@@ -5,9 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <random>
+#include <regex>
+
 #include "inference/mapped_file.hpp"
 #include "inference/memory.hpp"
 #include "inference/runtime.hpp"
+#include "inference/step_aside.hpp"
 #include "tests/inference/support.hpp"
 
 namespace troupe::inference::tests {
@@ -91,6 +95,122 @@ TEST_F(store, makes_a_damaged_entry_anew) {
   fs::permissions(entry, fs::perms::owner_all);
   write_file(entry, "no safetensors");
   EXPECT_EQ(answer(*load_it()), before);
+}
+
+// What a power cut, a disk or an operator does to the data: it is seen before the first answer, told, and mended.
+TEST_F(store, never_serves_other_bytes_than_it_wrote) {
+  const auto first = load_it();
+  const auto before = answer(*first);
+  EXPECT_EQ(first->info().notes, "");
+  const auto entry = entries(folder())[0];
+  const auto good = read_file(entry);
+  std::uint64_t head = 0;
+  for (int i = 7; i >= 0; --i) head = head << 8U | static_cast<unsigned char>(good[static_cast<std::size_t>(i)]);
+  head += 8;
+  const auto spoil = [&](std::string_view how, const std::string& bytes) {
+    SCOPED_TRACE(how);
+    fs::remove(entry);  // a new file: `first` goes on with what it has mapped
+    write_file(entry, bytes);
+    const auto m = load_it();
+    EXPECT_EQ(answer(*m), before);
+    EXPECT_NE(m->info().notes.find("made anew"), std::string::npos) << m->info().notes;
+    EXPECT_EQ(m->memory().mappings.size(), 1U) << "from the store";
+    EXPECT_EQ(read_file(entry), good);
+    EXPECT_EQ(load_it()->info().notes, "");
+  };
+  const auto with = [&](std::size_t at, std::size_t count, char value) {
+    auto bytes = good;
+    bytes.replace(at, count, count, value);
+    return bytes;
+  };
+  spoil("zeros after the head", with(head, good.size() - head, '\0'));
+  spoil("a page of zeros in the middle", with(good.size() / 2 / 4096 * 4096, 4096, '\0'));
+  spoil("zeros at the end", with(good.size() - 64, 64, '\0'));
+  spoil("zeros from the start", with(0, 4096, '\0'));
+  spoil("all zeros", std::string(good.size(), '\0'));
+  spoil("longer", good + std::string(64, '\0'));
+  spoil("shorter", good.substr(0, good.size() - 1));
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (int i = 0; i < 20; ++i) {
+    const auto at = random() % good.size();
+    const auto flipped = static_cast<char>(good[at] ^ static_cast<char>(1U << random() % 8));
+    // Which folder it was made of may read otherwise: nothing follows from that.
+    if (const auto name = good.find(source().string()); at >= name && at < name + source().string().size()) continue;
+    spoil("a flipped bit at " + std::to_string(at), with(at, 1, flipped));
+  }
+  EXPECT_EQ(answer(*first), before);
+}
+
+TEST_F(store, an_entry_without_digest_is_made_anew) {
+  const auto before = answer(*load_it());
+  const auto entry = entries(folder())[0];
+  auto bytes = read_file(entry);
+  const auto at = bytes.find("\"digest\"");
+  ASSERT_NE(at, bytes.npos);
+  bytes[at + 1] = 'x';
+  write_file(entry, bytes);
+  EXPECT_EQ(answer(*load_it()), before);
+  EXPECT_NE(read_file(entry), bytes);
+}
+
+TEST_F(store, entries_of_an_older_layout_go) {
+  load_it();
+  const auto entry = entries(folder())[0];
+  const auto older = std::regex_replace(entry.string(), std::regex("\\.v2\\."), ".v1.");
+  ASSERT_NE(older, entry.string());
+  fs::rename(entry, older);
+  load_it();
+  EXPECT_EQ(entries(folder()), std::vector{entry});
+}
+
+TEST_F(store, a_damaged_entry_whose_source_is_gone_is_an_error) {
+  load_it();
+  const auto entry = entries(folder())[0];
+  auto bytes = read_file(entry);
+  bytes[bytes.size() - 100] ^= 1;
+  write_file(entry, bytes);
+  fs::remove_all(source());
+  const auto m = try_load();
+  ASSERT_FALSE(m);
+  EXPECT_NE(m.error().message.find("no artifact at " + source().string()), std::string::npos) << m.error().message;
+}
+
+// Also while another model has the good entry mapped: that one goes on with what it checked.
+TEST_F(store, is_checked_once_a_mapping_and_gives_way_meanwhile) {
+  load_it();
+  const auto entry = entries(folder())[0];
+  int breaks = 0;
+  const step_aside_scope scope([&] { ++breaks; });
+  const auto mapped = weight_memory::map(entry);
+  ASSERT_TRUE(mapped);
+  EXPECT_FALSE((*mapped)->verified());
+  const std::atomic<bool> cancelled{true};
+  EXPECT_FALSE((*mapped)->populate_and_digest(0, &cancelled));
+  EXPECT_EQ(breaks, 0);
+  const auto digest = (*mapped)->populate_and_digest(7, nullptr);
+  ASSERT_TRUE(digest);
+  EXPECT_GE(breaks, 1);
+  content_digest expected;
+  expected.add((*mapped)->bytes().subspan(7, 100));  // in other pieces
+  expected.add((*mapped)->bytes().subspan(107));
+  EXPECT_EQ(digest->hex(), expected.hex());
+  const auto m = load_it();
+  EXPECT_TRUE((*mapped)->verified());
+}
+
+TEST_F(store, a_source_whose_name_is_not_utf8_is_stored_like_any_other) {
+  const auto odd = scratch_.path() / "mod\xe9l";
+  fs::rename(source(), odd);
+  load_options options;
+  options.store = folder();
+  for (int i = 0; i < 2; ++i) {
+    const auto m = load(spec_of(odd), options);
+    ASSERT_TRUE(m);
+    EXPECT_EQ((*m)->memory().mappings.size(), 1U);
+    EXPECT_EQ((*m)->info().notes, "");
+  }
 }
 
 TEST_F(store, leaves_no_temporary_files) {

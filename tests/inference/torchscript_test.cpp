@@ -2,6 +2,9 @@
 
 #include <cstring>
 
+#include <ATen/ops/ones.h>
+#include <torch/csrc/jit/api/module.h>
+
 #include "inference/memory.hpp"
 #include "inference/runtime.hpp"
 #include "tests/inference/support.hpp"
@@ -151,6 +154,32 @@ TEST_F(torchscript, private_bytes_are_exact) {
     i->step(b.rows);
   }
   EXPECT_EQ(m->memory().private_bytes, before);
+}
+
+// Of archives made here, larger than what any program takes: not below what is used, not 10 % above it.
+TEST_F(torchscript, estimates_are_close) {
+  struct kind { const char* name; int parameters, rows, buffer_rows; };
+  for (const auto& k : {kind{"one large", 1, 2048, 0}, kind{"many small", 300, 16, 0}, kind{"with buffers", 4, 512, 16}}) {
+    SCOPED_TRACE(k.name);
+    torch::jit::Module module("M");
+    for (int i = 0; i < k.parameters; ++i)
+      module.register_parameter("w" + std::to_string(i), at::ones({k.rows, 512}), false);
+    if (k.buffer_rows != 0) module.register_buffer("b", at::ones({k.buffer_rows, 512}));
+    module.define("def forward(self, x):\n  return x + self.w0.sum()\n");
+    scratch_folder scratch;
+    const auto path = scratch.path() / "x.pt";
+    module.save(path.string());
+    const auto estimate = estimate_memory(spec_of(path), {});
+    ASSERT_TRUE(estimate) << estimate.error().message;
+    const auto m = load_one(spec_of(path));
+    const auto instance = m->make_instance();
+    auto b = batch_of(*m, {floats({2}, {1, 2})});
+    instance->step(b.rows);
+    const auto used = m->memory().total_bytes();
+    EXPECT_TRUE(estimate->file.empty());
+    EXPECT_GE(estimate->total_bytes(), used);
+    EXPECT_LE(static_cast<double>(estimate->total_bytes()), 1.1 * static_cast<double>(used));
+  }
 }
 
 TEST_F(torchscript, the_spec_s_inputs_are_checked_and_warmed) {
