@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <unordered_set>
@@ -11,156 +10,12 @@
 
 #include <simdjson.h>
 
+#include "config/json_fault.hpp"
+
 namespace troupe::config {
 namespace {
 
 constexpr std::size_t max_depth = 64;
-
-// Says where a malformed text stops being JSON, and why. Runs only after simdjson has refused it, as
-// simdjson does not always tell the place.
-class fault_finder {
- public:
-  explicit fault_finder(std::string_view text) : text_(text) {}
-
-  std::pair<std::size_t, std::string> find() {
-    if (!value(0)) return {fault_, message_};
-    blanks();
-    if (at_ < text_.size()) return {at_, "text after the end of the JSON value"};
-    return {0, "not valid JSON"};
-  }
-
- private:
-  bool stop(std::size_t where, std::string message) {
-    fault_ = where;
-    message_ = std::move(message);
-    return false;
-  }
-  bool stop_here(const std::string& expected) {
-    if (at_ >= text_.size()) return stop(text_.size(), "the text ends where " + expected + " is expected");
-    return stop(at_, "expected " + expected + ", found " + shown(text_.substr(at_, 1)));
-  }
-  void blanks() {
-    while (at_ < text_.size() && std::strchr(" \t\r\n", text_[at_]) && text_[at_] != '\0') ++at_;
-  }
-  bool next_is(char c) {
-    blanks();
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-  bool value(std::size_t depth) {
-    blanks();
-    if (depth > max_depth) return stop(at_, "nested too deep: at most 64 levels");
-    if (at_ >= text_.size()) return stop_here("a value");
-    switch (text_[at_]) {
-      case '{': return object(depth);
-      case '[': return array(depth);
-      case '"': return string();
-      case 't': return word("true");
-      case 'f': return word("false");
-      case 'n': return word("null");
-      default: return number();
-    }
-  }
-  bool object(std::size_t depth) {
-    ++at_;
-    if (next_is('}')) return true;
-    do {
-      blanks();
-      if (at_ >= text_.size() || text_[at_] != '"') return stop_here("a key in double quotes");
-      if (!string()) return false;
-      if (!next_is(':')) return stop_here("':' after the key");
-      if (!value(depth + 1)) return false;
-    } while (next_is(','));
-    return next_is('}') || stop_here("',' or '}'");
-  }
-  bool array(std::size_t depth) {
-    ++at_;
-    if (next_is(']')) return true;
-    do {
-      if (!value(depth + 1)) return false;
-    } while (next_is(','));
-    return next_is(']') || stop_here("',' or ']'");
-  }
-  bool string() {
-    const auto start = at_++;
-    for (; at_ < text_.size(); ++at_) {
-      const auto c = static_cast<unsigned char>(text_[at_]);
-      if (c == '"') return ++at_, true;
-      if (c < 0x20) return stop(at_, "a control character (a line break?) inside a string");
-      if (c == '\\' && !escape()) return false;
-    }
-    return stop(start, "a string that is never closed");
-  }
-  bool escape() {
-    const auto start = at_++;
-    if (at_ < text_.size() && text_[at_] == 'u') {
-      for (int digits = 0; digits < 4; ++digits) {
-        if (++at_ >= text_.size() || !std::isxdigit(static_cast<unsigned char>(text_[at_]))) {
-          return stop(start, "\\u needs four hexadecimal digits");
-        }
-      }
-      return true;
-    }
-    if (at_ >= text_.size() || text_[at_] == '\0' || !std::strchr("\"\\/bfnrt", text_[at_])) {
-      return stop(start, "an unknown escape in a string");
-    }
-    return true;
-  }
-  bool word(std::string_view expected) {
-    if (text_.substr(at_, expected.size()) != expected) return stop_here("a value");
-    at_ += expected.size();
-    return true;
-  }
-  bool digits() {
-    const auto start = at_;
-    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
-    return at_ > start || stop_here("a digit");
-  }
-  bool number() {
-    const auto start = at_;
-    if (text_[at_] == '-') ++at_;
-    if (at_ >= text_.size() || text_[at_] < '0' || text_[at_] > '9') {
-      at_ = start;
-      return stop_here("a value");
-    }
-    if (text_[at_] == '0') ++at_; else digits();
-    if (at_ < text_.size() && text_[at_] == '.' && (++at_, !digits())) return false;
-    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
-      ++at_;
-      if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
-      if (!digits()) return false;
-    }
-    if (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.')) {
-      return stop(start, "a malformed number");
-    }
-    return in_range(text_.substr(start, at_ - start)) || stop(start, "a number that is too large");
-  }
-
-  static bool in_range(std::string_view number) {
-    const auto parses = [&](auto value) {
-      return std::from_chars(number.data(), number.data() + number.size(), value).ec == std::errc{};
-    };
-    if (number.find_first_of(".eE") != std::string_view::npos) return parses(double{});
-    return parses(std::uint64_t{}) || parses(std::int64_t{});
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0, fault_ = 0;
-  std::string message_;
-};
-
-// First byte that is no UTF-8; npos if there is none.
-std::size_t find_bad_utf8(std::string_view text) {
-  if (simdjson::validate_utf8(text.data(), text.size())) return std::string_view::npos;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (i + length > text.size() || !simdjson::validate_utf8(text.data() + i, length)) return i;
-    i += length;
-  }
-  return std::string_view::npos;
-}
 
 using simdjson::ondemand::json_type;
 
@@ -276,17 +131,13 @@ result<located_json> located_json::parse(std::string_view text, std::string file
   } catch (const tree_builder::depth_problem& d) {
     return out.problem(d.offset, "nested too deep: at most 64 levels");
   } catch (const simdjson::simdjson_error&) {
-    const auto [offset, message] = fault_finder(text).find();
-    return out.problem(offset, message);
+    const auto fault = find_json_fault(text, json_numbers::standard, max_depth);
+    return out.problem(fault.offset, fault.message);
   }
 }
 
 std::string located_json::where(std::size_t offset) const {
-  offset = std::min(offset, text_.size());
-  const std::string_view before = std::string_view(text_).substr(0, offset);
-  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-  const auto line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
-  return file_ + ':' + std::to_string(line) + ':' + std::to_string(offset - line_start + 1);
+  return place_in(text_, file_, offset);
 }
 
 tl::unexpected<error> located_json::problem(std::size_t offset, std::string_view message, std::string detail) const {

@@ -1,6 +1,9 @@
 #include "inference/bert_config.hpp"
 
+#include <charconv>
 #include <map>
+
+#include "inference/model_json.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -8,10 +11,6 @@ namespace {
 namespace fs = std::filesystem;
 namespace dom = simdjson::dom;
 constexpr std::uint64_t config_bytes_max = 4U << 20U;
-
-tl::unexpected<error> wrong(const std::string& what, std::string detail = {}) {
-  return fail(error_code::unprocessable, "config.json: " + what, std::move(detail));
-}
 
 struct number_field {
   const char* name;         // BERT's
@@ -29,29 +28,31 @@ constexpr number_field number_fields[] = {
     {"max_position_embeddings", "max_position_embeddings", 512, 1 << 20, &bert_config::positions},
 };
 
-result<void> read_numbers(dom::element root, bert_config& c) {
+result<void> read_numbers(const model_json& json, bert_config& c) {
   for (const auto& f : number_fields) {
     const std::string name = c.distil ? f.distil_name : f.name;
     c.*f.member = f.otherwise;
-    dom::element value;
-    if (root[name].get(value)) continue;
+    const auto value = member(json.root(), name);
+    if (!value) continue;
     std::int64_t number = 0;
-    if (value.get(number) || number < 1 || number > f.max)
-      return wrong("'" + name + "' must be a whole number from 1 to " + std::to_string(f.max));
+    if (value->get(number) || number < 1 || number > f.max)
+      return json.problem({name}, "must be a whole number from 1 to " + std::to_string(f.max));
     c.*f.member = number;
   }
   if (c.hidden_size % c.heads != 0)
-    return wrong("the hidden size must be a multiple of the number of heads");
-  if (const auto given = root["layer_norm_eps"]; !c.distil && !given.error() && !given.is_null()) {
+    return json.problem({c.distil ? "n_heads" : "num_attention_heads"},
+                        "does not fit: the hidden size must be a multiple of the number of heads");
+  if (const auto given = member(json.root(), "layer_norm_eps"); !c.distil && given) {
     double epsilon = 0;
-    if (given.get(epsilon)) return wrong("'layer_norm_eps' must be a number");
-    if (!(epsilon > 0 && epsilon < 1)) return wrong("'layer_norm_eps' must lie between 0 and 1");
+    if (given->get(epsilon)) return json.problem({"layer_norm_eps"}, "must be a number");
+    if (!(epsilon > 0 && epsilon < 1))
+      return json.problem({"layer_norm_eps"}, "must lie between 0 and 1");
     c.norm_epsilon = epsilon;
   }
   return {};
 }
 
-result<void> read_activation(dom::element root, bert_config& c) {
+result<void> read_activation(const model_json& json, bert_config& c) {
   static const std::map<std::string_view, activation> known{
       {"gelu", activation::gelu},
       {"gelu_new", activation::gelu_tanh},
@@ -62,86 +63,157 @@ result<void> read_activation(dom::element root, bert_config& c) {
       {"swish", activation::silu}};
   const char* key = c.distil ? "activation" : "hidden_act";
   std::string_view name = "gelu";
-  dom::element value;
-  if (!root[key].get(value) && value.get(name))
-    return wrong(std::string("'") + key + "' must be a string");
+  const auto value = member(json.root(), key);
+  if (value && value->get(name)) return json.problem({key}, "must be a string");
   const auto found = known.find(name);
   if (found == known.end())
-    return wrong("the activation '" + std::string(name) + "' is not supported",
-                 "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, silu");
+    return json.problem({key}, "is '" + std::string(name.substr(0, 60)) + "', which is not supported",
+                        "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, silu");
   c.act = found->second;
   return {};
 }
 
-result<void> read_labels(dom::element root, bert_config& c) {
-  dom::object names;
-  std::map<std::uint64_t, std::string> by_number;
-  if (!root["id2label"].get(names)) {
-    if (names.size() > 100'000) return wrong("'id2label' has more than 100000 labels");
-    for (const auto [key, value] : names) {
-      std::string_view text;
-      if (key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != key.npos ||
-          value.get(text))
-        return wrong("'id2label' must map numbers to strings");
-      by_number.emplace(std::stoull(std::string(key)), text);
-    }
-  } else if (!root["label2id"].get(names)) {
-    for (const auto [key, value] : names) {
-      std::uint64_t id = 0;
-      if (value.get(id)) return wrong("'label2id' must map strings to numbers");
-      by_number.emplace(id, key);
-    }
-  }
-  for (auto& [number, name] : by_number) {
-    if (number != c.labels.size()) return wrong("the label numbers must run from 0 without gaps");
-    c.labels.push_back(std::move(name));
-  }
-  return {};
+// A label as Python writes it into a text: a number is a name as good as another.
+result<std::string> label_text(const model_json& json, const std::string& key, dom::element value) {
+  std::string_view text;
+  if (!value.get(text)) return std::string(text);
+  if (value.is_number()) return std::string(json.written({"id2label", key}));
+  bool flag = false;
+  if (!value.get(flag)) return std::string(flag ? "True" : "False");
+  if (value.is_null()) return std::string("None");
+  return json.problem({"id2label", key}, "must be a string or a number");
 }
 
-result<void> read_scoring(dom::element root, bert_config& c) {
+result<std::uint64_t> label_number(const model_json& json, const std::string& key) {
+  std::uint64_t number = 0;
+  const auto* end = key.data() + key.size();
+  const auto read = std::from_chars(key.data(), end, number);
+  if (read.ec != std::errc{} || read.ptr != end || number > INT32_MAX)
+    return json.problem({"id2label", key}, "has a key that is no label number");
+  return number;
+}
+
+result<std::vector<std::string>> labels_of(const model_json& json) {
+  constexpr std::size_t labels_max = 100'000;
+  std::map<std::uint64_t, std::string> by_number;
+  const char* source = "id2label";
+  dom::object names;
+  if (const auto given = member(json.root(), source)) {
+    if (given->get(names)) return json.problem({source}, "must be an object: label numbers to names");
+    if (names.size() > labels_max) return json.problem({source}, "has more than 100000 labels");
+    for (const auto [key, value] : names) {
+      const std::string name(key);
+      const auto number = label_number(json, name);
+      if (!number) return tl::unexpected(number.error());
+      auto text = label_text(json, name, value);
+      if (!text) return tl::unexpected(text.error());
+      by_number.insert_or_assign(*number, std::move(*text));
+    }
+  } else if (const auto reverse = member(json.root(), "label2id")) {
+    source = "label2id";
+    if (reverse->get(names)) return json.problem({source}, "must be an object: label names to numbers");
+    if (names.size() > labels_max) return json.problem({source}, "has more than 100000 labels");
+    for (const auto [key, value] : names) {
+      std::uint64_t number = 0;
+      if (value.get(number)) return json.problem({source, std::string(key)}, "must be a label number");
+      by_number.insert_or_assign(number, std::string(key));
+    }
+  }
+  std::vector<std::string> labels;
+  for (auto& [number, name] : by_number) {
+    if (number != labels.size())
+      return json.problem({source},
+                          "must number its labels from 0 without gaps: " + std::to_string(labels.size()) +
+                              " has no name",
+                          "a name for each number, or 'labels' in the registry");
+    labels.push_back(std::move(name));
+  }
+  return labels;
+}
+
+result<void> read_scoring(const model_json& json, bert_config& c) {
   std::string_view type;
-  if (root["problem_type"].get(type)) return {};  // absent or null
+  const auto given = member(json.root(), "problem_type");
+  if (!given) return {};
+  if (given->get(type)) return json.problem({"problem_type"}, "must be a string");
   if (type == "multi_label_classification")
     c.score = scoring::sigmoid;
   else if (type == "regression")
     c.score = scoring::none;
   else if (type != "single_label_classification")
-    return wrong("the problem_type '" + std::string(type) + "' is not supported");
+    return json.problem({"problem_type"},
+                        "is '" + std::string(type.substr(0, 60)) + "', which is not supported",
+                        "single_label_classification, multi_label_classification, regression");
+  return {};
+}
+
+constexpr const char* bert_class = "BertForSequenceClassification";
+constexpr const char* distil_class = "DistilBertForSequenceClassification";
+
+// Some files leave 'architectures' out: then 'model_type' tells the family, and labels tell the head.
+result<void> architecture_from_type(const model_json& json, bool told_to_classify, bert_config& c) {
+  const auto type = text_of(json.root(), "model_type");
+  const auto of_type = type == "bert" ? bert_class : type == "distilbert" ? distil_class : nullptr;
+  if (of_type == nullptr)
+    return json.problem({"architectures"},
+                        type.empty() ? "must name the model's class"
+                                     : "is missing, and the model_type '" + type.substr(0, 60) +
+                                           "' is not supported",
+                        std::string(bert_class) + ", " + distil_class);
+  bool classifies = told_to_classify;
+  for (const char* key : {"id2label", "label2id", "num_labels", "problem_type"})
+    classifies = classifies || member(json.root(), key).has_value();
+  if (!classifies)
+    return json.problem({"architectures"}, "is missing, and nothing says that this is a classifier",
+                        "'architectures', 'id2label', or 'labels' or 'task' in the registry");
+  c.architecture = of_type;
+  c.notes = "config.json names no architecture: served as " + c.architecture + ", by its model_type '" +
+            type + "'";
+  return {};
+}
+
+result<void> read_architecture(const model_json& json, bool told_to_classify, bert_config& c) {
+  const auto given = member(json.root(), "architectures");
+  dom::array names;
+  std::string_view name;
+  if (given && given->get(names))
+    return json.problem({"architectures"}, "must be a list with the model's class", bert_class);
+  if (!given || names.size() == 0) {
+    if (auto ok = architecture_from_type(json, told_to_classify, c); !ok) return ok;
+    name = c.architecture;
+  } else if (names.at(0).get(name)) {
+    return json.problem({"architectures", std::size_t{0}}, "must be a string", bert_class);
+  }
+  c.architecture = name;
+  c.distil = name == distil_class;
+  if (!c.distil && name != bert_class)
+    return json.problem({"architectures"},
+                        "names '" + c.architecture.substr(0, 100) + "', which is not supported",
+                        name.starts_with("Roberta")
+                            ? "RoBERTa needs a byte-level BPE tokenizer, which is not implemented"
+                            : std::string(bert_class) + ", " + distil_class);
   return {};
 }
 
 }  // namespace
 
-result<bert_config> read_bert_config(const fs::path& folder) {
-  json_document document;
-  if (auto ok = read_json_object(folder / "config.json", config_bytes_max, document); !ok)
-    return tl::unexpected(ok.error());
-  const auto root = document.root;
+result<bert_config> read_bert_config(const fs::path& folder, bool told_to_classify) {
+  auto json = model_json::read(folder / "config.json", config_bytes_max);
+  if (!json) return tl::unexpected(json.error());
   bert_config c;
-  dom::array architectures;
-  std::string_view name;
-  if (root["architectures"].get(architectures) || architectures.size() == 0 ||
-      architectures.at(0).get(name))
-    return wrong("'architectures' must name the model's class", "BertForSequenceClassification");
-  c.architecture = name;
-  if (name == "DistilBertForSequenceClassification")
-    c.distil = true;
-  else if (name != "BertForSequenceClassification")
-    return wrong("the architecture '" + c.architecture.substr(0, 100) + "' is not supported",
-                 name.starts_with("Roberta")
-                     ? "RoBERTa needs a byte-level BPE tokenizer, which is not implemented"
-                     : "BertForSequenceClassification, DistilBertForSequenceClassification");
-  std::string_view positions;
-  if (!root["position_embedding_type"].get(positions) && positions != "absolute")
-    return wrong(
-        "the position_embedding_type '" + std::string(positions.substr(0, 60)) + "' is not supported",
-        "absolute");
-  bool decoder = false;
-  if (!root["is_decoder"].get(decoder) && decoder)
-    return wrong("a decoder cannot be served as a classifier");
-  for (const auto read : {read_numbers, read_activation, read_labels, read_scoring})
-    if (auto ok = read(root, c); !ok) return tl::unexpected(ok.error());
+  if (auto ok = read_architecture(*json, told_to_classify, c); !ok) return tl::unexpected(ok.error());
+  if (const auto positions = text_of(json->root(), "position_embedding_type", "absolute");
+      positions != "absolute")
+    return json->problem({"position_embedding_type"},
+                         "is '" + positions.substr(0, 60) + "', which is not supported", "absolute");
+  if (flag_of(json->root(), "is_decoder", false))
+    return json->problem({"is_decoder"}, "is true: a decoder cannot be served as a classifier");
+  for (const auto read : {read_numbers, read_activation, read_scoring})
+    if (auto ok = read(*json, c); !ok) return tl::unexpected(ok.error());
+  if (auto labels = labels_of(*json); labels)
+    c.labels = std::move(*labels);
+  else
+    c.labels_problem = labels.error();
   return c;
 }
 

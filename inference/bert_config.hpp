@@ -2,6 +2,7 @@
 // config.json of the BERT family, and the layout of weights that follows from it.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,14 @@ struct bert_config {
   double norm_epsilon = 1e-12;
   activation act = activation::gelu;
   scoring score = scoring::softmax;
-  std::vector<std::string> labels;  // empty: config.json names none
+  std::vector<std::string> labels;      // empty: config.json names none
+  std::optional<error> labels_problem;  // what is wrong with its names, where they are needed
+  std::string notes;                    // what was concluded, not read; empty: nothing
 };
 
-// Bounds every number, so that sizes computed from them cannot overflow.
-result<bert_config> read_bert_config(const std::filesystem::path& folder);
+// Bounds every number, so that sizes computed from them cannot overflow. `told_to_classify`: the registry says that
+// this is a classifier, which counts where config.json does not name its class.
+result<bert_config> read_bert_config(const std::filesystem::path& folder, bool told_to_classify = false);
 
 // The recipe for `c`, with the names that this checkpoint uses; also finds the number of labels.
 struct bert_plan {

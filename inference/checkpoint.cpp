@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "inference/model_json.hpp"
+
 namespace troupe::inference {
 namespace {
 
@@ -16,21 +18,18 @@ constexpr std::size_t shards_max = 1000;
 
 // What an index says: which shard holds a tensor. Shards are plain file names in the index's own folder.
 result<std::map<std::string, std::string>> read_index(const fs::path& index) {
-  json_document document;
-  if (auto ok = read_json_object(index, index_bytes_max, document); !ok)
-    return tl::unexpected(ok.error());
+  const auto json = model_json::read(index, index_bytes_max);
+  if (!json) return tl::unexpected(json.error());
   simdjson::dom::object weights;
-  if (document.root["weight_map"].get(weights))
-    return fail(error_code::unprocessable, index.string() + ": 'weight_map' must be an object");
+  const auto map = member(json->root(), "weight_map");
+  if (!map || map->get(weights)) return json->problem({"weight_map"}, "must be an object");
   std::map<std::string, std::string> places;
   for (const auto [tensor, file] : weights) {
     std::string_view name;
     if (file.get(name) || name.empty() || name == "." || name == ".." || name.find('/') != name.npos ||
         name.find('\0') != name.npos || !name.ends_with(".safetensors"))
-      return fail(error_code::unprocessable,
-                  index.string() + ": weight_map['" + std::string(tensor.substr(0, 120)) + "'] is " +
-                      simdjson::to_string(file).substr(0, 120),
-                  "the name of a .safetensors file in the same folder");
+      return json->problem({"weight_map", tensor}, "is " + simdjson::to_string(file).substr(0, 120),
+                           "the name of a .safetensors file in the same folder");
     places.insert_or_assign(std::string(tensor), std::string(name));  // of two the last, as JSON readers do
   }
   return places;
@@ -113,8 +112,9 @@ result<std::vector<fs::path>> artifact_files(const fs::path& folder) {
   if (!weights) return tl::unexpected(weights.error());
   auto files = std::move(weights->shards);
   if (!weights->index.empty()) files.insert(files.begin(), weights->index);
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
-                           "special_tokens_map.json"})
+  for (const char* name :
+       {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "added_tokens.json",
+        "special_tokens_map.json", "sentence_bert_config.json"})
     if (file_exists(folder / name)) files.push_back(folder / name);
   return files;
 }

@@ -121,7 +121,8 @@ struct opened {
   bert_plan plan;
 };
 result<opened> open_folder(const artifact_spec& spec, const load_options& options) {
-  auto config = read_bert_config(spec.path);
+  auto config =
+      read_bert_config(spec.path, !spec.labels.empty() || spec.task == "text-classification");
   if (!config) return tl::unexpected(config.error());
   auto source = checkpoint::open(spec.path, options.max_artifact_bytes);
   if (!source) return tl::unexpected(source.error());
@@ -149,6 +150,7 @@ result<std::vector<std::string>> told_apart(std::vector<std::string> names) {
 result<std::vector<std::string>> labels_of(const artifact_spec& spec, const bert_config& config,
                                            std::int64_t count) {
   const auto n = static_cast<std::size_t>(count);
+  if (spec.labels.empty() && config.labels_problem) return tl::unexpected(*config.labels_problem);
   for (const auto* names : {&spec.labels, &config.labels}) {
     if (names->empty()) continue;
     if (names->size() != n)
@@ -203,7 +205,7 @@ result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& s
   if (!folder) return tl::unexpected(folder.error());
   auto labels = labels_of(spec, folder->config, folder->plan.labels);
   if (!labels) return tl::unexpected(labels.error());
-  auto tokens = tokenizer::load(spec.path);
+  auto tokens = tokenizer::load(spec.path, folder->config.vocab_size);
   if (!tokens) return tl::unexpected(tokens.error());
   if ((*tokens)->largest_id() >= folder->config.vocab_size)
     return fail(error_code::unprocessable,
@@ -242,7 +244,8 @@ result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& s
   info.vocab_size = folder->config.vocab_size;
   info.max_length = *length;
   info.accepts_text = true;
-  info.notes = weights->notes;
+  for (const std::string& notes : {weights->notes, folder->config.notes, (*tokens)->notes()})
+    if (!notes.empty()) info.notes += (info.notes.empty() ? "" : "; ") + notes;
   std::vector<mapping_use> mappings;
   const auto weight_bytes = weights->memory->bytes().size();
   if (options.device.starts_with("cuda")) {

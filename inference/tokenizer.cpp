@@ -116,6 +116,7 @@ class encoder {
         }
         auto start = at, stop = at + token->content.size();
         at = stop;
+        if (token->is_text) continue;
         if (token->single_word && ((start > 0 && is_word_character(whole[start - 1])) ||
                                    (stop < whole.size() && is_word_character(whole[stop]))))
           continue;

@@ -1,6 +1,6 @@
 #pragma once
-// Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt: the ids are exactly those
-// of the `tokenizers` library. Anything that is not implemented is an error that names the component,
+// Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt and the files beside them: the ids are
+// exactly those of transformers' AutoTokenizer and its `tokenizers` library. Anything that is not implemented is an error that names the component,
 // never a guess.
 
 #include <cstdint>
@@ -24,7 +24,9 @@ struct encoding {
 // Immutable after load; any thread.
 class tokenizer {
  public:
-  static result<std::shared_ptr<const tokenizer>> load(const std::filesystem::path& folder);
+  // `embeddings`: how many ids the model has; a token that a file adds beyond them is an error that names it.
+  static result<std::shared_ptr<const tokenizer>> load(const std::filesystem::path& folder,
+                                                       std::int64_t embeddings = INT32_MAX);
 
   // At most `length_max` ids, special tokens included (which are kept). Time is linear in the text, and
   // what lies behind the last id is only checked to be UTF-8.
@@ -35,6 +37,7 @@ class tokenizer {
   }
   std::int32_t largest_id() const noexcept { return largest_id_; }
   std::uint32_t length_max() const noexcept { return length_max_; }  // as its files say; 0: they do not
+  const std::string& notes() const noexcept { return notes_; }  // what an operator should know; empty: nothing
   std::size_t memory_bytes() const noexcept;
 
  private:
@@ -47,6 +50,7 @@ class tokenizer {
     std::u32string content;
     std::int32_t id = 0;
     bool single_word = false, lstrip = false, rstrip = false;
+    bool is_text = false;  // found, and left to the words around it
   };
   // Tokens that are found in the text as they stand, by their first character, longest first.
   struct added_set {
@@ -68,6 +72,7 @@ class tokenizer {
   std::uint32_t length_max_ = 0;
   bool cut_left_ = false;
   std::int32_t largest_id_ = -1;
+  std::string notes_;
 };
 
 }  // namespace troupe::inference

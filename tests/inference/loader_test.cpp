@@ -343,6 +343,58 @@ TEST_F(loader, labels_must_fit) {
   EXPECT_TRUE(refused_with("without gaps"));
 }
 
+TEST_F(loader, labels_may_be_numbers) {
+  replace("config.json", "\"2\": \"yes\"", "\"2\": 7");
+  const auto made = load(spec_of(folder()), {});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->info().labels.back(), "7");
+}
+
+TEST_F(loader, the_registrys_labels_win_over_broken_ones) {
+  const auto original = read_file(folder() / "config.json");
+  auto spec = spec_of(folder());
+  spec.labels = {"a", "b", "c"};
+  for (const char* broken : {"\"9\": \"yes\"", "\"x\": \"yes\"", "\"2\": [1]", "\"99999999999999999999999\": 1"}) {
+    write_file(folder() / "config.json", original);
+    replace("config.json", "\"2\": \"yes\"", broken);
+    EXPECT_TRUE(refused_with("'id2label")) << broken;
+    const auto made = load(spec, {});
+    ASSERT_TRUE(made) << broken << ": " << made.error().message;
+    EXPECT_EQ((*made)->info().labels, spec.labels);
+  }
+}
+
+TEST_F(loader, a_missing_architecture_is_told_by_type_and_labels) {
+  replace("config.json", "\"architectures\"", "\"was_architectures\"");
+  const auto made = load(spec_of(folder()), {});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->info().architecture, "BertForSequenceClassification");
+  EXPECT_NE((*made)->info().notes.find("model_type 'bert'"), std::string::npos);
+  // Nothing says that it is a classifier, but for the registry.
+  replace("config.json", "\"id2label\"", "\"was_id2label\"");
+  replace("config.json", "\"label2id\"", "\"was_label2id\"");
+  EXPECT_TRUE(refused_with("'architectures' is missing"));
+  auto spec = spec_of(folder());
+  spec.labels = {"a", "b", "c"};
+  EXPECT_TRUE(load(spec, {}));
+  replace("config.json", "\"bert\"", "\"electra\"");
+  EXPECT_NE(refusal(spec).message.find("'electra'"), std::string::npos);
+}
+
+TEST_F(loader, numbers_as_python_writes_them_are_read) {
+  const auto original = read_file(folder() / "config.json");
+  replace("config.json", "\"hidden_size\"", "\"x\": [NaN, -Infinity, 1e999, 1000000000000000019884624838656], \"hidden_size\"");
+  write_file(folder() / "tokenizer_config.json", R"({"model_max_length": 1000000000000000019884624838656})");
+  const auto made = load(spec_of(folder()), {});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->info().max_length, 64U);
+  for (const char* value : {"NaN", "Infinity", "1000000000000000019884624838656"}) {
+    write_file(folder() / "config.json", original);
+    replace("config.json", "\"hidden_size\": 32", std::string("\"hidden_size\": ") + value);
+    EXPECT_TRUE(refused_with("'hidden_size' must be")) << value;
+  }
+}
+
 TEST_F(loader, a_tokenizer_beyond_the_embeddings_is_refused) {
   replace("tokenizer.json", "\"[MASK]\": 4", "\"[MASK]\": 4000");
   EXPECT_TRUE(refused_with("embeddings"));
