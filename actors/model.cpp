@@ -31,8 +31,6 @@ void publish(model_state& st) {
   st.me->queue_items.store(waiting, std::memory_order_relaxed);
   st.me->instances.store(st.instances, std::memory_order_relaxed);
   st.me->running.store(st.running, std::memory_order_relaxed);
-  st.me->metrics->queue_items.Set(waiting);
-  st.me->metrics->instances.Set(st.instances);
 }
 
 // -- queue ----------------------------------------------------------------------------------------------------

@@ -122,7 +122,8 @@ bool supervisor_core::others_go_on(const record& waiting) {
   for (auto& [name, r] : records_) {
     if (&r == &waiting || !r.loading) continue;
     auto& l = *r.loading;
-    if (l.at == attempt::phase::waiting_for_memory && l.replaces && ledger_.used_bytes() + l.size_bytes <= world_.budget_bytes)
+    if (l.at == attempt::phase::waiting_for_memory && l.replaces &&
+        ledger_.used_bytes() + ledger_.additional_bytes(l.memory) <= world_.budget_bytes)
       begin_loading(r);
     any |= l.at == attempt::phase::estimating || l.at == attempt::phase::loading;
   }
