@@ -33,7 +33,7 @@ abandonable_thread::abandonable_thread(const std::string& name, work body) : fat
     body = nullptr;
     const std::lock_guard lock(fate->mutex);
     fate->ended = true;
-    if (fate->left_behind) abandoned.fetch_sub(1);  // last: until then the process must not take anything down
+    if (fate->left_behind) abandoned.fetch_sub(1);  // last of what is ours: until then nothing may be taken down
   });
   pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
 }

@@ -5,18 +5,25 @@
 
 namespace troupe::actors {
 
+// What was seen before counts as if it had been seen at the speed of now.
+void line_fit::change_speed(double factor) noexcept {
+  line_.fixed_us *= factor;
+  line_.per_cost_us *= factor;
+  for (auto* sum : {&weight_, &cost_, &cost_cost_}) *sum /= factor * factor;  // weights are 1 / time^2
+  for (auto* sum : {&took_, &cost_took_}) *sum /= factor;
+}
+
 void line_fit::observe(double cost, double took_us) {
   if (took_us <= 0) return;
-  if (!shape_.known()) shape_ = {0, took_us / cost};
-  const double expected = shape_.at(cost);
-  double took = took_us / scale_;
-  if (seen_ >= settled) {
+  if (!line_.known()) line_ = {0, took_us / cost};
+  double took = took_us;
+  if (++seen_ > settled) {
     // A batch that was held up does not count for as long as it was.
-    scale_ *= 1 + blend * std::clamp(took / expected - 1, -0.5, 0.5);
-    took = std::clamp(took_us / scale_, expected / outlier, expected * outlier);
+    change_speed(1 + blend * std::clamp(took / line_.at(cost) - 1, -0.5, 0.5));
+    took = std::clamp(took, line_.at(cost) / outlier, line_.at(cost) * outlier);
   }
-  ++seen_;
-  const double w = 1 / (took * took);
+  // By what is expected, not by what was seen: else short times weigh more, and the line sinks under its points.
+  const double w = 1 / (line_.at(cost) * line_.at(cost));
   weight_ = decay * weight_ + w;
   cost_ = decay * cost_ + w * cost;
   took_ = decay * took_ + w * took;
@@ -25,13 +32,13 @@ void line_fit::observe(double cost, double took_us) {
 
   // Around the weighted mean; the prior counts as two more points on its line, half the mean to either side.
   const double mean_cost = cost_ / weight_, mean_took = took_ / weight_;
-  const double prior_slope = shape_.per_cost_us * mean_took / shape_.at(mean_cost);
+  const double prior_slope = line_.per_cost_us * mean_took / line_.at(mean_cost);
   const double spread = std::max(0.0, cost_cost_ - cost_ * mean_cost);
   const double together = cost_took_ - cost_ * mean_took;
   const double prior = prior_weight * weight_ * mean_cost * mean_cost / 4;
   const double slope_max = mean_took / mean_cost;  // fixed >= 0
-  shape_.per_cost_us = std::clamp((together + prior * prior_slope) / (spread + prior), 0.05 * slope_max, slope_max);
-  shape_.fixed_us = std::max(0.0, mean_took - shape_.per_cost_us * mean_cost);
+  line_.per_cost_us = std::clamp((together + prior * prior_slope) / (spread + prior), 0.05 * slope_max, slope_max);
+  line_.fixed_us = std::max(0.0, mean_took - line_.per_cost_us * mean_cost);
 }
 
 int batch_times::level(std::uint32_t busy_slots) noexcept {

@@ -15,25 +15,25 @@ struct batch_line {
   double at(double cost) const noexcept { return fixed_us + per_cost_us * cost; }
 };
 
-// Exponentially weighted least squares of the relative error, so that a batch that was held up weighs little. How fast
-// the machine is just now is a factor of its own: neighbours come and go, and a change of speed between batches of two
-// sizes is not to be taken for a property of the sizes. Batches of one size alone say nothing of the two terms: then
-// their proportion stays as it was.
+// Exponentially weighted least squares of the relative error. How fast the machine is just now is followed apart from
+// it: neighbours come and go, and a change of speed between batches of two sizes is not to be taken for a property of
+// the sizes. Batches of one size alone say nothing of the two terms: then their proportion stays as it was.
 class line_fit {
  public:
-  explicit line_fit(batch_line prior = {}) : shape_(prior) {}
+  explicit line_fit(batch_line prior = {}) : line_(prior) {}
   // REQUIRES cost >= 1; a time of 0 us is ignored.
   void observe(double cost, double took_us);
-  batch_line line() const noexcept { return {scale_ * shape_.fixed_us, scale_ * shape_.per_cost_us}; }
+  const batch_line& line() const noexcept { return line_; }
 
  private:
-  static constexpr double decay = 0.95;         // some twenty batches count for the shape
+  static constexpr double decay = 0.95;         // some twenty batches count for the proportion
   static constexpr double blend = 0.2;          // some five for the speed
   static constexpr double outlier = 1.25;       // what is further off than by this factor counts as if it were not
   static constexpr double prior_weight = 0.05;  // of the proportion so far, against what was seen
-  static constexpr std::uint64_t settled = 10;  // batches from which on the shape says what is usual
-  batch_line shape_;
-  double scale_ = 1;
+  static constexpr std::uint64_t settled = 10;  // batches from which on the line says what is usual
+  void change_speed(double factor) noexcept;
+
+  batch_line line_;
   std::uint64_t seen_ = 0;
   double weight_ = 0, cost_ = 0, took_ = 0, cost_cost_ = 0, cost_took_ = 0;  // weighted sums
 };

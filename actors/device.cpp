@@ -97,7 +97,7 @@ void give_slots(self_ptr self) {
     g->slots = st.slots;
     g->others = static_cast<std::uint32_t>(st.queue.waiting());
     seat.whole = wish->single && g->lone_threads > g->threads && g->lone_threads + g->threads > all * g->threads;
-    seat.where->taken(seat.granted);
+    seat.where->taken();
     if (!wish->background) st.asked_at = seat.granted;
     self->send(seat.user_actor, grant_atom::value, std::move(g));
   }

@@ -15,6 +15,9 @@ using self_ptr = model_actor::stateful_pointer<model_state>;
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
+// An explicit warm-up waits for so many batches of requests at most.
+constexpr std::uint32_t batches_before_warm_up = 8;
+
 void pump(self_ptr self, std::vector<wish>* collected = nullptr);
 void use_slot(self_ptr self, std::shared_ptr<grant> g);
 
@@ -33,6 +36,12 @@ void publish(model_state& st) {
   st.me->running.store(st.running, std::memory_order_relaxed);
 }
 
+batch_limits limits_of(const model_state& st) {
+  auto limits = st.me->limits.batch;
+  if (!st.me->limits.batching) limits.max_items = 1;
+  return limits;
+}
+
 // -- queue ----------------------------------------------------------------------------------------------------
 
 void reject_hopeless(model_state& st, item& it) {
@@ -45,7 +54,9 @@ void reject_hopeless(model_state& st, item& it) {
 void enqueue(self_ptr self, std::vector<item_ptr>& items) {
   auto& st = self->state;
   const auto now = self->clock().now();
-  const auto cost_per_s = st.learned.cost_per_s(st.instances, st.me->limits.batch) * st.instances;
+  const double item_cost = st.queue.empty() ? items.front()->in->cost
+                                            : static_cast<double>(st.queue.cost()) / static_cast<double>(st.queue.size());
+  const auto cost_per_s = st.learned.cost_per_s(st.instances, limits_of(st), item_cost) * st.instances;
   st.learned.arrived(items.size(), now);
   job* last = nullptr;
   for (auto& it : items) {
@@ -93,9 +104,9 @@ std::uint32_t instances_max(const model_state& st) {
 void scale(self_ptr self, std::uint32_t wanted) {
   auto& st = self->state;
   const auto now = self->clock().now();
-  if (wanted + 1 >= st.instances || !st.queue.empty()) {
+  if (wanted >= st.instances) {
     st.surplus_since = steady_time::max();
-  } else {
+  } else if (st.instances > 1) {
     if (st.surplus_since == steady_time::max()) st.surplus_since = now;
     arm(self, st.surplus_since + shrink_after);
   }
@@ -153,19 +164,22 @@ void start_warm_up(self_ptr self, bool background, shared_reply<warmup_report> w
 }
 
 // null: none is left, or the model is on its way out.
-batch_ptr form_warm_batch(model_state& st) {
+batch_ptr form_warm_batch(self_ptr self) {
+  auto& st = self->state;
   if (!warm_batch_waits(st)) return nullptr;
   auto b = std::make_shared<batch>();
   // A warm-up that somebody waits for keeps its model; one in the background does not make it busy.
   if (!st.warm->background()) {
     if (st.me->door.try_enter(1, ~0u) != gate::entry::entered) {
-      st.warm->give_up();
+      st.warm->give_up("the model leaves memory");
+      if (st.warm->over()) end_warm_up(self);
       return nullptr;
     }
     b->warm_place = std::make_unique<ticket>(st.me, 1);
   }
   b->bucket = st.warm->next();
   b->cost = std::uint64_t{b->bucket->items} * b->bucket->length;
+  st.batches_since_warm_up = 0;
   return b;
 }
 
@@ -178,12 +192,6 @@ void finish_warm_batch(self_ptr self, batch& b) {
 }
 
 // -- batches --------------------------------------------------------------------------------------------------
-
-batch_limits limits_of(const model_state& st) {
-  auto limits = st.me->limits.batch;
-  if (!st.me->limits.batching) limits.max_items = 1;
-  return limits;
-}
 
 batch_ptr form_batch(self_ptr self, std::uint64_t wanted_cost) {
   auto& st = self->state;
@@ -224,7 +232,7 @@ std::unique_ptr<inference::instance> instance_for(model_state& st, const batch& 
 void run(self_ptr self, const std::shared_ptr<grant>& g, batch_ptr b) {
   auto& st = self->state;
   b->owner = st.me;
-  b->wide = !b->warm() && b->items.size() == 1 && g->lone_threads > g->threads;
+  b->wide = !b->warm() && b->items.size() == 1 && st.queue.empty() && g->lone_threads > g->threads;
   b->threads = b->wide ? g->lone_threads : g->threads;
   if (!b->wide && g->lone_threads > g->threads) self->send(st.device, narrow_atom::value, g);
   b->instance = instance_for(st, *b);
@@ -243,27 +251,33 @@ void run(self_ptr self, const std::shared_ptr<grant>& g, batch_ptr b) {
   });
 }
 
+// A warm-up that somebody waits for gets its turn on a model that is never idle, too.
+bool warm_up_is_due(const model_state& st) {
+  return warm_batch_waits(st) && !st.warm->background() && st.batches_since_warm_up >= batches_before_warm_up;
+}
+
 // Runs what the plan says on a slot that was granted, keeps the slot for a moment, or gives it back.
 void use_slot(self_ptr self, std::shared_ptr<grant> g) {
   auto& st = self->state;
   const auto now = self->clock().now();
+  const bool mine = g->where->epoch() == g->epoch;  // else its thread was replaced meanwhile
   batch_ptr b;
-  if (st.running < instances_max(st)) {
-    if (st.queue.has_work(st.free_instances)) {
+  if (mine && st.running < instances_max(st)) {
+    if (warm_up_is_due(st)) b = form_warm_batch(self);
+    if (!b && st.queue.has_work(st.free_instances)) {
       const auto d = st.learned.decide({st.queue.size(), st.queue.cost()}, *g, limits_of(st),
-                                       instances_max(st) - st.running, st.held.since, now, now < st.held.until);
+                                       instances_max(st) - st.running, st.held.granted, now, now < st.held.until);
       if (d.hold_until > now) {
         st.held.until = d.hold_until;
+        g->where->expect(d.hold_until + d.time, microseconds(0));
         st.held.slot = std::move(g);
         arm(self, st.held.until);
         return;
       }
       b = form_batch(self, d.cost);
+      ++st.batches_since_warm_up;
     }
-    if (!b) {
-      b = form_warm_batch(st);
-      if (!b && st.warm && st.warm->over()) end_warm_up(self);
-    }
+    if (!b) b = form_warm_batch(self);
   }
   if (b)
     run(self, g, std::move(b));
@@ -276,13 +290,13 @@ void on_grant(self_ptr self, const std::shared_ptr<grant>& g) {
   --(g->background ? st.background_wishes : st.wishes);
   if (g->background) {
     // Practice alone: what waits has a wish of its own, and plans with another grant.
-    auto b = st.running < st.instances ? form_warm_batch(st) : nullptr;
+    auto b = st.running < st.instances ? form_warm_batch(self) : nullptr;
     if (b)
       run(self, g, std::move(b));
     else
       self->send(st.device, decline_atom::value, g);
   } else {
-    st.held.since = self->clock().now();
+    st.held.granted = self->clock().now();
     st.held.until = no_deadline;
     use_slot(self, g);
   }
@@ -330,9 +344,12 @@ void pump(self_ptr self, std::vector<wish>* collected) {
   };
   const auto& limits = st.me->limits;
   bool ready = st.queue.has_work(st.free_instances);
-  if (ready && limits.max_queue_delay.count() > 0 && !st.queue.has_full_batch(limits.batch)) {
+  if (ready && limits.max_queue_delay.count() > 0) {
+    const auto now = self->clock().now();
     const auto due = st.queue.oldest() + limits.max_queue_delay;
-    if (due > self->clock().now()) {
+    if (due <= now || st.queue.has_full_batch(limits_of(st))) st.released = now;
+    // What the plan left for another slot has waited already.
+    if (st.queue.oldest() > st.released) {
       ready = false;
       arm(self, due);
     }

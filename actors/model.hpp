@@ -29,11 +29,13 @@ struct model_state {
   steady_time surplus_since = steady_time::max();
   pace learned;
 
-  // A granted slot that is kept for a moment, until more of its batch is here. No wish is open meanwhile.
+  // The slot that was granted last, not for the background; kept for a moment where more of its batch is due.
   struct {
-    std::shared_ptr<grant> slot;  // null: none
-    steady_time since{}, until{};
+    std::shared_ptr<grant> slot;  // null: it is in use, or was given back
+    steady_time granted{}, until{};
   } held;
+  steady_time released = steady_time::min();  // what was queued by then has waited for its queue delay
+  std::uint32_t batches_since_warm_up = 0;
 
   // Timers: the earliest one armed; stale ticks do no harm.
   steady_time armed = no_deadline;

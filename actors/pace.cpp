@@ -51,7 +51,8 @@ pace::decision pace::decide(const waiting_work& waiting, const grant& g, const b
     d.hold_until = std::min(due.until, granted + hold_of(p.time));
     if (d.hold_until <= now) p = planned(0);
   }
-  d.cost = p.cost;
+  d.cost = p.batches == 1 ? batch_queue::all : p.cost;
+  d.time = p.time;
   if (d.hold_until <= now) batches_before_ = p.batches;
   return d;
 }
@@ -72,6 +73,7 @@ void pace::begins(batch& b, const grant& g, steady_time now) {
 }
 
 void pace::ended(const batch& b, std::uint64_t answered, steady_time now) {
+  returns_.answered(answered, now, now + window_of(b.took));
   if (!b.failure.empty() || b.took.count() <= 0) return;
   const auto cost = static_cast<double>(b.cost);
   const auto took_us = static_cast<double>(b.took.count());
@@ -80,12 +82,12 @@ void pace::ended(const batch& b, std::uint64_t answered, steady_time now) {
     times_.guess(cost, took_us);
   else
     times_.observe(b.busy_slots, cost, took_us);
-  returns_.answered(answered, now, now + window_of(b.took));
 }
 
-double pace::cost_per_s(std::uint32_t instances, const batch_limits& limits) const noexcept {
+double pace::cost_per_s(std::uint32_t instances, const batch_limits& limits, double item_cost) const noexcept {
   const auto line = times_.beside(instances);
-  return line.known() ? limits.max_cost * 1e6 / line.at(limits.max_cost) : 0;
+  const double full = std::max(1.0, std::min<double>(limits.max_cost, limits.max_items * item_cost));
+  return line.known() ? full * 1e6 / line.at(full) : 0;
 }
 
 }  // namespace troupe::actors

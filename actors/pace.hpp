@@ -21,7 +21,8 @@ class pace {
   static constexpr std::chrono::milliseconds hold_max{5};
 
   struct decision {
-    std::uint64_t cost = 0;  // what the batch takes
+    std::uint64_t cost = 0;                // what the batch takes; batch_queue::all: up to the limits
+    std::chrono::microseconds time{0};     // that it is predicted to take
     steady_time hold_until = steady_time::min();  // above now: not yet, or as soon as so much waits
   };
   // For the work that waits now and a slot granted at `granted`. `may_hold`: the slot may be kept.
@@ -34,8 +35,8 @@ class pace {
   void ended(const batch& b, std::uint64_t answered, steady_time now);
   void arrived(std::uint64_t items, steady_time now) { returns_.arrived(items, now); }
 
-  // Cost units a second that one instance does in full batches beside so many; 0: not known yet.
-  double cost_per_s(std::uint32_t instances, const batch_limits& limits) const noexcept;
+  // Cost units a second that one instance does beside so many, in full batches of items of this cost; 0: not known yet.
+  double cost_per_s(std::uint32_t instances, const batch_limits& limits, double item_cost) const noexcept;
 
  private:
   batch_times times_;

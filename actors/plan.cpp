@@ -14,6 +14,7 @@ constexpr double near_best = 1.05, worth_a_change = 1.1;
 struct spread {
   double end_us = 0;       // when its items are done, on average
   double own_items = 0;    // of the granted slot
+  bool reaches = true;     // the last slot is free in time to take part
 };
 
 // Whole items: each slot gets those that fit under the level, what is left goes where it ends first.
@@ -21,6 +22,8 @@ spread fill(const std::vector<double>& free_in_us, std::size_t count, double ite
   double level = items * item_us;
   for (std::size_t j = 0; j < count; ++j) level += free_in_us[j] + fixed_us;
   level /= static_cast<double>(count);
+  spread s;
+  s.reaches = free_in_us[count - 1] + fixed_us < level;
 
   struct share {
     std::size_t slot;
@@ -40,7 +43,6 @@ spread fill(const std::vector<double>& free_in_us, std::size_t count, double ite
   };
   std::partial_sort(shares.begin(), shares.begin() + static_cast<std::ptrdiff_t>(left), shares.end(), first_to_end);
   for (std::size_t i = 0; i < left; ++i) ++shares[i].items;
-  spread s;
   for (const auto& h : shares) {
     if (h.slot == 0) s.own_items = h.items;
     s.end_us += h.items / items * (free_in_us[h.slot] + fixed_us + item_us * h.items);
@@ -82,8 +84,10 @@ batch_plan plan(const waiting_work& waiting, const slot_outlook& slots, const ba
     for (std::size_t j = 0; j < n; ++j) idle += free_in_us[j] == 0;
     const auto line = times.beside(slots.busy + idle);
     // Nothing is known yet: an even share.
-    options.push_back({static_cast<std::uint32_t>(n),
-                       fill(free_in_us, n, items, item_cost * (line.known() ? line.per_cost_us : 1), line.fixed_us), line});
+    const auto work = line.known() ? fill(free_in_us, n, items, item_cost * line.per_cost_us, line.fixed_us)
+                                   : fill(free_in_us, n, items, item_cost, 0);
+    if (n > 1 && !work.reaches) break;
+    options.push_back({static_cast<std::uint32_t>(n), work, line});
   }
   const auto best = std::min_element(options.begin(), options.end(), [](const option& x, const option& y) {
                       return x.work.end_us < y.work.end_us;
@@ -100,7 +104,8 @@ batch_plan plan(const waiting_work& waiting, const slot_outlook& slots, const ba
   const double own = std::clamp(chosen->work.own_items, 1.0, static_cast<double>(limits.max_items));
   p.cost = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::llround(own * item_cost)), limits.max_cost);
   p.cost = std::max<std::uint64_t>(p.cost, 1);
-  p.time = std::chrono::microseconds(std::llround(chosen->line.at(static_cast<double>(p.cost))));
+  if (chosen->line.known())
+    p.time = std::chrono::microseconds(std::llround(chosen->line.at(static_cast<double>(p.cost))));
   return p;
 }
 

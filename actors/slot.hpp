@@ -2,6 +2,7 @@
 // A compute slot: one thread that runs one batch at a time. The only place where a model runs. A thread that
 // hangs is left behind (abandonable_thread.hpp) and replaced; what it holds is freed if it ever comes back.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -69,14 +70,14 @@ class slot {
   virtual bool busy() const = 0;
 
   // By the device: granted to a model, and given back by it.
-  void taken(steady_time now) noexcept {
-    expect(now, std::chrono::microseconds(0));
+  void taken() noexcept {
+    expect(no_deadline, std::chrono::microseconds(0));
     taken_.store(true, std::memory_order_relaxed);
   }
   void given_back() noexcept { taken_.store(false, std::memory_order_relaxed); }
 
   // By the model, before run(): when it predicts the batch to end, and how long a batch of those takes who will ask
-  // again then.
+  // again then. Until it says so, nobody counts on the slot.
   void expect(steady_time end, std::chrono::microseconds refill) noexcept {
     end_.store(end, std::memory_order_relaxed);
     refill_.store(refill, std::memory_order_relaxed);
@@ -89,8 +90,8 @@ class slot {
   std::chrono::microseconds free_in(steady_time now) const noexcept {
     if (!is_taken()) return std::chrono::microseconds(0);
     const auto end = end_.load(std::memory_order_relaxed);
-    return std::chrono::ceil<std::chrono::microseconds>(end > now ? end - now : now - end) +
-           refill_.load(std::memory_order_relaxed);
+    const auto left = std::chrono::ceil<std::chrono::microseconds>(end > now ? end - now : now - end);
+    return std::max(left, std::chrono::microseconds(1)) + refill_.load(std::memory_order_relaxed);
   }
   // Gives up the thread; returns the batch it was running (null: none).
   virtual batch_ptr replace() = 0;

@@ -30,8 +30,7 @@ void warm_up::ended(const inference::warm_bucket& bucket, std::chrono::microseco
   requests_ += bucket.items;
   busy_ += took;
   if (!failure.empty()) {
-    failure_ = failure;
-    give_up();
+    give_up(failure);
   } else if (background_) {
     skip_long_buckets(std::uint64_t{bucket.items} * bucket.length, took);
   }

@@ -28,8 +28,11 @@ class warm_up {
   // REQUIRES batch_waits().
   inference::warm_bucket next();
   void ended(const inference::warm_bucket& bucket, std::chrono::microseconds took, const std::string& failure);
-  // Nothing more is run.
-  void give_up() noexcept { left_.clear(); }
+  // Nothing more is run: it has failed.
+  void give_up(std::string why) {
+    failure_ = std::move(why);
+    left_.clear();
+  }
   // The batches of `earlier`, which this one replaces, will be told to this one.
   void take_over(const warm_up& earlier) noexcept { running_ += earlier.running_; }
 

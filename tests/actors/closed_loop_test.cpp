@@ -13,7 +13,7 @@ namespace {
 
 using namespace testing;
 
-const std::vector<std::uint32_t> counts = getenv("TRACE") ? std::vector<std::uint32_t>{8} : std::vector<std::uint32_t>{1, 2, 3, 4, 6, 8, 12, 16, 24, 31, 32, 33, 48, 64, 128, 256};
+const std::vector<std::uint32_t> counts{1, 2, 3, 4, 6, 8, 12, 16, 24, 31, 32, 33, 48, 64, 128, 256};
 
 // Of three starts: none is below 0.9 of another, no count is below 0.9 of the best share at fewer clients, and from two
 // clients a slot on nothing is below `least` of what the slots can do.

@@ -106,6 +106,7 @@ TEST_F(ModelActor, QueueDelayWaitsForAFullBatchOrItsEnd) {
   ASSERT_TRUE(slots[0]->running);
   slots[0]->finish();
   time.settle();
+  time.pass(1us);
   auto b = send(r), c = send(r);
   EXPECT_FALSE(slots[0]->running);
   auto d = send(r);
@@ -573,6 +574,82 @@ TEST_F(ModelActor, AModelThatDiesWithAKeptSlotLeavesItToOthers) {
   stop(other);
 }
 
+// So many rows in one message.
+made_job send_list(const resident_ptr& r, virtual_time& time, std::uint32_t rows) {
+  auto m = make_job(no_deadline, priority::medium, rows);
+  EXPECT_EQ(r->door.try_enter(rows, 1000), gate::entry::entered);
+  auto list = std::make_shared<std::vector<item_ptr>>();
+  for (std::uint32_t i = 0; i < rows; ++i) {
+    list->push_back(make_item(m.job));
+    list->back()->index = i;
+    list->back()->place = std::make_unique<ticket>(r, 1);
+  }
+  caf::anon_send(r->actor, enqueue_atom::value, std::move(list));
+  time.settle();
+  return m;
+}
+
+TEST_F(ModelActor, WhatAPlanLeavesDoesNotWaitForTheQueueDelayAgain) {
+  start_device(2);
+  model_limits limits;
+  limits.max_queue_delay = 50ms;
+  limits.batch.max_items = 8;
+  limits.max_instances = 2;
+  auto r = start_model(limits);
+  auto m = send_list(r, time, 8);
+  ASSERT_TRUE(slots[0]->running && slots[1]->running) << "a full batch came, and two slots are idle";
+  for (auto& s : slots) s->finish();
+  time.settle();
+  EXPECT_TRUE(m.out->ended);
+  stop(r);
+}
+
+TEST_F(ModelActor, LightTrafficDoesNotKeepInstances) {
+  start_device(4);
+  model_limits limits;
+  limits.max_instances = 4;
+  auto r = start_model(limits);
+  auto burst = send_list(r, time, 4);
+  EXPECT_EQ(r->instances.load(), 4u);
+  for (auto& s : slots) s->finish();
+  time.settle();
+  std::vector<made_job> jobs;
+  for (int i = 0; i < 20; ++i) {
+    time.pass(10s);
+    jobs.push_back(send(r));
+    for (auto& s : slots)
+      if (s->running) s->finish();
+    time.settle();
+  }
+  EXPECT_LE(r->instances.load(), 2u);
+  stop(r);
+}
+
+TEST_F(ModelActor, AnExplicitWarmUpGetsItsTurnOnAModelThatIsNeverIdle) {
+  start_device();
+  model_limits one;
+  one.batch.max_items = 1;
+  auto m = std::make_unique<fake_model>();
+  m->buckets = {{1, 10}};
+  auto r = start_model(one, std::move(m));
+  std::vector<made_job> jobs;
+  for (int i = 0; i < 100; ++i) jobs.push_back(send(r));
+  std::optional<warmup_report> report;
+  caf::anon_send(r->actor, warm_atom::value,
+                 std::make_shared<one_shot<warmup_report>>([&](result<warmup_report> w) { report = w.value(); }));
+  for (int i = 0; i < 40 && !report; ++i) {
+    ASSERT_TRUE(slots[0]->running);
+    slots[0]->finish();
+    time.settle();
+  }
+  EXPECT_TRUE(report);
+  while (slots[0]->running) {
+    slots[0]->finish();
+    time.settle();
+  }
+  stop(r);
+}
+
 TEST_F(ModelActor, WhatWaitsIsSharedByTheIdleSlots) {
   start_device(2);
   model_limits limits;
@@ -599,17 +676,7 @@ TEST_F(ModelActor, AListSharesTheSlotsThoughOneThreadGroupWasFree) {
   model_limits limits;
   limits.max_instances = 4;
   auto r = start_model(limits);
-  auto m = make_job(no_deadline, priority::medium, 8);
-  ASSERT_EQ(r->door.try_enter(8, 1000), gate::entry::entered);
-  auto list = std::make_shared<std::vector<item_ptr>>();
-  for (std::uint32_t i = 0; i < 8; ++i) {
-    list->push_back(make_item(m.job));
-    list->back()->index = i;
-    list->back()->place = std::make_unique<ticket>(r, 1);
-  }
-  caf::anon_send(r->actor, enqueue_atom::value, list);
-  list.reset();
-  time.settle();
+  auto m = send_list(r, time, 8);
   for (auto& s : slots) {
     ASSERT_TRUE(s->running) << "all cores work on it, one thread a batch";
     EXPECT_EQ(s->running->items.size(), 2u);

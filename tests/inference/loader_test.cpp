@@ -242,7 +242,7 @@ TEST_F(swapped, and_put_back_is_seen_too) {
 
 TEST_F(swapped, again_and_again_is_refused_with_the_reason) {
   const auto writes = std::make_shared<int>(0);
-  const amid_load at([&, writes](int) { write_file(path("served") / "special_tokens_map.json", std::to_string(++*writes)); });
+  const amid_load at([&, writes](int) { write_file(path("served") / "special_tokens_map.json", "{}" + std::string(static_cast<std::size_t>(++*writes), ' ')); });
   const auto made = load(spec_, {});
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, error_code::load_failed);
