@@ -14,7 +14,10 @@ namespace bare {
 std::vector<std::pair<std::string, linear_kind>> kernels(at::ScalarType type) {
   std::vector<std::pair<std::string, linear_kind>> all{{"onednn_plain", linear_kind::onednn_plain},
                                                        {"onednn", linear_kind::onednn}};
-  if (type == at::kFloat) all.emplace_back("mkl", linear_kind::mkl);
+  if (type == at::kFloat) {
+    all.emplace_back("mkl", linear_kind::mkl);
+    all.emplace_back("aten", linear_kind::aten);
+  }
   return all;
 }
 

@@ -242,7 +242,8 @@ actors::compute_options choose_compute(const config::settings& settings) {
   chosen.lone_threads = settings.lone_batch_threads;
   if (settings.device != "cpu") choose_for_gpu(chosen, settings.device);
   const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
-  if (precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0 || chosen.lone_threads == 0) {
+  // On the CPU it also says which kernels are used.
+  if (settings.device == "cpu" || precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0 || chosen.lone_threads == 0) {
     const auto measured = inference::calibrate(settings.data_dir / "calibration.json", false);
     if (precision_open) chosen.load.automatic_precision = measured.best;
     if (chosen.slots == 0) chosen.slots = static_cast<std::uint32_t>(std::max(1, measured.slots));
@@ -250,8 +251,8 @@ actors::compute_options choose_compute(const config::settings& settings) {
       chosen.threads_per_slot = static_cast<std::uint32_t>(std::max(1, measured.threads_per_slot));
     }
     if (chosen.lone_threads == 0) chosen.lone_threads = static_cast<std::uint32_t>(std::max(1, measured.lone_threads));
-    spdlog::info("{}: fp32 {:.0f}, bf16 {:.0f} GFLOP/s a core ({})", measured.cpu_model, measured.fp32_gflops,
-                 measured.bf16_gflops, measured.measured_now ? "measured now" : "measured before");
+    spdlog::info("{}: fp32 {:.0f} ({}), bf16 {:.0f} GFLOP/s a core ({})", measured.cpu_model, measured.fp32_gflops,
+                 measured.fp32_by_aten ? "MKL" : "oneDNN", measured.bf16_gflops, measured.measured_now ? "measured now" : "measured before");
   }
   chosen.lone_threads = std::max(chosen.lone_threads, chosen.threads_per_slot);
   chosen.actor_threads = chosen_actor_threads(settings);

@@ -1,5 +1,6 @@
 #include "inference/fused_linear.hpp"
 
+#include <atomic>
 #include <exception>
 #include <optional>
 #include <string_view>
@@ -50,8 +51,12 @@ struct kernels {
   }
 };
 
+std::atomic<linear_kernel> fp32_linear{linear_kernel::onednn};
+
+// null: LibTorch's own is to be called.
 const kernels* usable(const at::Tensor& x) {
   if (!x.device().is_cpu()) return nullptr;
+  if (x.scalar_type() == at::kFloat && fp32_linear.load(std::memory_order_relaxed) == linear_kernel::aten) return nullptr;
   static const kernels all;
   const bool works =
       x.scalar_type() == at::kFloat ? all.fp32 : x.scalar_type() == at::kBFloat16 && all.bf16;
@@ -75,6 +80,8 @@ at::Tensor apply(at::Tensor y, after_linear after) {
 }
 
 }  // namespace
+
+void use_fp32_linear(linear_kernel kernel) noexcept { fp32_linear.store(kernel, std::memory_order_relaxed); }
 
 at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                         after_linear after) {

@@ -1,11 +1,17 @@
 #pragma once
-// Linear layers by the fastest kernel for weights as they lie in a mapped file: oneDNN's, which fuses
-// what follows (docs/experiments.md, c: twice as fast as MKL's in fp32), else LibTorch's own. Included
-// by our Torch code only.
+// Linear layers by the fastest kernel for weights as they lie in a mapped file: oneDNN's, which fuses what follows,
+// or LibTorch's own (MKL's product). Which is faster in fp32 depends on the CPU: twice as fast as the other here
+// (AVX-512; docs/experiments.md, c), a fifth slower there (AVX2), so it is measured (runtime.cpp). Included by our
+// Torch code only.
 
 #include <ATen/core/Tensor.h>
 
 namespace troupe::inference {
+
+enum class linear_kernel { onednn, aten };
+
+// For fp32 on the CPU, the whole process; oneDNN's until it is called. Any thread, before models run.
+void use_fp32_linear(linear_kernel kernel) noexcept;
 
 enum class after_linear { nothing, gelu, gelu_tanh, relu, silu };
 

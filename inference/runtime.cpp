@@ -69,7 +69,8 @@ double best_seconds(double budget_s, F f) {
   return best;
 }
 
-double linear_gflops(at::ScalarType type) {
+double linear_gflops(at::ScalarType type, linear_kernel fp32_kernel) {
+  use_fp32_linear(fp32_kernel);
   constexpr std::int64_t rows = 64, in = 768, out = 3072;
   const c10::InferenceMode inference;
   const auto x = at::ones({rows, in}, type), w = at::ones({out, in}, type), b = at::ones({out}, type);
@@ -119,7 +120,7 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
       kept.root["torch_version"].get(version) || version != torch_version() ||
       kept.root["cores"].get(cores) || cores != usable_cores() || kept.root["best"].get(best) ||
       kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
-      kept.root["lone_threads"].get(lone) || lone < 1 || lone > 4096 ||
+      kept.root["lone_threads"].get(lone) || lone < 1 || lone > 4096 || kept.root["fp32_by_aten"].get(c.fp32_by_aten) ||
       kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) ||
       slots < 1 || slots > 4096 || threads < 1 || threads > 4096)
     return false;
@@ -135,9 +136,10 @@ void keep(const std::filesystem::path& file, const calibration& c) {
   char numbers[256];
   std::snprintf(
       numbers, sizeof numbers,
-      "  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"lone_threads\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
+      "  \"fp32_by_aten\": %s,\n  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"lone_threads\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
       "  \"bf16_gflops\": %.2f\n}\n",
-      c.slots, c.threads_per_slot, c.lone_threads, usable_cores(), c.fp32_gflops, c.bf16_gflops);
+      c.fp32_by_aten ? "true" : "false", c.slots, c.threads_per_slot, c.lone_threads, usable_cores(), c.fp32_gflops,
+      c.bf16_gflops);
   const auto text = "{\n  \"cpu_model\": \"" + escaped(c.cpu_model) + "\",\n  \"torch_version\": \"" +
                     escaped(torch_version()) + "\",\n  \"best\": \"" + (c.best == precision::bf16 ? "bf16" : "fp32") +
                     "\",\n" + numbers;
@@ -186,21 +188,42 @@ bool prepare_environment() {
   return changed;
 }
 
+namespace {
+
+linear_kernel fp32_kernel_of(const calibration& c) {
+  return c.fp32_by_aten ? linear_kernel::aten : linear_kernel::onednn;
+}
+
+// oneDNN's, unless the other is clearly faster.
+void measure_linears(calibration& c) {
+  const double onednn = linear_gflops(at::kFloat, linear_kernel::onednn);
+  const double aten = linear_gflops(at::kFloat, linear_kernel::aten);
+  c.fp32_by_aten = aten > 1.05 * onednn;
+  c.fp32_gflops = std::max(onednn, aten);
+  c.bf16_gflops = linear_gflops(at::kBFloat16, fp32_kernel_of(c));
+  c.best = c.bf16_gflops > 1.1 * c.fp32_gflops ? precision::bf16 : precision::fp32;
+}
+
+}  // namespace
+
 calibration calibrate(const std::filesystem::path& file, bool force) {
   calibration c;
   c.cpu_model = cpu_model();
-  if (!force && read_kept(file, c)) return c;
+  if (!force && read_kept(file, c)) {
+    use_fp32_linear(fp32_kernel_of(c));
+    return c;
+  }
   c.measured_now = true;
   c.slots = usable_cores();
   c.threads_per_slot = 1;
   try {
     set_thread_intra_op_threads(1);
-    c.fp32_gflops = linear_gflops(at::kFloat);
-    c.bf16_gflops = linear_gflops(at::kBFloat16);
-    c.best = c.bf16_gflops > 1.1 * c.fp32_gflops ? precision::bf16 : precision::fp32;
+    measure_linears(c);
     c.lone_threads = choose_lone_threads(c.best == precision::bf16 ? at::kBFloat16 : at::kFloat);
   } catch (const std::exception&) {
     c.best = precision::fp32;  // not kept: the next start measures again
+    c.fp32_by_aten = false;
+    use_fp32_linear(linear_kernel::onednn);
     return c;
   }
   keep(file, c);

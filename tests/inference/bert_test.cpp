@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "inference/files.hpp"
+#include "inference/fused_linear.hpp"
 #include "inference/mapped_file.hpp"
 #include "inference/runtime.hpp"
 #include "inference/step_aside.hpp"
@@ -71,13 +72,16 @@ TEST_P(bert, agrees_with_transformers_in_fp32) {
   const auto rows = expected_of(GetParam());
   std::vector<std::string> texts;
   for (const auto& r : rows) texts.push_back(r.text);
-  const auto together = run(*m, texts);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    ASSERT_EQ(together[i].size(), rows[i].probabilities.size());
-    for (std::size_t k = 0; k < together[i].size(); ++k)
-      EXPECT_NEAR(together[i][k], rows[i].probabilities[k],
-                  1e-5 * std::max(0.1, rows[i].probabilities[k]))
-          << rows[i].text;
+  for (const auto kernel : {linear_kernel::aten, linear_kernel::onednn}) {
+    use_fp32_linear(kernel);
+    const auto together = run(*m, texts);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      ASSERT_EQ(together[i].size(), rows[i].probabilities.size());
+      for (std::size_t k = 0; k < together[i].size(); ++k)
+        EXPECT_NEAR(together[i][k], rows[i].probabilities[k],
+                    1e-5 * std::max(0.1, rows[i].probabilities[k]))
+            << rows[i].text;
+    }
   }
 }
 

@@ -20,6 +20,7 @@ TEST(calibration, is_kept_for_the_next_start) {
   const auto second = calibrate(file, false);
   EXPECT_FALSE(second.measured_now);
   EXPECT_EQ(second.best, first.best);
+  EXPECT_EQ(second.fp32_by_aten, first.fp32_by_aten);
   EXPECT_NEAR(second.fp32_gflops, first.fp32_gflops, 0.01);
   EXPECT_TRUE(calibrate(file, true).measured_now);
 }
