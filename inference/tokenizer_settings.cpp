@@ -236,7 +236,7 @@ class settings_reader {
   bool has(std::string_view content) const { return contents_.contains(std::string(content)); }
   result<void> add(declared_token token) {
     if (token.content.empty() || !contents_.insert(token.content).second) return {};
-    if (out_.tokens.size() >= tokens_max)
+    if (out_.tokens.size() >= tokens_max && !token.implied)
       return token.file->problem(token.at, "is one of more than 100000 added tokens");
     out_.tokens.push_back(std::move(token));
     return {};

@@ -248,6 +248,19 @@ TEST_F(other_files, max_seq_length_is_asked_first) {
   EXPECT_EQ((*tokenizer::load(folder()))->length_max(), 40U);
 }
 
+TEST_F(other_files, added_tokens_have_a_limit_that_the_defaults_of_the_class_do_not_reach) {
+  std::string vocabulary = "[UNK]\n[CLS]\n[SEP]\n", tokens;
+  for (int i = 0; i < 100'000; ++i) {
+    vocabulary += 't' + std::to_string(i) + '\n';
+    tokens += (i == 0 ? "{\"t" : ",\"t") + std::to_string(i) + "\":" + std::to_string(i + 3);
+  }
+  write("vocab.txt", vocabulary);
+  write("added_tokens.json", tokens + "}");
+  EXPECT_EQ(refusal(), "");  // [MASK] is named nowhere
+  write("tokenizer_config.json", R"({"mask_token": "[MASK]"})");
+  EXPECT_TRUE(says(refusal(), {"'mask_token'", "100000"}));
+}
+
 TEST_F(other_files, a_vocabulary_is_utf8) {
   write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\xff\n");
   EXPECT_TRUE(says(refusal(), {"vocab.txt:4:2"}));
