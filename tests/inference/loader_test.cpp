@@ -355,7 +355,7 @@ TEST_F(loader, labels_may_be_numbers) {
 }
 
 TEST_F(loader, num_labels_that_differs_wins_over_the_names) {
-  replace("config.json", ", \"2\": \"yes\"", "");
+  replace("config.json", "\"2\": \"yes\"", "\"1\": \"maybe\"");
   EXPECT_TRUE(refused_with("config.json:"));
   EXPECT_TRUE(refused_with("'id2label' names 2 labels, the classifier has 3"));
   replace("config.json", "\"id2label\"", "\"num_labels\": 3, \"id2label\"");
