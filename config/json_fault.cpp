@@ -96,11 +96,27 @@ class fault_finder {
           return stop(start, "\\u needs four hexadecimal digits");
         }
       }
-      return true;
+      return surrogate(start);
     }
     if (at_ >= text_.size() || text_[at_] == '\0' || !std::strchr("\"\\/bfnrt", text_[at_])) {
       return stop(start, "an unknown escape in a string");
     }
+    return true;
+  }
+  // The \u escape that ends here is at `start`: is it the half of a surrogate pair that must have another?
+  bool surrogate(std::size_t start) {
+    const auto unit = [&](std::size_t at) -> unsigned {
+      unsigned value = 0;
+      if (at + 6 > text_.size() || text_[at] != '\\' || text_[at + 1] != 'u') return 0;
+      const auto* first = text_.data() + at + 2;
+      return std::from_chars(first, first + 4, value, 16).ptr == first + 4 ? value : 0;
+    };
+    const auto first = unit(start);
+    if (first < 0xD800 || first > 0xDFFF) return true;
+    const auto second = unit(start + 6);
+    if (first > 0xDBFF || second < 0xDC00 || second > 0xDFFF)
+      return stop(start, "a \\u escape that is half of a pair");
+    at_ = start + 11;
     return true;
   }
   bool word(std::string_view expected) {

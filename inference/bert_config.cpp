@@ -74,10 +74,12 @@ result<void> read_activation(const model_json& json, bert_config& c) {
 }
 
 // A label as Python writes it into a text: a number is a name as good as another.
-result<std::string> label_text(const model_json& json, const std::string& key, dom::element value) {
+// `written`: the value as the file has it.
+result<std::string> label_text(const model_json& json, const std::string& key, dom::element value,
+                               std::string_view written) {
   std::string_view text;
   if (!value.get(text)) return std::string(text);
-  if (value.is_number()) return std::string(json.written({"id2label", key}));
+  if (value.is_number()) return std::string(written);
   bool flag = false;
   if (!value.get(flag)) return std::string(flag ? "True" : "False");
   if (value.is_null()) return std::string("None");
@@ -93,7 +95,22 @@ result<std::uint64_t> label_number(const model_json& json, const std::string& ke
   return number;
 }
 
-result<std::vector<std::string>> labels_of(const model_json& json) {
+// A num_labels that differs from the names wins over them, as in transformers.
+result<bool> names_are_dropped(const model_json& json, std::size_t names, std::size_t labels_max, bert_config& c) {
+  const auto given = member(json.root(), "num_labels");
+  if (!given) return false;
+  std::uint64_t count = 0;
+  if (given->get(count) || count < 1 || count > labels_max)
+    return json.problem({"num_labels"}, "must be a whole number from 1 to " + std::to_string(labels_max));
+  if (count == names) return false;
+  c.notes += (c.notes.empty() ? "" : "; ") + ("the " + std::to_string(names)) +
+             " names of id2label are not used: num_labels is " + std::to_string(count) + ", as in transformers";
+  for (std::uint64_t i = 0; i < count; ++i) c.labels.push_back("LABEL_" + std::to_string(i));
+  c.labels_place = json.place({"num_labels"}) + ": 'num_labels'";
+  return true;
+}
+
+result<std::vector<std::string>> labels_of(const model_json& json, bert_config& c) {
   constexpr std::size_t labels_max = 100'000;
   std::map<std::uint64_t, std::string> by_number;
   const char* source = "id2label";
@@ -101,14 +118,18 @@ result<std::vector<std::string>> labels_of(const model_json& json) {
   if (const auto given = member(json.root(), source)) {
     if (given->get(names)) return json.problem({source}, "must be an object: label numbers to names");
     if (names.size() > labels_max) return json.problem({source}, "has more than 100000 labels");
-    for (const auto [key, value] : names) {
+    const auto written = json.members_written({source});
+    for (std::size_t i = 0; const auto [key, value] : names) {
       const std::string name(key);
       const auto number = label_number(json, name);
       if (!number) return tl::unexpected(number.error());
-      auto text = label_text(json, name, value);
+      auto text = label_text(json, name, value, written.at(i++));
       if (!text) return tl::unexpected(text.error());
       by_number.insert_or_assign(*number, std::move(*text));
     }
+    const auto dropped = names_are_dropped(json, by_number.size(), labels_max, c);
+    if (!dropped) return tl::unexpected(dropped.error());
+    if (*dropped) return std::move(c.labels);
   } else if (const auto reverse = member(json.root(), "label2id")) {
     source = "label2id";
     if (reverse->get(names)) return json.problem({source}, "must be an object: label names to numbers");
@@ -119,6 +140,7 @@ result<std::vector<std::string>> labels_of(const model_json& json) {
       by_number.insert_or_assign(number, std::string(key));
     }
   }
+  c.labels_place = json.place({source}) + ": '" + source + '\'';
   std::vector<std::string> labels;
   for (auto& [number, name] : by_number) {
     if (number != labels.size())
@@ -210,7 +232,7 @@ result<bert_config> read_bert_config(const fs::path& folder, bool told_to_classi
     return json->problem({"is_decoder"}, "is true: a decoder cannot be served as a classifier");
   for (const auto read : {read_numbers, read_activation, read_scoring})
     if (auto ok = read(*json, c); !ok) return tl::unexpected(ok.error());
-  if (auto labels = labels_of(*json); labels)
+  if (auto labels = labels_of(*json, c); labels)
     c.labels = std::move(*labels);
   else
     c.labels_problem = labels.error();
@@ -321,12 +343,13 @@ result<bert_plan> plan_bert(const bert_config& c, const checkpoint& source) {
                        : pooler.substr(0, pooler.size() - std::string_view(".weight").size()));
   head_linear("head", plan.labels, "classifier");
 
+  // Before the shapes are multiplied: the head's is the file's own.
+  if (auto ok = check_plan(out, source); !ok) return tl::unexpected(ok.error());
   for (const auto& t : out) {
     std::int64_t n = 1;
     for (const auto d : t.shape) n *= d;
     plan.parameters += n;
   }
-  if (auto ok = check_plan(out, source); !ok) return tl::unexpected(ok.error());
   return plan;
 }
 

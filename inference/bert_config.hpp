@@ -23,6 +23,7 @@ struct bert_config {
   activation act = activation::gelu;
   scoring score = scoring::softmax;
   std::vector<std::string> labels;      // empty: config.json names none
+  std::string labels_place;             // "config.json:3:5: 'id2label'"
   std::optional<error> labels_problem;  // what is wrong with its names, where they are needed
   std::string notes;                    // what was concluded, not read; empty: nothing
 };

@@ -88,6 +88,15 @@ class json_walk {
     if (!found) at_ = start;
     return found;
   }
+  // To each value of the object here, in turn.
+  template <class Visit>
+  void members(const Visit& visit) {
+    if (!open('{')) return;
+    do {
+      key();
+      visit();
+    } while (next());
+  }
   void skip() {
     if (text_[at_] == '"') return skip_string();
     int depth = 0;
@@ -137,17 +146,21 @@ class json_walk {
     }
     return true;
   }
+  // As written; behind it, and its colon, stands its value.
+  std::string_view key() {
+    const auto start = at_;
+    skip_string();
+    const auto name = text_.substr(start + 1, at_ - start - 2);
+    blanks();
+    ++at_;  // the colon
+    blanks();
+    return name;
+  }
   bool value_of(std::string_view key) {
     if (!open('{')) return false;
     std::size_t found = std::string_view::npos;  // of equal keys the last
     do {
-      const auto start = at_;
-      skip_string();
-      const auto name = text_.substr(start + 1, at_ - start - 2);
-      blanks();
-      ++at_;  // the colon
-      blanks();
-      if (name == key) found = at_;
+      if (this->key() == key) found = at_;
       skip();
     } while (next());
     at_ = found;
@@ -211,6 +224,19 @@ std::string_view model_json::written(const json_path& at) const {
   const auto start = walk.at();
   walk.skip();
   return std::string_view(text_).substr(start, walk.at() - start);
+}
+
+std::vector<std::string_view> model_json::members_written(const json_path& at) const {
+  json_walk walk(text_);
+  for (const auto& step : at)
+    if (!walk.enter(step)) return {};
+  std::vector<std::string_view> out;
+  walk.members([&] {
+    const auto start = walk.at();
+    walk.skip();
+    out.push_back(std::string_view(text_).substr(start, walk.at() - start));
+  });
+  return out;
 }
 
 tl::unexpected<error> model_json::problem(const json_path& at, std::string_view what,

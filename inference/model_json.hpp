@@ -1,6 +1,7 @@
 #pragma once
 // The JSON files of a checkpoint, as Python's json module, which writes them, reads them: integers of any size,
-// NaN, Infinity and -Infinity are numbers, and the last of equal keys counts. Errors say file:line:column and key.
+// NaN, Infinity and -Infinity are numbers, and the last of equal keys counts. Other than there, a \u escape that is
+// half of a surrogate pair is an error: such a text has no UTF-8. Errors say file:line:column and key.
 
 #include <cstddef>
 #include <filesystem>
@@ -41,6 +42,8 @@ class model_json {
   tl::unexpected<error> problem(const json_path& at, std::string_view what, std::string detail = {}) const;
   std::string place(const json_path& at) const;  // "config.json:3:14"
   std::string_view written(const json_path& at) const;  // the value as the file has it
+  // Of an object, each value as the file has it, in the file's order; in one walk.
+  std::vector<std::string_view> members_written(const json_path& at) const;
 
  private:
   std::string name_, text_;

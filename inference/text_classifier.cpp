@@ -156,7 +156,9 @@ result<std::vector<std::string>> labels_of(const artifact_spec& spec, const bert
     if (names->size() != n)
       return fail(
           error_code::unprocessable,
-          std::to_string(names->size()) + " labels are named, the classifier has " + std::to_string(n));
+          (names == &config.labels ? config.labels_place : std::string("'labels' in the registry")) + " names " +
+              std::to_string(names->size()) + " labels, the classifier has " + std::to_string(n),
+          "a name for each row of classifier.weight");
     return told_apart(*names);
   }
   std::vector<std::string> numbered;

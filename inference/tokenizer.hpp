@@ -1,7 +1,7 @@
 #pragma once
-// Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt and the files beside them: the ids are
-// exactly those of transformers' AutoTokenizer and its `tokenizers` library. Anything that is not implemented is an error that names the component,
-// never a guess.
+// Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt and the files beside them. The ids are
+// meant to be those of transformers 5's AutoTokenizer; where they knowingly are not, docs/decisions.md tells. A component
+// that counts and is not implemented is an error that names it; one that the class replaces is told in notes().
 
 #include <cstdint>
 #include <filesystem>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <unordered_map>
 
 #include "config/json_fault.hpp"
@@ -22,6 +23,17 @@ constexpr std::size_t added_tokens_max = 100'000;
 
 std::string in_quotes(std::string_view text) {
   return '\'' + std::string(text.substr(0, 100)) + '\'';
+}
+// `text` is UTF-8.
+std::string_view without_spaces_at_end(std::string_view text) {
+  while (!text.empty()) {
+    auto at = text.size() - 1;
+    while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;
+    const auto last = decode_utf8(text.substr(at));
+    if (!last || !is_space(last->front())) break;
+    text = text.substr(0, at);
+  }
+  return text;
 }
 json_path inside(json_path path, std::initializer_list<json_step> steps) {
   path.insert(path.end(), steps);
@@ -46,9 +58,10 @@ class tokenizer_builder {
     settings_ = std::move(*settings);
     made_->notes_ = settings_.notes;
     made_->length_max_ = settings_.length_max;
+    const bool of_class = !has_whole || class_builds();
     for (const auto step : {has_whole ? &tokenizer_builder::from_json : &tokenizer_builder::from_vocabulary,
                             &tokenizer_builder::tokens_of_other_files, &tokenizer_builder::finish_tokens,
-                            has_whole ? &tokenizer_builder::check_specials : &tokenizer_builder::frame_with_bert})
+                            of_class ? &tokenizer_builder::frame_with_bert : &tokenizer_builder::check_specials})
       if (auto ok = (this->*step)(has_whole ? whole : vocabulary); !ok) return tl::unexpected(ok.error());
     made_->cut_left_ = settings_.cut_left.value_or(made_->cut_left_);
     return std::shared_ptr<const tokenizer>(std::move(made_));
@@ -61,15 +74,69 @@ class tokenizer_builder {
     json_ = std::make_shared<const model_json>(std::move(*read));
     const auto root = json_->root();
     if (auto ok = model(root); !ok) return ok;
-    if (const auto n = member(root, "normalizer"))
-      if (auto ok = normalizer(*n, {"normalizer"}); !ok) return ok;
-    if (const auto p = member(root, "pre_tokenizer"))
-      if (auto ok = pre_tokenizer(*p, {"pre_tokenizer"}); !ok) return ok;
-    if (const auto p = member(root, "post_processor"))
-      if (auto ok = post_processor(*p); !ok) return ok;
     if (const auto t = member(root, "truncation"))
       if (auto ok = truncation(*t); !ok) return ok;
+    if (class_builds()) {
+      build_as_bert();
+      if (settings_.decoder_told) return {};  // then its added_tokens are not read either
+    } else {
+      for (const auto step : {&tokenizer_builder::normalizer_of, &tokenizer_builder::pre_tokenizer_of,
+                              &tokenizer_builder::post_processor_of})
+        if (auto ok = (this->*step)(root); !ok) return ok;
+    }
     return tokens_of_json(root);
+  }
+  result<void> normalizer_of(dom::element root) {
+    const auto n = member(root, "normalizer");
+    return n ? normalizer(*n, {"normalizer"}) : result<void>{};
+  }
+  result<void> pre_tokenizer_of(dom::element root) {
+    const auto p = member(root, "pre_tokenizer");
+    return p ? pre_tokenizer(*p, {"pre_tokenizer"}) : result<void>{};
+  }
+  result<void> post_processor_of(dom::element root) {
+    const auto p = member(root, "post_processor");
+    return p ? post_processor(*p) : result<void>{};
+  }
+
+  // A BertTokenizer takes vocabulary, added tokens and the side of the cut from tokenizer.json, and builds the rest
+  // itself.
+  bool class_builds() const {
+    return settings_.kind == tokenizer_settings::family::bert && settings_.flags_told;
+  }
+  void build_as_bert() {
+    bert_normalizer(true, settings_.chinese_chars, settings_.strip_accents.value_or(settings_.lower_case),
+                    settings_.lower_case);
+    made_->splitters_.push_back(tokenizer::splitter::bert);
+  }
+
+  // Reads what tokenizer.json says of a component only to see whether it is what was built. What is not supported
+  // differs.
+  template <class... Built>
+  void compare(const char* key, result<void> (tokenizer_builder::*read)(dom::element), Built&... built) {
+    const auto largest_id = made_->largest_id_;
+    std::tuple<Built...> kept(std::exchange(built, {})...);
+    const bool same = (this->*read)(json_->root()) && kept == std::tie(built...);
+    std::tie(built...) = std::move(kept);
+    made_->largest_id_ = largest_id;
+    if (!same) unfollowed_.emplace_back(key);
+  }
+  void tell_what_is_not_followed() {
+    compare("normalizer", &tokenizer_builder::normalizer_of, made_->steps_);
+    compare("pre_tokenizer", &tokenizer_builder::pre_tokenizer_of, made_->splitters_);
+    compare("post_processor", &tokenizer_builder::post_processor_of, made_->prefix_, made_->suffix_);
+    dom::array all;
+    if (const auto list = member(json_->root(), "added_tokens"); settings_.decoder_told && list && !list->get(all))
+      for (const auto one : all)
+        if (const auto content = text_of(one, "content"); !content.empty() && !places_.contains(content)) {
+          unfollowed_.emplace_back("added_tokens");
+          break;
+        }
+    std::string names;
+    for (const auto& key : unfollowed_) names += (names.empty() ? "" : ", ") + key;
+    if (!names.empty())
+      note("not followed in tokenizer.json, as in transformers: " + names +
+           " (a BertTokenizer builds these by tokenizer_config.json)");
   }
 
   tl::unexpected<error> unsupported(const json_path& at, const std::string& type,
@@ -88,7 +155,8 @@ class tokenizer_builder {
     dom::object vocabulary;
     const auto v = member(*m, "vocab");
     if (!v || v->get(vocabulary)) return json_->problem({"model", "vocab"}, "must be an object: tokens to ids");
-    wordpiece::options o;
+    wordpiece::options o, of_class;
+    of_class.unknown_token = settings_.unknown;
     o.unknown_token = text_of(*m, "unk_token", "[UNK]");
     o.continuing_prefix = text_of(*m, "continuing_subword_prefix", "##");
     if (const auto given = member(*m, "max_input_chars_per_word")) {
@@ -96,6 +164,10 @@ class tokenizer_builder {
       if (given->get(most) || most < 0)
         return json_->problem({"model", "max_input_chars_per_word"}, "must be a number");
       o.word_characters_max = static_cast<std::uint32_t>(std::min(most, double{1U << 20U}));
+    }
+    if (class_builds()) {
+      if (o != of_class) unfollowed_.emplace_back("model (but its vocab)");
+      o = std::move(of_class);
     }
     made_->model_ = wordpiece(std::move(o), vocabulary.size() * 8);
     for (std::size_t read = 0; const auto [token, value] : vocabulary) {
@@ -132,7 +204,7 @@ class tokenizer_builder {
   void bert_normalizer_of(dom::element n) {
     bool lower = flag_of(n, "lowercase", true), chinese = flag_of(n, "handle_chinese_chars", true);
     bool strip = flag_of(n, "strip_accents", lower);
-    if (bert_flags_told()) {
+    if (class_builds()) {
       const auto& c = settings_;
       const bool config_strips = c.strip_accents.value_or(c.lower_case);
       const bool silent = (lower != c.lower_case && !c.lower_case_named) ||
@@ -147,16 +219,10 @@ class tokenizer_builder {
     }
     bert_normalizer(flag_of(n, "clean_text", true), chinese, strip, lower);
   }
-  bool bert_flags_told() const {
-    return settings_.kind == tokenizer_settings::family::bert && settings_.flags_told;
-  }
 
   result<void> normalizer(dom::element n, const json_path& at) {
     using step = tokenizer::step;
     const auto type = text_of(n, "type");
-    if (type != "BertNormalizer" && at.size() == 1 && bert_flags_told() &&
-        (settings_.lower_case_named || settings_.strip_accents_named || settings_.chinese_chars_named))
-      note("the flags of tokenizer_config.json do not apply to tokenizer.json's normalizer " + in_quotes(type));
     if (type == "BertNormalizer") {
       bert_normalizer_of(n);
     } else if (type == "Lowercase") {
@@ -382,16 +448,13 @@ class tokenizer_builder {
       const auto end = rest.find('\n');
       auto line = rest.substr(0, end);
       rest = end == rest.npos ? std::string_view{} : rest.substr(end + 1);
-      while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-      add_word(line, id);
+      add_word(without_spaces_at_end(line), id);
     }
     if (!made_->model_.finish())
       return fail(error_code::unprocessable,
                   file.string() + ": the unknown token " + in_quotes(settings_.unknown) + " is not in it");
     made_->largest_id_ = made_->model_.largest_id();
-    bert_normalizer(true, settings_.chinese_chars, settings_.strip_accents.value_or(settings_.lower_case),
-                    settings_.lower_case);
-    made_->splitters_.push_back(tokenizer::splitter::bert);
+    build_as_bert();
     return {};
   }
 
@@ -404,6 +467,7 @@ class tokenizer_builder {
         return fail(error_code::unprocessable, file.string() + ": the token " + in_quotes(*name) + " is not in it");
       *out = {word ? *word : static_cast<std::int32_t>(added_[known->second].id)};
     }
+    if (json_) tell_what_is_not_followed();
     return {};
   }
 
@@ -415,6 +479,7 @@ class tokenizer_builder {
   std::shared_ptr<tokenizer> made_;
   std::int64_t vocabulary_size_ = 0, largest_added_ = -1;  // distinct words, whatever their ids
   bool empty_word_ = false;
+  std::vector<std::string> unfollowed_;  // keys of tokenizer.json
   std::vector<numbered_token> added_;
   std::unordered_map<std::string, std::size_t> places_;  // in added_, by content
 };

@@ -236,7 +236,7 @@ class settings_reader {
   bool has(std::string_view content) const { return contents_.contains(std::string(content)); }
   result<void> add(declared_token token) {
     if (token.content.empty() || !contents_.insert(token.content).second) return {};
-    if (out_.tokens.size() >= tokens_max)
+    if (out_.tokens.size() >= tokens_max && !token.implied)
       return token.file->problem(token.at, "is one of more than 100000 added tokens");
     out_.tokens.push_back(std::move(token));
     return {};
@@ -244,6 +244,7 @@ class settings_reader {
 
   result<void> read_tokens() {
     if (in(config_, "added_tokens_decoder")) {  // says all: the older files beside it are not read
+      out_.decoder_told = true;
       if (auto ok = collect(config_); !ok) return ok;
       if (auto ok = read_decoder(); !ok) return ok;
     } else {
@@ -339,26 +340,44 @@ class settings_reader {
       if (named || (key.ends_with("_token") && (value.is_string() || member(value, "content"))))
         if (auto ok = name(key, {key}, value); !ok) return ok;
     }
-    for (const char* key : {"extra_special_tokens", "additional_special_tokens"}) {
+    std::optional<std::vector<declared_token>> extra, additional;
+    bool extra_by_name = false;
+    for (const auto& [key, tokens] :
+         {std::pair{"extra_special_tokens", &extra}, std::pair{"additional_special_tokens", &additional}}) {
       const auto given = member(file->root(), key);
       if (!given) continue;
       dom::array list;
       dom::object by_name;
       if (!given->get(by_name)) {
+        extra_by_name = extra_by_name || tokens == &extra;
         for (const auto [inner, value] : by_name)
           if (auto ok = name(std::string(inner), {key, std::string(inner)}, value); !ok) return ok;
       } else if (!given->get(list)) {
         std::size_t index = 0;
+        tokens->emplace();
         for (const auto value : list) {
           auto token = token_at(file, {key, index++}, value, map);
           if (!token) return tl::unexpected(token.error());
-          extra_.push_back(std::move(*token));
+          (*tokens)->push_back(std::move(*token));
         }
       } else {
         return file->problem({key}, "must be a list of tokens, or an object: names to tokens");
       }
     }
+    merge_lists(std::move(extra), std::move(additional), extra_by_name, map);
     return {};
+  }
+
+  // 'additional_special_tokens' is the old name of 'extra_special_tokens', and counts where that is not a list. In
+  // tokenizer_config.json it also stands for an empty one, and is then the list that special_tokens_map.json meets.
+  using token_list = std::optional<std::vector<declared_token>>;
+  void merge_lists(token_list extra, token_list additional, bool extra_by_name, bool map) {
+    if (!map && additional && !extra_by_name && (!extra || extra->empty())) extra = std::exchange(additional, {});
+    if (map && extra_by_name) extra_list_.reset();
+    if (extra && !extra_list_) extra_list_.emplace();
+    if (extra) extra_list_->insert(extra_list_->end(), extra->begin(), extra->end());
+    if (additional) additional_list_ = std::move(additional);
+    extra_ = extra_list_ ? *extra_list_ : additional_list_.value_or(std::vector<declared_token>{});
   }
 
   const declared_token* named(std::string_view key) const {
@@ -400,7 +419,8 @@ class settings_reader {
   json_file config_, model_;
   std::vector<std::pair<std::string, declared_token>> named_;  // by key, in the order of the files
   std::set<std::string> unnamed_;                              // keys that are null: no default either
-  std::vector<declared_token> extra_;
+  token_list extra_list_, additional_list_;  // as the files read so far leave them
+  std::vector<declared_token> extra_;        // the list that counts
   std::set<std::string> contents_;
   tokenizer_settings out_;
 };

@@ -44,6 +44,7 @@ struct tokenizer_settings {
 
   std::string unknown = "[UNK]", cls = "[CLS]", sep = "[SEP]";
   std::vector<declared_token> tokens;  // in the order in which ids are given to new ones
+  bool decoder_told = false;           // they are added_tokens_decoder's, which says all
   std::optional<bool> cut_left;        // truncation_side; absent: as tokenizer.json says
   std::uint32_t length_max = 0;        // 0: no limit is told
   std::string notes;                   // what an operator should know; empty: nothing

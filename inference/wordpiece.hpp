@@ -53,6 +53,7 @@ class wordpiece {
     std::string unknown_token = "[UNK]";
     std::string continuing_prefix = "##";
     std::uint32_t word_characters_max = 100;  // longer words are unknown
+    bool operator==(const options&) const = default;
   };
   // `bytes_expected`: of all tokens together; a guess is enough.
   wordpiece(options o, std::size_t bytes_expected) : options_(std::move(o)), trie_(bytes_expected) {}

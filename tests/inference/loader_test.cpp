@@ -2,6 +2,10 @@
 
 #include "inference/loader.hpp"
 
+#include <chrono>
+
+#include "inference/bert_config.hpp"
+
 #include <cstring>
 
 #include "inference/runtime.hpp"
@@ -348,6 +352,36 @@ TEST_F(loader, labels_may_be_numbers) {
   const auto made = load(spec_of(folder()), {});
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_EQ((*made)->info().labels.back(), "7");
+}
+
+TEST_F(loader, num_labels_that_differs_wins_over_the_names) {
+  replace("config.json", "\"2\": \"yes\"", "\"1\": \"maybe\"");
+  EXPECT_TRUE(refused_with("config.json:"));
+  EXPECT_TRUE(refused_with("'id2label' names 2 labels, the classifier has 3"));
+  replace("config.json", "\"id2label\"", "\"num_labels\": 3, \"id2label\"");
+  const auto made = load(spec_of(folder()), {});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->info().labels, (std::vector<std::string>{"LABEL_0", "LABEL_1", "LABEL_2"}));
+  EXPECT_NE((*made)->info().notes.find("num_labels is 3"), std::string::npos) << (*made)->info().notes;
+  replace("config.json", "\"num_labels\": 3", "\"num_labels\": 4");
+  EXPECT_TRUE(refused_with("'num_labels' names 4 labels, the classifier has 3"));
+  replace("config.json", "\"num_labels\": 4", "\"num_labels\": 2");
+  EXPECT_TRUE(refused_with("'id2label' names 2 labels, the classifier has 3"));
+}
+
+TEST_F(loader, a_hundred_thousand_numeric_labels_are_read_in_one_walk) {
+  std::string names = "\"0\": 0.5";
+  for (int i = 1; i < 100'000; ++i) names += ", \"" + std::to_string(i) + "\": " + std::to_string(i);
+  write_file(folder() / "config.json",
+             R"({"architectures": ["BertForSequenceClassification"], "hidden_size": 4, "num_attention_heads": 2, "id2label": {)" +
+                 names + "}}");
+  const auto start = std::chrono::steady_clock::now();
+  const auto config = read_bert_config(folder());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));  // quadratic: minutes
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->labels.size(), 100'000U);
+  EXPECT_EQ(config->labels.front(), "0.5");
+  EXPECT_EQ(config->labels.back(), "99999");
 }
 
 TEST_F(loader, the_registrys_labels_win_over_broken_ones) {

@@ -43,6 +43,25 @@ TEST(model_json, says_where_a_text_is_no_json) {
   EXPECT_FALSE(model_json::parse("", "x.json"));
 }
 
+TEST(model_json, half_of_a_surrogate_pair_is_named_with_its_place) {
+  for (const char* half : {R"(\ud800)", R"(\udc00)", R"(\uD83Dx)", R"(\ud83d\u0041)", R"(\ud83d\ud83d\ude00)"}) {
+    const auto json = model_json::parse("{\n \"a\": \"b" + std::string(half) + "\"}", "x.json");
+    ASSERT_FALSE(json) << half;
+    EXPECT_EQ(json.error().message, "x.json:2:9 is not usable JSON: a \\u escape that is half of a pair");
+  }
+  EXPECT_TRUE(model_json::parse(R"({"a": "\ud83d\ude00"})", "x.json"));
+  // A fault behind a whole pair is told as before.
+  const auto json = model_json::parse(R"({"a": "\ud83d\ude00",})", "x.json");
+  EXPECT_NE(json.error().message.find("x.json:1:22"), std::string::npos) << json.error().message;
+}
+
+TEST(model_json, members_are_written_in_the_order_of_the_file) {
+  const auto json = model_json::parse(R"({"a": {"x": 1.50, "y": [2, {"z": 3}] , "x": "t,"}, "b": {}, "c": 1})", "x.json");
+  EXPECT_EQ(json->members_written({"a"}), (std::vector<std::string_view>{"1.50", "[2, {\"z\": 3}]", "\"t,\""}));
+  EXPECT_TRUE(json->members_written({"b"}).empty());
+  EXPECT_TRUE(json->members_written({"c"}).empty());
+}
+
 TEST(model_json, problems_name_line_and_key) {
   const auto json = model_json::parse("{\n \"a\": {\"b\": [1,\n  {\"c,]}\\\"\": 0, \"d\":   7}]}}", "x.json");
   ASSERT_TRUE(json);

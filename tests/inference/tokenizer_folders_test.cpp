@@ -240,12 +240,47 @@ TEST_F(other_files, a_default_that_wins_over_tokenizer_json_is_told) {
             (*tokenizer::load(folder()))->encode("hello", 64)->ids);
 }
 
+TEST_F(other_files, what_the_class_builds_itself_is_told_where_tokenizer_json_says_something_else) {
+  whole();
+  write("tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer", "added_tokens_decoder": {}})");
+  EXPECT_EQ((*tokenizer::load(folder()))->notes(), "");
+  const auto original = read_file(folder() / "tokenizer.json");
+  for (const auto& [from, to, told] :
+       {std::tuple{R"("type": "BertNormalizer")", R"("type": "Replace")", "normalizer"},
+        {R"("lowercase": true)", R"("lowercase": true, "clean_text": false)", "normalizer"},
+        {R"("type": "BertPreTokenizer")", R"("type": "WhitespaceSplit")", "pre_tokenizer"},
+        {R"("post_processor")", R"("was")", "post_processor"}, {R"(["[SEP]", 3])", R"(["[SEP]", 7])", "post_processor"},
+        {R"("WordPiece")", R"("WordPiece", "max_input_chars_per_word": 5)", "model"},
+        {R"("added_tokens": [])", R"("added_tokens": [{"id": 9, "content": "hello"}])", "added_tokens"}}) {
+    auto text = original;
+    replace_all(text, from, to);
+    write("tokenizer.json", text);
+    const auto t = tokenizer::load(folder());
+    ASSERT_TRUE(t) << to << ": " << t.error().message;
+    EXPECT_TRUE(says((*t)->notes(), {"not followed in tokenizer.json", (std::string(": ") + told).c_str()})) << to;
+    EXPECT_EQ((*t)->largest_id(), static_cast<std::int32_t>(words().size()) - 1);
+  }
+}
+
 TEST_F(other_files, max_seq_length_is_asked_first) {
   write("tokenizer_config.json", R"({"model_max_length": 40})");
   write("sentence_bert_config.json", R"({"max_seq_length": 20, "do_lower_case": false})");
   EXPECT_EQ((*tokenizer::load(folder()))->length_max(), 20U);
   write("sentence_bert_config.json", R"({"max_seq_length": null})");
   EXPECT_EQ((*tokenizer::load(folder()))->length_max(), 40U);
+}
+
+TEST_F(other_files, added_tokens_have_a_limit_that_the_defaults_of_the_class_do_not_reach) {
+  std::string vocabulary = "[UNK]\n[CLS]\n[SEP]\n", tokens;
+  for (int i = 0; i < 100'000; ++i) {
+    vocabulary += 't' + std::to_string(i) + '\n';
+    tokens += (i == 0 ? "{\"t" : ",\"t") + std::to_string(i) + "\":" + std::to_string(i + 3);
+  }
+  write("vocab.txt", vocabulary);
+  write("added_tokens.json", tokens + "}");
+  EXPECT_EQ(refusal(), "");  // [MASK] is named nowhere
+  write("tokenizer_config.json", R"({"mask_token": "[MASK]"})");
+  EXPECT_TRUE(says(refusal(), {"'mask_token'", "100000"}));
 }
 
 TEST_F(other_files, a_vocabulary_is_utf8) {

@@ -16,7 +16,7 @@ LETTERS = [chr(c) for c in range(97, 123)]
 WORDS = (SPECIAL + LETTERS + [c.upper() for c in LETTERS] + list("0123456789[]<>/@!_") + ["é", "É", "漢", "字", "##漢", "##字"] +
          ["##" + c for c in LETTERS + [c.upper() for c in LETTERS] + list("0123456789é")] + ["hello", "world", "[E1]", "<user>", "naïve"])
 TEXTS = ["HELLO World", "hello world", "É é naïve E\u0301", "漢字 a漢b", "[E1] hello [/e1] <user>", "hello[MASK]world [mask]", "a [NEW] b[NEW]c  [NEW]",
-         "say <user>hello", "xNewWord newword NEWWORD", "[CLS] a [SEP] b [PAD]", "<bos> a <eos>", "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 2]
+         "say <user>hello", "xNewWord newword NEWWORD", "[CLS] a [SEP] b [PAD]", "<bos> a <eos>", "hel\u200blo a\u0007b", "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 2]
 IDS = {w: i for i, w in enumerate(WORDS)}
 N = len(WORDS)
 
@@ -89,6 +89,33 @@ for cls in ("PreTrainedTokenizerFast", "TokenizersBackend"):
          json_file=tokenizer_json(lowercase=False))
 case("clean_text and old keys", {**T, "never_split": ["hello"], "wordpieces_prefix": "@@", "use_fast": True, "init_inputs": []}, json_file=tokenizer_json())
 
+# What BertTokenizer builds itself, whatever tokenizer.json says.
+def changed(model=None, **parts):
+    out = {**tokenizer_json(), **parts}
+    out["model"] = {**out["model"], **(model or {})}
+    return out
+
+
+bert_framing = {"type": "BertProcessing", "cls": ["hello", IDS["hello"]], "sep": ["world", IDS["world"]]}
+PARTS = {"no normalizer": changed(normalizer=None), "no post_processor": changed(post_processor=None), "no pre_tokenizer": changed(pre_tokenizer=None),
+         "other normalizers": changed(normalizer={"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}),
+         "normalizer Lowercase": changed(normalizer={"type": "Lowercase"}), "other split": changed(pre_tokenizer={"type": "WhitespaceSplit"}),
+         "unsupported split": changed(pre_tokenizer={"type": "Punctuation", "behavior": "Isolated"}), "clean_text false": tokenizer_json(clean_text=False),
+         "short words": changed({"max_input_chars_per_word": 3}), "other prefix": changed({"continuing_subword_prefix": "@@"}),
+         "other unk": changed({"unk_token": "hello"}), "other frame": changed(post_processor=bert_framing)}
+for name, whole in PARTS.items():
+    case(f"class builds: {name}", T, json_file=whole)
+    case(f"class builds cased: {name}", {**T, "do_lower_case": False}, json_file=whole)
+case("class builds: config names others", {**T, "cls_token": "hello", "sep_token": "world", "unk_token": "<user>"}, json_file=tokenizer_json())
+case("class builds: config names new ones", {**T, "cls_token": "<s>", "sep_token": "</s>"}, json_file=tokenizer_json())
+case("class builds: left", T, json_file=changed(normalizer=None, truncation={"direction": "Left", "max_length": 7, "strategy": "LongestFirst", "stride": 0}))
+case("as it stands: no normalizer", {"tokenizer_class": "PreTrainedTokenizerFast"}, json_file=PARTS["no normalizer"])
+case("as it stands: short words", {"tokenizer_class": "PreTrainedTokenizerFast"}, json_file=PARTS["short words"])
+case("added_tokens_decoder hides tokenizer.json's", {**T, "added_tokens_decoder": {str(IDS[w]): flags(w) for w in SPECIAL}},
+     json_file=tokenizer_json(added=[{"id": N, **flags("[NEW]")}, {"id": IDS["<user>"], **flags("<user>")}]))
+case("added_tokens_decoder as it stands", {"tokenizer_class": "PreTrainedTokenizerFast", "added_tokens_decoder": {str(IDS[w]): flags(w) for w in SPECIAL}},
+     json_file=tokenizer_json(added=[{"id": N, **flags("[NEW]")}, {"id": IDS["<user>"], **flags("<user>")}]))
+
 # Tokens in other files.
 E = ["[E1]", "<user>"]
 case("added_tokens.json in the vocabulary", T, added_tokens={w: IDS[w] for w in E})
@@ -138,6 +165,18 @@ case("blank lines at the end", T, vocab=plain + "\n\n\n\n")
 case("one blank line at the end, tokens behind", T, vocab=plain + "\n\n", added_tokens={"[NEW]": N + 1})
 case("blank lines inside", T, vocab=plain.replace("hello", "\n\nhello") + "\n")
 case("carriage returns", T, vocab=plain.replace("\n", "\r\n") + "\r\n")
+case("white space at the ends of lines", T, vocab=plain.replace("hello", "hello\t\u3000").replace("world", "world\u00a0 ") + "\n")
+for name, cfg, tokens in (("list and additional", {"extra_special_tokens": ["<user>"], "additional_special_tokens": ["[NEW]"]}, None),
+                          ("empty list and additional", {"extra_special_tokens": [], "additional_special_tokens": ["[NEW]"]}, None),
+                          ("dict and additional", {"extra_special_tokens": {"user_token": "<user>"}, "additional_special_tokens": ["[NEW]"]}, None),
+                          ("list and map", {"extra_special_tokens": ["<user>"]}, {"additional_special_tokens": ["[NEW]"]}),
+                          ("empty list and map", {"extra_special_tokens": []}, {"additional_special_tokens": ["[NEW]"]}),
+                          ("dict and map", {"extra_special_tokens": {"user_token": "<user>"}}, {"additional_special_tokens": ["[NEW]"]}),
+                          ("additional and map", {"additional_special_tokens": ["<user>"]}, {"additional_special_tokens": ["[NEW]"]}),
+                          ("empty additional and map", {"additional_special_tokens": []}, {"additional_special_tokens": ["[NEW]"]}),
+                          ("additional and map's extra", {"additional_special_tokens": ["<user>"]}, {"extra_special_tokens": ["[NEW]"]}),
+                          ("map with both", {}, {"additional_special_tokens": ["<user>"], "extra_special_tokens": ["[NEW]"]})):
+    case("extra tokens: " + name, {**T, **cfg}, **({"special_tokens_map": tokens} if tokens else {}))
 case("a word twice", T, vocab=plain + "\nhello\n")
 
 
