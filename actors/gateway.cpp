@@ -131,6 +131,20 @@ result<void> prepare(const inference::model& model, const std::string& name, con
   }
 }
 
+// The gate has let all of them in: where memory is short, the places that nobody got go back.
+void hand_out_places(const std::vector<item_ptr>& items, const resident_ptr& home) {
+  std::size_t given = 0;
+  try {
+    for (const auto& it : items) {
+      it->place = std::make_unique<ticket>(home, 1);
+      ++given;
+    }
+  } catch (...) {
+    const ticket rest(home, static_cast<std::uint32_t>(items.size() - given));
+    throw;
+  }
+}
+
 ready_inputs make_ready(const pending_request& p, const resident& home) {
   ready_inputs out;
   auto& kept = cache::prediction_cache::shared();
@@ -198,10 +212,8 @@ void gateway::prepare_and_enter(const pending_ptr& p, const resident_ptr& home) 
         return;
       case gate::entry::entered: break;
     }
-    for (auto& it : *ready.items) {
-      it->place = std::make_unique<ticket>(home, 1);
-      it->job = job;  // from here on, an item that is dropped says so
-    }
+    hand_out_places(*ready.items, home);
+    for (auto& it : *ready.items) it->job = job;  // from here on, an item that is dropped says so
   }
   for (const auto& told : ready.answered) {
     if (told.prediction_cache_hit) home->counters->prediction_cache_hits.fetch_add(1, std::memory_order_relaxed);

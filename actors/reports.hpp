@@ -109,7 +109,7 @@ struct cleanup_report {
   std::vector<std::string> models_unloaded;
   std::uint64_t before_bytes = 0, after_bytes = 0;
   // Of what was unloaded: "memory_threshold_exceeded", "max_models_exceeded", or "ttl_expired" where neither was the case;
-  // of a cleanup that unloaded nothing: "not_needed", or "all_spared" where all was just loaded, in use or pinned.
+  // of a cleanup that unloaded nothing: "not_needed", or "all_spared" where nothing may go yet (just loaded, in use or pinned).
   std::string reason;
 };
 

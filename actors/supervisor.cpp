@@ -44,7 +44,8 @@ void supervisor_core::miss(const pending_ptr& p) {
     world_.dispatch({p});
     return;
   }
-  if (!r.loading && r.load_failures > 0 && now() < r.not_before) {
+  const bool pauses = !r.loading || r.loading->at == attempt::phase::backing_off;
+  if (pauses && r.load_failures > 0 && now() < r.not_before) {
     const auto left = std::chrono::ceil<std::chrono::seconds>(r.not_before - now()).count();
     p->job->fail({error_code::load_failed, "Model " + r.name() + " could not be loaded", r.last_error, static_cast<int>(left)});
     return;
@@ -73,8 +74,7 @@ void supervisor_core::load(const std::string& model, std::uint64_t wait_ms, shar
   waiter<load_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
   arm(w.due);
   r.load_waiters.push_back(std::move(w));
-  if (!r.loading) r.not_before = {};  // somebody asks in person: no back-off
-  want_load(r, false);  // outdated: beside the one that serves
+  want_load_now(r);  // outdated: beside the one that serves
 }
 
 void supervisor_core::warm(const std::string& model, std::uint64_t wait_ms, shared_reply<warmup_report> reply) {
@@ -85,7 +85,7 @@ void supervisor_core::warm(const std::string& model, std::uint64_t wait_ms, shar
   waiter<warmup_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
   arm(w.due);
   r.warm_waiters.push_back(std::move(w));
-  want_load(r, false);
+  want_load_now(r);
 }
 
 void supervisor_core::unload(const std::string& model, shared_reply<unload_report> reply) {

@@ -130,10 +130,12 @@ class supervisor_core {
 
   // supervisor_load.cpp
   attempt& want_load(record& r, bool by_server);
+  void want_load_now(record& r);
   attempt& new_attempt(record& r, steady_time since);
   void start(record& r);
   void start_over(record& r);
   bool outdated(const record& r) const;
+  bool awaited(const record& r) const;  // somebody waits for its load
   void follow_registration(record& r, const config::registered_model& before);
   void begin_loading(record& r);
   void hurry_loads();

@@ -80,6 +80,15 @@ supervisor_core::attempt& supervisor_core::want_load(record& r, bool by_server) 
   return a;
 }
 
+// Somebody asks in person: no back-off.
+void supervisor_core::want_load_now(record& r) {
+  if (!r.loading)
+    r.not_before = {};
+  else if (r.loading->at == attempt::phase::backing_off)
+    start(r);
+  want_load(r, false);
+}
+
 supervisor_core::attempt& supervisor_core::new_attempt(record& r, steady_time since) {
   auto& a = r.loading.emplace();
   a.lease = next_lease_++;
@@ -100,12 +109,16 @@ void supervisor_core::follow_registration(record& r, const config::registered_mo
   r.load_failures = 0;
   // Nothing is known against it. (A preloaded one is loaded at once, and has its old trouble until it is there.)
   if (!r.preload && !config::loads_alike(before, *r.registration)) r.last_error.clear();
-  if (r.loading) {
+  if (r.loading && r.loading->at == attempt::phase::backing_off && !r.preload && !r.down_after_crash) {
+    call_off(*r.loading);  // the preload's next try: nobody waits for it
+    r.loading.reset();
+  } else if (r.loading) {
     const auto& ordered_for = r.loading->ordered_for;
     if (ordered_for && config::loads_alike(*ordered_for, *r.registration)) return;
     if (!r.current || outdated(r)) return start_over(r);
     call_off(*r.loading);  // it is as what is resident again
     r.loading.reset();
+    r.last_error.clear();
     serve_waiters(r, true);
   } else if (outdated(r) || (r.preload && !r.current)) {
     want_load(r, true);
@@ -159,6 +172,10 @@ void supervisor_core::hurry_loads() {
   }
 }
 
+bool supervisor_core::awaited(const record& r) const {
+  return !r.requests.empty() || !r.load_waiters.empty() || !r.warm_waiters.empty();
+}
+
 supervisor_core::record* supervisor_core::loading_record(lease_id lease) {
   const auto model = lease_models_.find(lease);
   if (model == lease_models_.end()) return nullptr;
@@ -173,6 +190,8 @@ void supervisor_core::estimated(lease_id lease, const size_estimate& size) {
   auto& a = *r->loading;
   if (a.only_if_changed && r->current && !outdated(*r) && size.fingerprint == r->fingerprint) {
     r->validated_at = now();
+    r->last_error.clear();  // what is resident is what lies there
+    r->load_failures = 0;
     lease_models_.erase(lease);
     r->loading.reset();
     return;
@@ -191,7 +210,8 @@ void supervisor_core::begin_loading(record& r) {
   ledger_.reserve(a.lease, a.memory);
   a.at = attempt::phase::loading;
   world_.meter->load_queue_s.Observe(std::chrono::duration<double>(now() - a.since).count());
-  spdlog::info("loading model {} ({:.1f} MiB reserved)", r.name(), static_cast<double>(a.size_bytes) / 1048576.0);
+  spdlog::log(r.load_failures == 0 || awaited(r) ? spdlog::level::info : spdlog::level::debug,
+              "loading model {} ({:.1f} MiB reserved)", r.name(), static_cast<double>(a.size_bytes) / 1048576.0);
   const auto self = caf::actor_cast<supervisor_actor>(self_);
   self_->send(pick_loader(a), load_atom::value, a.order,
               std::function<void(std::shared_ptr<load_outcome>)>([self, lease = a.lease](std::shared_ptr<load_outcome> o) {
@@ -319,7 +339,11 @@ void supervisor_core::cancel_load(record& r, const error& why) {
 }
 
 void supervisor_core::fail_load(record& r, const error& why) {
-  spdlog::error("loading model {} failed: {}{}{}", r.name(), why.message, why.detail.empty() ? "" : ": ", why.detail);
+  const bool retries = r.preload && !r.current;
+  // A preload that goes on failing the same way is told once, unless somebody has asked for it.
+  const bool news = !retries || r.load_failures == 0 || r.last_error != why.message || awaited(r);
+  spdlog::log(news ? spdlog::level::err : spdlog::level::debug, "loading model {} failed: {}{}{}{}", r.name(), why.message,
+              why.detail.empty() ? "" : ": ", why.detail, retries ? " (preloaded: it is tried again)" : "");
   world_.meter->load_failures.Increment();
   r.last_error = why.message;
   const bool replaces = r.current != nullptr;
@@ -331,21 +355,23 @@ void supervisor_core::fail_load(record& r, const error& why) {
   const auto lease = r.loading->lease;
   cancel_load(r, why);
   ledger_.release(lease);
+  // A preloaded model comes by itself once what was wrong is mended. (`r` has its last error until then.)
+  if (retries && !r.loading) want_load(r, true);
   housekeeping();
   try_memory();
 }
 
-// A load that only requests wanted is given up when the last of them has gone.
+// Requests that were answered (their deadline) or given up wait no more. A load that only requests wanted is given up
+// when the last of them has gone.
 void supervisor_core::give_up_unwanted_loads() {
   for (auto& [name, r] : records_) {
-    if (!r.loading || r.loading->wanted_by_server || r.loading->replaces) continue;
-    if (r.loading->at == attempt::phase::loading) continue;  // too late: it may as well be used
     const auto gone = std::remove_if(r.requests.begin(), r.requests.end(),
                                      [](const pending_ptr& p) { return p->job->closed(); });
     waiting_requests_ -= static_cast<std::uint32_t>(r.requests.end() - gone);
     r.requests.erase(gone, r.requests.end());
-    if (r.requests.empty() && r.load_waiters.empty() && r.warm_waiters.empty())
-      cancel_load(r, {error_code::cancelled, "nobody waits for it any more", {}, {}});
+    if (!r.loading || r.loading->wanted_by_server || r.loading->replaces) continue;
+    if (r.loading->at == attempt::phase::loading) continue;  // too late: it may as well be used
+    if (!awaited(r)) cancel_load(r, {error_code::cancelled, "nobody waits for it any more", {}, {}});
   }
 }
 
@@ -356,6 +382,7 @@ void supervisor_core::crashed(record& r, const std::string& why) {
   ++r.restarts;
   r.last_error = why;
   r.down_after_crash = true;
+  r.load_failures = 0;  // of a replacement, perhaps: this one is waited for
   const auto& s = world_.settings;
   const auto pause = restart_backoff(r.crashes, std::chrono::milliseconds(s.restart_backoff_min_ms),
                                      std::chrono::milliseconds(s.restart_backoff_max_ms));

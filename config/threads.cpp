@@ -31,9 +31,8 @@ void* wait_for_end(void* semaphore) {
   return nullptr;
 }
 
-}  // namespace
-
-result<void> check_threads(std::uint32_t count) {
+// 0, or why no more than `started` could be.
+int try_threads(std::uint32_t count, std::size_t& started) {
   sem_t end;
   sem_init(&end, 0, 0);
   std::vector<pthread_t> threads;
@@ -47,9 +46,27 @@ result<void> check_threads(std::uint32_t count) {
   for (std::size_t i = 0; i < threads.size(); ++i) sem_post(&end);
   for (const auto& t : threads) pthread_join(t, nullptr);
   sem_destroy(&end);
+  started = threads.size();
+  return failed;
+}
+
+// True where the user's limit could be raised as far as the user may.
+bool raise_thread_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NPROC, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return false;
+  limit.rlim_cur = limit.rlim_max;
+  return setrlimit(RLIMIT_NPROC, &limit) == 0;
+}
+
+}  // namespace
+
+result<void> check_threads(std::uint32_t count) {
+  std::size_t started = 0;
+  int failed = try_threads(count, started);
+  if (failed != 0 && raise_thread_limit()) failed = try_threads(count, started);
   if (failed == 0) return {};
   return fail(error_code::unavailable,
-              "cannot start " + std::to_string(count) + " threads, only " + std::to_string(threads.size()) + ": " +
+              "cannot start " + std::to_string(count) + " threads, only " + std::to_string(started) + ": " +
                   std::strerror(failed),
               "raise the limit on threads: " + limits_in_force());
 }

@@ -7,7 +7,8 @@
 
 namespace troupe::config {
 
-// Starts `count` threads beside those there are and ends them again. The error says how many there may be, and which
+// Starts `count` threads beside those there are and ends them again. Where they cannot be had, the user's soft limit is
+// raised to the hard one first, for the whole process. The error says how many there may be, and which
 // limit to raise.
 result<void> check_threads(std::uint32_t count);
 

@@ -55,14 +55,20 @@ void warn_if_open_to_all(const config::settings& settings) {
 
 // Without a place to write to the server runs, but each start costs what the first one did.
 void warn_if_nothing_is_kept(const config::settings& settings) {
-  for (const auto& [folder, lost] : {std::pair{settings.data_dir, "the measurement of this machine is made at each start"},
-                                     std::pair{settings.store_directory(), "models are converted at each load, into private memory"}}) {
+  const auto* store_setting = settings.cache_directory.empty() ? "--data-dir or TROUPE_DATA_DIR" : "cache_directory";
+  struct kept {
+    std::filesystem::path folder;
+    const char *lost, *setting;
+  };
+  for (const auto& [folder, lost, setting] :
+       {kept{settings.data_dir, "the measurement of this machine is made at each start", "--data-dir or TROUPE_DATA_DIR"},
+        kept{settings.store_directory(), "models are converted at each load, into private memory", store_setting}}) {
     std::error_code ec;
     fs::create_directories(folder, ec);
     if (!ec && access(folder.c_str(), W_OK | X_OK) != 0) ec.assign(errno, std::generic_category());
     if (ec)
-      spdlog::warn("{} cannot be written to ({}): {}. Name another folder with --data-dir or TROUPE_DATA_DIR",
-                   folder.string(), ec.message(), lost);
+      spdlog::warn("{} cannot be written to ({}): {}. Name another folder with {}", folder.string(), ec.message(),
+                   lost, setting);
   }
 }
 
@@ -243,8 +249,12 @@ actors::compute_options choose_compute(const config::settings& settings) {
   if (settings.device != "cpu") choose_for_gpu(chosen, settings.device);
   const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
   // On the CPU it also says which kernels are used.
-  if (settings.device == "cpu" || precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0 || chosen.lone_threads == 0) {
-    const auto measured = inference::calibrate(settings.data_dir / "calibration.json", false);
+  if (settings.device == "cpu" || precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0 ||
+      chosen.lone_threads == 0) {
+    // On a thread of its own: the team of threads that it has used ends with it (see threads_needed).
+    const auto measured = std::async(std::launch::async, [&] {
+                            return inference::calibrate(settings.data_dir / "calibration.json", false);
+                          }).get();
     if (precision_open) chosen.load.automatic_precision = measured.best;
     if (chosen.slots == 0) chosen.slots = static_cast<std::uint32_t>(std::max(1, measured.slots));
     if (chosen.threads_per_slot == 0) {

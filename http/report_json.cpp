@@ -284,7 +284,7 @@ std::string cleanup_json(const actors::cleanup_report& done) {
   json_out json;
   json.object().field("message", done.reason == "not_needed" ? "Memory cleanup completed: nothing to do"
                                  : done.reason == "all_spared"
-                                     ? "Memory cleanup completed: all that is there was just loaded, is in use or is pinned"
+                                     ? "Memory cleanup completed: nothing may go yet, all was just loaded, is in use or is pinned"
                                      : "Memory cleanup completed");
   json.key("cleanup_summary")
       .object()

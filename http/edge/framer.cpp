@@ -319,6 +319,7 @@ int framer::on_head() {
 int framer::check_head() {
   if (parser_.http_major != 1) return stop(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here");
   const bool http_1_0 = http_1_0_ = parser_.http_minor == 0;
+  any_http_1_0_ |= http_1_0;
   if (host_count_ > 1 || (host_count_ == 0 && !http_1_0))
     return stop(400, "Malformed request: exactly one Host header is needed");
   if (encoding_count_ > 0 && has_length_)

@@ -68,6 +68,8 @@ class framer {
   bool take_continue() { return std::exchange(continue_wanted_, false); }
   // Of the request that came last.
   bool http_1_0() const { return http_1_0_; }
+  // Of any request so far.
+  bool any_http_1_0() const { return any_http_1_0_; }
   bool refused() const { return refused_status_ != 0; }
   // Which request of the connection is the refused one, from 0.
   std::uint64_t refused_ordinal() const { return requests_; }
@@ -129,7 +131,7 @@ class framer {
   std::uint64_t requests_ = 0;  // passed on so far
   unsigned refused_status_ = 0;
   std::string refused_reason_;
-  bool continue_wanted_ = false, upgraded_ = false, http_1_0_ = false;
+  bool continue_wanted_ = false, upgraded_ = false, http_1_0_ = false, any_http_1_0_ = false;
 };
 
 }  // namespace troupe::http::edge

@@ -249,7 +249,7 @@ class guarded_connection final : public connection {
     if (parked_) unpark({});
     if (in_flight_ > 0) return;
     since_ = thread().now();
-    if (continue_waits_ && reading_) send_continue([this](const asio_error&) {});
+    if (continue_waits_ && reading_ && !framer_.refused()) send_continue([this](const asio_error&) {});
   }
 
  private:
@@ -271,11 +271,12 @@ class guarded_connection final : public connection {
     reading_ = true;
     inner_->async_read_some(asio::buffer(to), [this, to, h = std::move(h)](const asio_error& e, std::size_t n) mutable {
       reading_ = false;
-      if (framer_.refused() && framer_.has_output() && open_ && !killed_)
+      if (!open_) return h(end_of_read(), 0);  // the stream lingers elsewhere, even where this read had succeeded
+      if (framer_.refused() && framer_.has_output() && !killed_)
         deliver(to, std::move(h));
-      else if (killed_ && open_)
+      else if (killed_)
         h(asio::error::eof, 0);
-      else if (is_end<Inner>(e) && open_)
+      else if (is_end<Inner>(e))
         note_end(), end_input(to, std::move(h));
       else if (e)
         read_failed_ = read_failed_ || e != asio::error::operation_aborted, h(e, 0);
@@ -331,9 +332,9 @@ class guarded_connection final : public connection {
   }
 
   // A write that costs nothing draws a reset from a client that is gone: an interim answer, as long as the next
-  // answer has not begun. HTTP/1.0 knows none. (Streams have their heartbeats: event_stream.hpp.)
+  // answer has not begun. HTTP/1.0 knows none, and which of several requests the next answer is for is not known here. (Streams have their heartbeats: event_stream.hpp.)
   void probe(clock::time_point now) {
-    if (now < probe_due_ || answer_begun_ || probing_ || framer_.http_1_0()) return;
+    if (now < probe_due_ || answer_begun_ || probing_ || framer_.any_http_1_0()) return;
     probe_due_ = now + probe_period;
     probing_ = true;
     asio::async_write(*inner_, asio::buffer(continue_line),
@@ -454,7 +455,8 @@ class guarded_connection final : public connection {
     reading_ = true;
     inner_->async_read_some(asio::buffer(to), [this, to, h = std::move(h)](const asio_error& e, std::size_t) mutable {
       reading_ = false;
-      if (!killed_ && open_ && is_end<Inner>(e))
+      if (!open_) return h(end_of_read(), 0);
+      if (!killed_ && is_end<Inner>(e))
         note_end(), read(to, std::move(h));
       else if (killed_ || e)
         h(killed_ ? asio_error(asio::error::eof) : e, 0);

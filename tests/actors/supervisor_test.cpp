@@ -1132,6 +1132,96 @@ TEST_F(Supervisor, HealthIsStartingUntilWhatIsPreloadedIsThereOrHasFailed) {
   end_load();
 }
 
+TEST_F(Supervisor, AFailedPreloadIsTriedAgainUntilItIsThere) {
+  add("a").preload = true;
+  load_at_once = false;
+  start();
+  const error no{error_code::load_failed, "no such folder", {}, {}};
+  end_load(no);
+  EXPECT_EQ(report("a").state, residency::failed);
+  for (const auto pause : {100ms, 200ms, 400ms}) {
+    auto meanwhile = request("a");
+    ASSERT_TRUE(meanwhile.out->failure) << "not kept waiting for the next try";
+    EXPECT_EQ(meanwhile.out->failure->detail, "no such folder");
+    time.pass(pause - 1ms);
+    EXPECT_TRUE(loads.empty());
+    time.pass(1ms);
+    ASSERT_EQ(loads.size(), 1u);
+    EXPECT_EQ(report().state, health::degraded);
+    EXPECT_EQ(report().missing.at(0).why, "no such folder");
+    end_load(no);
+  }
+  time.pass(800ms);
+  ASSERT_EQ(loads.size(), 1u);
+  end_load();
+  EXPECT_EQ(report().state, health::healthy);
+  EXPECT_TRUE(report("a").last_error.empty());
+}
+
+TEST_F(Supervisor, WhoAsksInPersonDoesNotWaitForTheBackOff) {
+  add("a").preload = true;
+  load_at_once = false;
+  start();
+  const error no{error_code::load_failed, "no", {}, {}};
+  for (int i = 0; i < 12; ++i) {
+    end_load(no);
+    auto asked = load_model("a");
+    ASSERT_EQ(loads.size(), 1u) << i;
+    EXPECT_FALSE(asked.here());
+  }
+  end_load(no);
+  answer<warmup_report> warm;
+  caf::anon_send(sup, warm_atom::value, std::string("a"), std::uint64_t{60000}, warm.reply());
+  time.settle();
+  ASSERT_EQ(loads.size(), 1u);
+  end_load();
+  EXPECT_EQ(resident(), names{"a"});
+}
+
+TEST_F(Supervisor, WhatIsNoLongerPreloadedIsNotTriedAgain) {
+  add("a").preload = true;
+  load_at_once = false;
+  start();
+  end_load(error{error_code::load_failed, "no", {}, {}});
+  registry.models["a"].preload = false;
+  change_registry();
+  time.pass(60s);
+  EXPECT_TRUE(loads.empty());
+}
+
+TEST_F(Supervisor, AGoodModelKeepsNoErrorOfAReplacementThatIsNoMore) {
+  auto& m = add("a");
+  m.cache_ttl_s = 10;
+  m.preload = true;
+  start();
+  artifacts["a"].fingerprint = "2";
+  load_at_once = false;
+  time.pass(12s);
+  ASSERT_EQ(loads.size(), 1u);
+  end_load(error{error_code::load_failed, "truncated", {}, {}});
+  artifacts["a"].fingerprint = "1";  // as it was
+  time.pass(12s);
+  EXPECT_TRUE(loads.empty());
+  EXPECT_EQ(report("a").last_error, "");
+  unload_model("a");
+  EXPECT_EQ(report().state, health::healthy) << "it comes back with its next request";
+}
+
+TEST_F(Supervisor, RequestsThatHaveEndedDoNotWaitForALoad) {
+  add("a").preload = true;
+  add("b");
+  world->settings.max_load_waiters = 1;
+  load_at_once = false;
+  start();
+  auto first = request("a", 100ms);
+  time.pass(100ms);
+  ASSERT_TRUE(first.out->failure);
+  EXPECT_EQ(report().load_waiters, 0u);
+  auto second = request("a");
+  EXPECT_FALSE(second.out->failure);
+  end_load();
+}
+
 TEST_F(Supervisor, HealthAfterACalledOffPreload) {
   add("a").preload = true;
   load_at_once = false;

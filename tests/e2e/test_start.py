@@ -54,7 +54,7 @@ def test_an_early_sighup_waits(prepared, tiny, delay_ms):
     assert server.stop() == 0
 
 
-def as_nobody(limit: int) -> list[str]:
+def as_nobody(limit: int | str) -> list[str]:
     if os.geteuid() == 0:  # root is bound by no such limit
         if not (shutil.which("setpriv") and shutil.which("prlimit")):
             pytest.skip("no setpriv and prlimit here")
@@ -98,6 +98,15 @@ def test_a_limit_on_threads_is_told(tmp_path, prepared):
         assert re.search(r"cannot start \d+ threads, only \d+: Resource temporarily unavailable", text), (limit, text)
         assert f"this user may have {limit} (ulimit -u" in text, (limit, text)
     assert told >= 3, "no limit was too low"
+    # A soft limit is raised as far as the user may.
+    done = subprocess.Popen([*as_nobody("4:4000"), str(BINARY), *settings], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, cwd="/")
+    lines = []
+    for line in done.stdout:
+        lines.append(line)
+        if "ready on http" in line:
+            done.send_signal(signal.SIGTERM)
+    assert done.wait(30 * SLOW) == 0 and "ready on http" in "".join(lines), "".join(lines)
 
 
 def without_working_directory(tmp_path, *args: str) -> list[str]:
@@ -145,6 +154,11 @@ def test_without_home(tmp_path, tiny):
     try:
         assert re.search(r"warn.*file/data cannot be written to", server.log(100), re.I), server.log(100)
         assert server.predict("x", "a").status_code == 200
+    finally:
+        assert server.stop() == 0
+    server = Server(tmp_path / "s2", {"a": {"path": str(tiny), "preload": True}}, {"cache_directory": str(blocked / "store")})
+    try:
+        assert re.search(r"file/store cannot be written to .* Name another folder with cache_directory", server.log(100))
     finally:
         assert server.stop() == 0
 

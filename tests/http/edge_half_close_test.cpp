@@ -183,10 +183,13 @@ TEST(edge_half_close, an_answer_that_has_begun_is_not_interrupted) {
 TEST(edge_half_close, http_1_0_gets_no_interim_answer) {
   holder h;
   test_server s({}, h.take());
-  raw_client old(s.port()), other(s.port());
+  raw_client old(s.port()), mixed(s.port()), other(s.port());
   old.send("GET /a HTTP/1.0\r\n\r\n");
   auto a = h.next();
   old.half_close();
+  mixed.send("GET /c HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + get("/d"));
+  auto first = h.next(), second = h.next();
+  mixed.half_close();
   other.send(get("/b"));
   auto b = h.next();
   other.half_close();
@@ -195,6 +198,10 @@ TEST(edge_half_close, http_1_0_gets_no_interim_answer) {
   a->respond(text_response("late"));
   EXPECT_EQ(old.receive().body, "late");
   EXPECT_TRUE(old.closed());
+  first->respond(text_response("first"));
+  EXPECT_EQ(mixed.receive().body, "first") << "the next answer is the older protocol's";
+  second->respond(text_response("second"));
+  EXPECT_EQ(mixed.receive().body, "second");
   b.reset();
 }
 

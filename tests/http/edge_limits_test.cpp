@@ -138,6 +138,19 @@ TEST(edge_limits, expect_continue_waits_for_the_answers_before) {
   EXPECT_EQ(c.receive().body, "hello");
 }
 
+TEST(edge_limits, nobody_is_told_to_go_on_with_what_was_refused) {
+  holder h;
+  test_server s([](settings_t& x) { x.request_read_timeout_ms = 100; }, h.take());
+  raw_client c(s.port());
+  c.send(get("/slow") + "POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  auto slow = h.next();
+  EXPECT_TRUE(eventually([&] { return s.metric("troupe_http_refused_total") >= 1; }));
+  slow->respond(text_response("slow"));
+  EXPECT_EQ(c.receive().body, "slow");
+  EXPECT_EQ(c.receive().status, 408u);
+  EXPECT_EQ(c.receive().status, 0u) << "an interim answer behind the last one";
+}
+
 TEST(edge_limits, budget_over_all_connections) {
   std::mutex mutex;
   std::vector<exchange_ptr> held;

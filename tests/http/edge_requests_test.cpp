@@ -193,6 +193,30 @@ TEST(edge_requests, a_refused_request_amid_pipelined_ones_keeps_its_place) {
   EXPECT_FALSE(c.reset_seen());
 }
 
+TEST(edge_requests, a_refused_body_that_never_ends_amid_pipelined_ones) {
+  holder h;
+  test_server s({}, h.take());
+  for (int round = 0; round < 12; ++round) {
+    raw_client c(s.port());
+    c.send(get("/slow") + "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n");
+    auto slow = h.next();
+    std::atomic<bool> flows{false};
+    std::thread sender([&] {
+      const std::string piece(64 * 1024, 'b');
+      while (c.send(piece)) flows = true;  // until the server has had enough
+    });
+    EXPECT_TRUE(eventually([&] { return flows.load(); }));
+    slow->respond(text_response("slow"));
+    EXPECT_EQ(c.receive().body, "slow");
+    EXPECT_EQ(c.receive().status, 413u);
+    sender.join();
+  }
+  raw_client after(s.port());
+  after.send(get("/after"));
+  h.next()->respond(text_response("after"));
+  EXPECT_EQ(after.receive().body, "after");
+}
+
 TEST(edge_requests, absolute_form_and_asterisk) {
   test_server s;
   raw_client c(s.port());
