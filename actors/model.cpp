@@ -133,18 +133,18 @@ void end_warm_up(self_ptr self) {
   auto& st = self->state;
   const auto w = std::move(st.warm);
   const auto now = self->clock().now();
-  if (w->failure().empty()) {
+  result<warmup_report> outcome = w->report(st.me->name, now);
+  if (!w->failure().empty()) {
+    spdlog::warn("warm-up of model {} failed: {}", st.me->name, w->failure());
+    outcome = fail(error_code::model_failed, "Warm-up of model " + st.me->name + " failed: " + w->failure());
+  } else if (w->called_off()) {
+    outcome = tl::unexpected(error{error_code::unavailable, "Model " + st.me->name + " left memory during its warm-up",
+                                   "it was unloaded, evicted or replaced; try again", 1});
+  } else {
     st.me->warmup_us.store(w->time(now).count(), std::memory_order_relaxed);
     st.me->fully_warm.store(true, std::memory_order_release);
-  } else {
-    spdlog::warn("warm-up of model {} failed: {}", st.me->name, w->failure());
   }
-  for (auto& reply : w->waiters) {
-    if (w->failure().empty())
-      (*reply)(w->report(st.me->name, now));
-    else
-      (*reply)(fail(error_code::model_failed, "Warm-up of model " + st.me->name + " failed: " + w->failure()));
-  }
+  for (auto& reply : w->waiters) (*reply)(outcome);
 }
 
 void start_warm_up(self_ptr self, bool background, shared_reply<warmup_report> waiter) {
@@ -171,7 +171,7 @@ batch_ptr form_warm_batch(self_ptr self) {
   // A warm-up that somebody waits for keeps its model; one in the background does not make it busy.
   if (!st.warm->background()) {
     if (st.me->door.try_enter(1, ~0u) != gate::entry::entered) {
-      st.warm->give_up("the model leaves memory");
+      st.warm->call_off();
       if (st.warm->over()) end_warm_up(self);
       return nullptr;
     }

@@ -30,7 +30,8 @@ void warm_up::ended(const inference::warm_bucket& bucket, std::chrono::microseco
   requests_ += bucket.items;
   busy_ += took;
   if (!failure.empty()) {
-    give_up(failure);
+    failure_ = failure;
+    left_.clear();
   } else if (background_) {
     skip_long_buckets(std::uint64_t{bucket.items} * bucket.length, took);
   }

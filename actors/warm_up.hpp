@@ -28,11 +28,12 @@ class warm_up {
   // REQUIRES batch_waits().
   inference::warm_bucket next();
   void ended(const inference::warm_bucket& bucket, std::chrono::microseconds took, const std::string& failure);
-  // Nothing more is run: it has failed.
-  void give_up(std::string why) {
-    failure_ = std::move(why);
+  // Nothing more is run: its model leaves memory.
+  void call_off() {
+    called_off_ = true;
     left_.clear();
   }
+  bool called_off() const noexcept { return called_off_; }
   // The batches of `earlier`, which this one replaces, will be told to this one.
   void take_over(const warm_up& earlier) noexcept { running_ += earlier.running_; }
 
@@ -50,7 +51,7 @@ class warm_up {
   std::chrono::microseconds busy_{0};
   std::chrono::duration<double, std::micro> per_cost_{0};  // the least that was seen
   steady_time started_{};
-  bool background_ = true;
+  bool background_ = true, called_off_ = false;
   std::string failure_;
 };
 

@@ -70,7 +70,7 @@ def test_not_streamed(server):
 @pytest.mark.asan
 def test_steps_of_several_are_batched(server):
     """40 streams of 10 steps take far fewer batches than 400, and do not mix."""
-    server.until(lambda: server.models()["s"]["warmup_completed"], 30)  # its rows are steps, too
+    server.until(lambda: server.json("/models/s")["model_info"]["warmup_completed"], 30)  # its rows are steps, too
     before = counters(server)
 
     def run(n: int) -> list[str]:
