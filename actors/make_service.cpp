@@ -5,13 +5,13 @@
 #include <caf/all.hpp>
 #include <spdlog/spdlog.h>
 
-#include "actors/abandonable_thread.hpp"
-#include "actors/device.hpp"
-#include "actors/gateway.hpp"
-#include "actors/loader.hpp"
-#include "actors/supervisor.hpp"
+#include "actors/residency/loader.hpp"
+#include "actors/residency/supervisor.hpp"
+#include "actors/serving/abandonable_thread.hpp"
+#include "actors/serving/device.hpp"
+#include "actors/serving/gateway.hpp"
 #include "actors/test_hooks.hpp"
-#include "cache/prediction_cache.hpp"
+#include "cache/prediction/prediction_cache.hpp"
 #include "config/machine.hpp"
 #include "config/turns.hpp"
 

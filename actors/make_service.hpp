@@ -3,14 +3,14 @@
 
 #include <memory>
 
-#include "actors/service.hpp"
+#include "actors/protocol/service.hpp"
 #include "config/registry.hpp"
 #include "config/settings.hpp"
 #include "inference/loader.hpp"
 
 namespace troupe::actors {
 
-// What main has found out about this machine (inference/runtime.hpp: calibration; settings already applied).
+// What main has found out about this machine (inference/calibration.hpp; settings already applied).
 struct compute_options {
   std::uint32_t slots = 1;
   std::uint32_t threads_per_slot = 1;

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "actors/service.hpp"
+#include "actors/protocol/service.hpp"
 
 namespace troupe::actors::test_hooks {
 

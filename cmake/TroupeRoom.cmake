@@ -54,19 +54,17 @@ function(troupe_test name)
     ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
 endfunction()
 
-# troupe_script_test(NAME COMMAND program args... [LABELS e2e] [TIMEOUT 300]): an end-to-end test
-# that drives the real binary from outside; label one of them `smoke` to run it sanitized too.
-function(troupe_script_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "COMMAND;LABELS")
-  if(NOT arg_LABELS)
-    set(arg_LABELS e2e)
-  endif()
-  if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 300)
-  endif()
-  add_test(NAME ${name} COMMAND ${arg_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
-    ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
+find_program(TROUPE_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
+if(NOT TROUPE_PYTHON)
+  find_program(TROUPE_PYTHON NAMES python3 REQUIRED)
+endif()
+
+# troupe_python_test(NAME FILE...): tests in Python that need neither a build nor a server; with the unit tests.
+function(troupe_python_test name)
+  add_test(NAME ${name} COMMAND ${TROUPE_PYTHON} -m pytest -q -p no:cacheprovider ${ARGN}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS unit
+    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
 endfunction()
 
 # troupe_precompile(TARGET <ATen/ATen.h>...): precompiles heavy headers for all sources of a target.

@@ -1,5 +1,5 @@
 #pragma once
-// The one error type of troupe. Every room returns `result<T>`; only http/errors.cpp knows HTTP
+// The one error type of troupe. Every room returns `result<T>`; only http/core/errors.cpp knows HTTP
 // statuses. Exceptions of libraries are caught where the library is called and become an `error`.
 
 #include <chrono>

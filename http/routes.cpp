@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <memory>
 
-#include "http/access.hpp"
-#include "http/errors.hpp"
-#include "http/http_metrics.hpp"
-#include "http/router.hpp"
-#include "http/routes/families.hpp"
+#include "http/api/families.hpp"
+#include "http/core/access.hpp"
+#include "http/core/errors.hpp"
+#include "http/core/http_metrics.hpp"
+#include "http/core/router.hpp"
 
 namespace troupe::http {
 namespace {

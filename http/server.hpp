@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "config/settings.hpp"
-#include "http/exchange.hpp"
+#include "http/core/exchange.hpp"
 
 namespace prometheus {
 class Registry;

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "inference/checkpoint.hpp"
-#include "inference/files.hpp"
-#include "inference/runtime.hpp"
+#include "inference/files/checkpoint.hpp"
+#include "inference/files/files.hpp"
+#include "inference/programs/torchscript.hpp"
 #include "inference/text_classifier.hpp"
-#include "inference/torchscript.hpp"
+#include "inference/torch/runtime.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -123,8 +123,10 @@ result<memory_estimate> estimate_memory(const artifact_spec& spec, const load_op
   return guarded(spec, [&]() -> result<memory_estimate> {
     const auto kind = detect(spec);
     if (!kind) return tl::unexpected(kind.error());
-    return *kind == format::huggingface ? estimate_text_classifier(spec, options)
-                                        : estimate_torchscript(spec, options);
+    if (*kind == format::torchscript) return estimate_torchscript(spec, options);
+    const auto states = states_of(spec);
+    if (!states) return tl::unexpected(states.error());
+    return estimate_text_classifier(spec, options, states->fingerprint);
   });
 }
 

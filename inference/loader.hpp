@@ -2,39 +2,15 @@
 // From an artifact on disk to a loaded model. Blocking; called on loader threads (and by tests and
 // `troupe predict`), never on an actor. No Torch types here.
 
-#include <atomic>
-#include <filesystem>
+#include <cstdint>
 #include <functional>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "inference/model.hpp"
+#include "inference/model/artifact.hpp"
 
 namespace troupe::inference {
-
-enum class precision { automatic, fp32, bf16 };
-
-// What the registry says about a model, as far as loading needs it.
-struct artifact_spec {
-  std::string name;
-  std::filesystem::path path;  // a Hugging Face folder, or a .pt file
-  std::string task;            // empty: from the artifact
-  precision wanted = precision::automatic;
-  std::uint32_t max_length = 0;     // 0: the model's own
-  std::vector<std::string> labels;  // empty: the checkpoint's own
-  std::vector<tensor_spec> inputs;  // TorchScript: what the file does not tell
-  bool batching = true;             // false: one row a batch (a graph with a fixed batch size)
-};
-
-struct load_options {
-  std::filesystem::path store;  // troupe's own artifact store; empty: no store, private memory
-  std::string device = "cpu";   // "cpu", "cuda", "cuda:1"
-  precision automatic_precision = precision::fp32;  // what `automatic` means on this CPU
-  std::uint64_t max_artifact_bytes = 0;             // 0: unbounded
-  const std::atomic<bool>* cancelled = nullptr;     // polled; a cancelled load fails with `cancelled`
-};
 
 // The artifact's own files, all together. Errors as load() gives them.
 result<std::uint64_t> artifact_bytes(const artifact_spec& spec);

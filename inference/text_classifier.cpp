@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "inference/bert_network.hpp"
-#include "inference/memory.hpp"
-#include "inference/tokenizer.hpp"
+#include "inference/encoders/bert_network.hpp"
+#include "inference/text/tokenizer.hpp"
+#include "inference/torch/memory.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -181,15 +181,14 @@ result<std::uint32_t> length_of(const artifact_spec& spec, const bert_config& co
 
 }  // namespace
 
-result<memory_estimate> estimate_text_classifier(const artifact_spec& spec, const load_options& options) {
+result<memory_estimate> estimate_text_classifier(const artifact_spec& spec, const load_options& options,
+                                                 const std::string& version) {
   auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
-  auto version = fingerprint(spec);
-  if (!version) return tl::unexpected(version.error());
   // What a vocabulary takes cannot be told from its size: it is read, in milliseconds.
   auto tokens = tokenizer::load(spec.path);
   if (!tokens) return tl::unexpected(tokens.error());
-  const auto request = request_of(spec, options, *folder, *version);
+  const auto request = request_of(spec, options, *folder, version);
   memory_estimate estimate;
   estimate.private_bytes = (*tokens)->memory_bytes();
   if (options.store.empty() || options.device.starts_with("cuda")) {

@@ -3,12 +3,13 @@
 
 #include <memory>
 
-#include "inference/loader.hpp"
+#include "inference/model/artifact.hpp"
 
 namespace troupe::inference {
 
-result<memory_estimate> estimate_text_classifier(const artifact_spec& spec, const load_options& options);
-// `version`: the fingerprint of the files, taken before they are opened; the caller takes it again afterwards.
+// `version`: the fingerprint of the files, taken before they are opened; load()'s caller takes it again afterwards.
+result<memory_estimate> estimate_text_classifier(const artifact_spec& spec, const load_options& options,
+                                                 const std::string& version);
 result<std::unique_ptr<const model>> load_text_classifier(const artifact_spec& spec, const load_options& options,
                                                           const std::string& version);
 

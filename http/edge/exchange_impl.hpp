@@ -10,8 +10,8 @@
 
 #include <restinio/request_handler.hpp>
 
+#include "http/core/exchange.hpp"
 #include "http/edge/response_head.hpp"
-#include "http/exchange.hpp"
 
 namespace troupe::http::edge {
 

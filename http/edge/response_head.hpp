@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/exchange.hpp"
+#include "http/core/exchange.hpp"
 
 namespace troupe::http::edge {
 

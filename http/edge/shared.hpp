@@ -9,8 +9,8 @@
 #include <string>
 
 #include "config/settings.hpp"
+#include "http/core/exchange.hpp"
 #include "http/edge/framer.hpp"
-#include "http/exchange.hpp"
 
 namespace prometheus {
 class Counter;

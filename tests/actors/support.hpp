@@ -9,11 +9,11 @@
 #include <caf/all.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 
-#include "actors/device.hpp"
-#include "actors/metrics.hpp"
-#include "actors/model.hpp"
-#include "actors/slot.hpp"
-#include "actors/supervisor.hpp"
+#include "actors/protocol/metrics.hpp"
+#include "actors/residency/supervisor.hpp"
+#include "actors/serving/device.hpp"
+#include "actors/serving/model.hpp"
+#include "actors/serving/slot.hpp"
 
 namespace troupe::actors::testing {
 

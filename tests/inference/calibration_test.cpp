@@ -1,4 +1,5 @@
-#include "inference/runtime.hpp"
+#include "inference/calibration.hpp"
+
 
 #include <chrono>
 

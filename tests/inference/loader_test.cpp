@@ -4,13 +4,13 @@
 
 #include <chrono>
 
-#include "inference/bert_config.hpp"
+#include "inference/encoders/bert_config.hpp"
 
 #include <cstring>
 
-#include "inference/runtime.hpp"
-#include "inference/safetensors.hpp"
-#include "inference/step_aside.hpp"
+#include "inference/files/safetensors.hpp"
+#include "inference/model/step_aside.hpp"
+#include "inference/torch/runtime.hpp"
 #include "tests/inference/support.hpp"
 
 namespace troupe::inference::tests {

@@ -14,4 +14,4 @@ PYTHON=${PYTHON:-${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}}
 "$PYTHON" "$here/make_tokenizer_folders.py"
 "$PYTHON" "$here/make_bert.py"
 "$PYTHON" "$here/make_torchscript.py"
-git -C "$root" status --short -- tests/fixtures inference/unicode_tables.inc
+git -C "$root" status --short -- tests/fixtures inference/text/unicode_tables.inc

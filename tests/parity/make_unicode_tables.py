@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks the `tokenizers` library how it classifies every code point and writes inference/unicode_tables.inc.
+"""Asks the `tokenizers` library how it classifies every code point and writes inference/text/unicode_tables.inc.
 
 Its Unicode tables are of several, older versions than utf8proc's, so the answers are recorded, not derived.
 """
@@ -65,7 +65,7 @@ def table(kind, name, rows):
     return f"constexpr {kind} {name}[] = {{\n" + "\n".join(lines) + "\n};\n"
 
 
-target = pathlib.Path(__file__).resolve().parents[2] / "inference" / "unicode_tables.inc"
+target = pathlib.Path(__file__).resolve().parents[2] / "inference" / "text" / "unicode_tables.inc"
 target.write_text(
     "// Made by tests/parity/make_unicode_tables.py from the `tokenizers` library: do not edit.\n"
     + table("code_range", "removed_ranges", ranges(removed))

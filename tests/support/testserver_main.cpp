@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "actors/test_hooks.hpp"
-#include "http/cli.hpp"
-#include "http/compose.hpp"
+#include "app/cli.hpp"
+#include "app/compose.hpp"
 #include "tests/support/test_models.hpp"
 
 namespace {

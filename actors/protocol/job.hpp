@@ -1,0 +1,85 @@
+#pragma once
+// A job: N items that share a deadline, a cancel flag and one reply stream. The stream is closed exactly
+// once, with end() or fail(); a job that is dropped unanswered fails with 503 in its destructor.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "config/error.hpp"
+#include "config/registry.hpp"
+#include "inference/model/model.hpp"
+
+namespace troupe::actors {
+
+struct item_timing {
+  std::uint32_t prepare_us = 0, queue_us = 0, infer_us = 0;
+};
+
+// One write: what one step of one item gave. A one-shot item has one, with last == true.
+struct item_result {
+  std::uint32_t index = 0;             // of the item within the job
+  result<inference::output> value;     // an error fails this item alone
+  bool last = true;
+  bool truncated = false;
+  bool prediction_cache_hit = false;
+  bool resident_at_arrival = false;    // the job's; set by job::write
+  std::uint32_t batch_items = 0;       // size of the batch that it ran in
+  item_timing timing;
+};
+
+// What the job's answer goes to; implemented by http/ (and tests). begin, write*, then end or fail, never
+// concurrently, on any thread; must not block. `fail` before any write becomes an error status. One that throws is
+// failed (or, while it is being closed, dropped), and nobody else notices.
+class reply_stream {
+ public:
+  virtual ~reply_stream() = default;
+  virtual void begin(const inference::model_info&) {}
+  virtual void write(item_result&& item) = 0;
+  virtual void end() = 0;
+  virtual void fail(const error& why) = 0;
+};
+
+class job {
+ public:
+  job(std::string model, std::uint32_t items, config::priority priority, steady_time deadline,
+      std::unique_ptr<reply_stream> reply,
+      std::shared_ptr<std::atomic<std::uint32_t>> in_flight = nullptr);  // counts its items until it closes
+  ~job();  // answers 503 if nobody did
+  job(const job&) = delete;
+  job& operator=(const job&) = delete;
+
+  const std::string model;
+  const std::uint32_t items;
+  const config::priority priority;
+  const steady_time deadline;
+  const steady_time created;
+  bool resident_at_arrival = false;  // document 001's cache_hit; set before the job is shared
+
+  void begin(const inference::model_info& info);
+  // Delivers one write; the write that completes the last item also ends the stream. Ignored once closed.
+  void write(item_result&& item);
+  // Closes with an error; ignored once closed. True if this call closed it.
+  bool fail(const error& why);
+  // The client left: nothing more is written, and queues skip the job. True if this call closed it.
+  bool cancel();
+  bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<bool> closed_{false};
+  bool begun_ = false;
+  std::uint32_t items_left_;
+  std::unique_ptr<reply_stream> reply_;
+  std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
+
+  std::unique_ptr<reply_stream> close_locked();
+  // What the stream throws closes the job, with an error: it was called on a thread of ours.
+  template <class F>
+  void deliver(F f) noexcept;
+};
+using job_ptr = std::shared_ptr<job>;
+
+}  // namespace troupe::actors

@@ -1,0 +1,110 @@
+#pragma once
+// The front door of the actors: what http/ (and the CLI) may ask. Every call returns at once and may be
+// made on any thread; answers come on any thread through the given reply, exactly once.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/protocol/job.hpp"
+#include "actors/protocol/reports.hpp"
+#include "config/settings.hpp"
+
+namespace prometheus {
+class Counter;
+class Registry;
+}
+
+namespace troupe::actors {
+
+// A reply that is given exactly once: dropping it unanswered gives a 503 error.
+template <class T>
+class one_shot {
+ public:
+  using callback = std::function<void(result<T>)>;
+  explicit one_shot(callback f) : f_(std::move(f)) {}
+  one_shot(one_shot&& o) noexcept : f_(std::exchange(o.f_, nullptr)) {}
+  one_shot& operator=(one_shot&& o) noexcept {
+    f_.swap(o.f_);
+    return *this;
+  }
+  ~one_shot() {
+    if (f_) give([] { return result<T>(fail(error_code::unavailable, "the request was dropped", {}, 1)); });
+  }
+  void operator()(result<T> value) {
+    if (f_) give([&] { return std::move(value); });
+  }
+
+ private:
+  // A callback that throws (no memory, most likely) is dropped: it was called on a thread of ours.
+  template <class Make>
+  void give(Make make) noexcept {
+    const auto f = std::exchange(f_, nullptr);
+    try {
+      f(make());
+    } catch (...) {
+    }
+  }
+  callback f_;
+};
+
+struct predict_request {
+  std::string model;                     // empty: the default model
+  std::vector<inference::input> inputs;  // at least one
+  std::optional<config::priority> priority;
+  std::optional<std::uint64_t> timeout_ms;
+  bool batching = true;                  // enable_batching: false runs each item alone
+  bool use_prediction_cache = true;      // Cache-Control: no-cache
+};
+
+// Cancels the job of one request when its client is gone, and counts it. Cheap to copy, may outlive the job.
+class cancel_handle {
+ public:
+  cancel_handle() = default;
+  explicit cancel_handle(std::weak_ptr<job> j, std::shared_ptr<prometheus::Counter> cancelled = nullptr)
+      : job_(std::move(j)), cancelled_(std::move(cancelled)) {}
+  void operator()() const;
+
+ private:
+  std::weak_ptr<job> job_;
+  std::shared_ptr<prometheus::Counter> cancelled_;
+};
+
+class service {
+ public:
+  virtual ~service() = default;
+
+  // Validates, admits, prepares and queues. Every failure, too, comes through `reply` (perhaps before this
+  // returns): unknown model 404, full queue 429, ..
+  virtual cancel_handle predict(predict_request request, std::unique_ptr<reply_stream> reply) = 0;
+
+  // `wait_ms` bounds how long the reply waits; the work itself goes on.
+  virtual void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) = 0;
+  virtual void unload(std::string model, one_shot<unload_report> reply) = 0;
+  virtual void warmup(std::string model, std::uint64_t wait_ms, one_shot<warmup_report> reply) = 0;
+  virtual void cleanup(one_shot<cleanup_report> reply) = 0;
+  virtual void report(one_shot<server_report> reply) = 0;
+  virtual void report_model(std::string model, one_shot<model_report> reply) = 0;
+
+  // Known to the registry? Answered from the routing snapshot.
+  virtual bool knows(std::string_view model) const = 0;
+  virtual std::string default_model() const = 0;
+  // What the registry says of a model, from the routing snapshot; null if it is unknown. Cheap.
+  virtual std::shared_ptr<const config::registered_model> registration(std::string_view) const {
+    return nullptr;
+  }
+  // Every registered name in order, until `f` returns false: for "did you mean". From the snapshot.
+  virtual void for_each_name(const std::function<bool(const std::string&)>&) const {}
+
+  // Re-reads the registry file; an error leaves the old one in force.
+  virtual void reload_registry(one_shot<std::string> reply) = 0;
+
+  // Refuses new work with 503 from now on; requests in flight go on.
+  virtual void begin_drain() = 0;
+  virtual std::uint32_t in_flight() const = 0;
+
+  virtual prometheus::Registry& metrics() = 0;
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,174 @@
+#include "actors/residency/loader.hpp"
+
+#include <chrono>
+#include <thread>
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "actors/protocol/foreign_exception.hpp"
+#include "config/turns.hpp"
+#include "inference/model/step_aside.hpp"
+#include "inference/torch/memory.hpp"
+
+namespace troupe::actors {
+
+namespace {
+
+// docs/experiments.md, b: the idle class is a trap: starved inside mmap it holds the address space's lock against
+// everybody.
+constexpr int gentle_nice = 10;
+// One wait for running batches; whoever hurries a load wakes it.
+constexpr std::chrono::milliseconds way_pause{100}, hurried_pause{2};
+// The kernel chooses again who runs when somebody wakes or sleeps, and else at its tick, every 4 ms. A thread that woke on
+// a loader's core and was not let in at once waits for that: so a loader does not work for much longer than a
+// millisecond without a break. The shortest sleep there is takes some 60 us.
+constexpr std::chrono::microseconds work_without_break{500}, break_time{1};
+// All waits of one model that leaves memory: somebody may be waiting for that memory.
+constexpr std::chrono::milliseconds reclaim_patience{50};
+constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
+// Else a second later, when no batch has run for a while: trimming takes the free memory of those who run batches, too,
+// who then fault it in again. Not for ever, though.
+constexpr std::chrono::milliseconds trim_later{1000}, trim_when_quiet_for{200}, trim_at_last{30'000};
+
+void be_gentle() {
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice);
+}
+
+// Called between a thread's pieces of work, of a millisecond at most each.
+class breaks {
+ public:
+  void take(bool rested_already) {
+    const auto now = steady_clock::now();
+    if (!rested_already && now - last_ < work_without_break) return;
+    if (!rested_already) std::this_thread::sleep_for(break_time);
+    last_ = now;
+  }
+
+ private:
+  steady_time last_ = steady_clock::now();
+};
+
+// While it lives, no batch counts on having all cores.
+class load_scope {
+ public:
+  explicit load_scope(right_of_way& way) : way_(way) { way_.load_begins(); }
+  ~load_scope() { way_.load_ended(); }
+  load_scope(const load_scope&) = delete;
+  load_scope& operator=(const load_scope&) = delete;
+
+ private:
+  right_of_way& way_;
+};
+
+// While it lives, this thread is a gentle loader's, and its work gives way to batches.
+class gentle_scope {
+ public:
+  explicit gentle_scope(std::shared_ptr<gentleness> gentle) : gentle_(std::move(gentle)) {
+    gentle_->hurried.store(false);  // a hurry that came too late for the load before
+    be_gentle();
+    gentle_->thread.store(static_cast<int>(gettid()));
+    aside_.emplace([this] { breaks_.take(gentle_->way->give_way(gentle_->hurried, way_pause, hurried_pause)); });
+  }
+  ~gentle_scope() { gentle_->thread.store(0); }
+  gentle_scope(const gentle_scope&) = delete;
+  gentle_scope& operator=(const gentle_scope&) = delete;
+
+ private:
+  std::shared_ptr<gentleness> gentle_;
+  breaks breaks_;
+  std::optional<inference::step_aside_scope> aside_;
+};
+
+size_estimate estimate(const inference::artifact_spec& spec, const inference::load_options& options) {
+  size_estimate out;
+  const auto size = inference::estimate_memory(spec, options);
+  const auto print = size ? inference::fingerprint(spec) : result<std::string>(std::string());
+  if (size && print) {
+    out.ok = true;
+    out.artifact_bytes = inference::artifact_bytes(spec).value_or(0);
+    out.memory = *size;
+    out.fingerprint = *print;
+  } else {
+    out.problem = size ? print.error() : size.error();
+  }
+  return out;
+}
+
+}  // namespace
+
+loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, watch_limits limits,
+                                   std::shared_ptr<right_of_way> way, std::shared_ptr<gentleness> gentle) {
+  pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
+  config::take_long_turns();
+  if (gentle) be_gentle();
+  const auto how = std::make_shared<const inference::load_options>(std::move(options));
+  return {
+      [how](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
+        size_estimate out;
+        try {
+          out = estimate(order->spec, *how);
+        } catch (...) {
+          out.problem = caught_error(error_code::load_failed, "Model " + order->model + " could not be looked at");
+        }
+        done(std::move(out));
+      },
+      [how, limits, way = std::move(way), gentle = std::move(gentle)](load_atom, const std::shared_ptr<load_order>& order,
+                   const std::function<void(std::shared_ptr<load_outcome>)>& done) {
+        std::shared_ptr<load_outcome> outcome;
+        {
+          const load_scope scope(*way);
+          outcome = load_watched(order, *how, limits, [gentle]() -> std::shared_ptr<void> {
+            return gentle ? std::make_shared<gentle_scope>(gentle) : nullptr;
+          });
+        }
+        done(std::move(outcome));
+      },
+  };
+}
+
+void hurry(gentleness& gentle) {
+  gentle.hurried.store(true);
+  gentle.way->wake();
+  const int thread = gentle.thread.load();
+  if (thread != 0) setpriority(PRIO_PROCESS, static_cast<id_t>(thread), 0);
+}
+
+reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::shared_ptr<right_of_way> way) {
+  pthread_setname_np(pthread_self(), "reclaimer");
+  config::take_long_turns();
+  auto trim_wanted = std::make_shared<std::optional<steady_time>>();  // since when
+  return {
+      [=](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
+        const bool much = order->model && order->model->memory().private_bytes >= trim_at_once_bytes;
+        {
+          const auto until = steady_clock::now() + reclaim_patience;
+          breaks pauses;
+          const inference::step_aside_scope scope([&way, &pauses, until] {
+            static const std::atomic<bool> never{false};
+            const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - steady_clock::now());
+            pauses.take(left.count() > 0 && way->give_way(never, left, left));
+          });
+          order->model.reset();
+        }
+        if (much) {
+          inference::return_free_memory();
+        } else if (!*trim_wanted) {
+          *trim_wanted = steady_clock::now();
+          self->delayed_send(self, trim_later, tick_atom::value);
+        }
+        order->freed();
+      },
+      [=](tick_atom) {
+        if (!way->quiet_for(trim_when_quiet_for) && steady_clock::now() - trim_wanted->value() < trim_at_last) {
+          self->delayed_send(self, trim_when_quiet_for, tick_atom::value);
+          return;
+        }
+        trim_wanted->reset();
+        inference::return_free_memory();
+      },
+  };
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,233 @@
+#include "actors/residency/supervisor.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "config/default_model.hpp"
+
+namespace troupe::actors {
+
+supervisor_core::supervisor_core(self_ptr self, supervisor_world world, const config::registry& registry)
+    : self_(self), world_(std::move(world)), started_wall_(std::chrono::system_clock::now()) {
+  started_ = now();
+  next_cleanup_ = started_ + std::chrono::seconds(world_.settings.cleanup_interval_s);
+  for (const auto& [name, m] : registry.models) {
+    auto& r = records_[name];
+    r.entry = std::make_shared<model_entry>(name);
+    apply_registration(r, m);
+  }
+  publish_routes(registry);
+  for (auto& [name, r] : records_)
+    if (r.preload) want_load(r, true);
+  housekeeping();
+}
+
+error supervisor_core::unknown(const std::string& model) const {
+  return {error_code::model_not_found, "Model " + model + " not found", "GET /models lists what is registered", {}};
+}
+
+void supervisor_core::arm(steady_time when) {
+  if (when >= armed_) return;
+  armed_ = when;
+  self_->delayed_send(self_, std::max(when - now(), steady_clock::duration(0)), tick_atom::value);
+}
+
+// -- requests -------------------------------------------------------------------------------------------------
+
+void supervisor_core::miss(const pending_ptr& p) {
+  const auto found = records_.find(p->job->model);
+  if (found == records_.end()) {
+    p->job->fail(unknown(p->job->model));
+    return;
+  }
+  auto& r = found->second;
+  if (r.current) {
+    world_.dispatch({p});
+    return;
+  }
+  const bool pauses = !r.loading || r.loading->at == attempt::phase::backing_off;
+  if (pauses && r.load_failures > 0 && now() < r.not_before) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(r.not_before - now()).count();
+    p->job->fail({error_code::load_failed, "Model " + r.name() + " could not be loaded", r.last_error, static_cast<int>(left)});
+    return;
+  }
+  if (waiting_requests_ >= world_.settings.max_load_waiters) {
+    world_.meter->admission_rejected.Increment();
+    p->job->fail({error_code::too_many_requests, "too many requests wait for models to load",
+                  "max_load_waiters is " + std::to_string(world_.settings.max_load_waiters), 1});
+    return;
+  }
+  ++waiting_requests_;
+  deadlines_.push(p->job);
+  r.requests.push_back(p);
+  arm(deadlines_.next());
+  want_load(r, false);
+}
+
+void supervisor_core::load(const std::string& model, std::uint64_t wait_ms, shared_reply<load_report> reply) {
+  const auto found = records_.find(model);
+  if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
+  auto& r = found->second;
+  if (r.current && !outdated(r)) {
+    load_report done{model, true, r.load_time_s.value_or(0), ledger_.bytes_of(r.lease)};
+    return (*reply)(done);
+  }
+  waiter<load_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
+  arm(w.due);
+  r.load_waiters.push_back(std::move(w));
+  want_load_now(r);  // outdated: beside the one that serves
+}
+
+void supervisor_core::warm(const std::string& model, std::uint64_t wait_ms, shared_reply<warmup_report> reply) {
+  const auto found = records_.find(model);
+  if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
+  auto& r = found->second;
+  if (r.current && !outdated(r)) return self_->send(r.current->actor, warm_atom::value, std::move(reply));
+  waiter<warmup_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
+  arm(w.due);
+  r.warm_waiters.push_back(std::move(w));
+  want_load_now(r);
+}
+
+void supervisor_core::unload(const std::string& model, shared_reply<unload_report> reply) {
+  const auto found = records_.find(model);
+  if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
+  auto& r = found->second;
+  const bool called_off = r.loading.has_value();
+  if (called_off)
+    cancel_load(r, {error_code::conflict, "Loading model " + model + " was called off: it was unloaded", {}, {}});
+  waiter<unload_report> w{std::move(reply), now() + std::chrono::milliseconds(world_.settings.load_timeout_ms), now()};
+  if (r.current) {
+    spdlog::info("unloading model {} on request", model);
+    const auto lease = let_go(r);
+    leaving_.at(lease).waiters.push_back(std::move(w));
+    arm(w.due);
+    if (leaving_.at(lease).emptied) finish_leaving(lease);
+    return;
+  }
+  for (auto& [lease, l] : leaving_)
+    if (l.model == model) {
+      arm(w.due);
+      l.waiters.push_back(std::move(w));
+      return;
+    }
+  (*w.reply)(unload_report{model, !called_off, called_off, 0});
+}
+
+void supervisor_core::cleanup(shared_reply<cleanup_report> reply) { clean_up_now(std::move(reply)); }
+
+// -- registry -------------------------------------------------------------------------------------------------
+
+void supervisor_core::apply_registration(record& r, const config::registered_model& m) {
+  r.registration = std::make_shared<const config::registered_model>(m);
+  r.entry->registration.store(r.registration);
+  r.preload = config::is_preloaded(world_.settings, m);
+}
+
+void supervisor_core::publish_routes(const config::registry& registry) {
+  auto table = std::make_shared<routing_table>();
+  table->models.reserve(records_.size());
+  for (const auto& [name, r] : records_) table->models.emplace(name, r.entry);
+  table->default_model = config::default_model(world_.settings, registry);
+  if (const auto& name = table->default_model; !name.empty() && !registry.models.contains(name))
+    spdlog::error("default_model is {}, which the registry does not have: requests that name no model are refused", name);
+  for (const auto& name : world_.settings.preload_models)
+    if (!registry.models.contains(name)) spdlog::error("preload_models names {}, which the registry does not have", name);
+  world_.routes->store(std::move(table));
+}
+
+void supervisor_core::update_registry(const config::registry& registry, const shared_reply<std::string>& reply) {
+  std::uint32_t added = 0, changed = 0, removed = 0;
+  for (auto it = records_.begin(); it != records_.end();) {
+    auto& r = it->second;
+    if (registry.models.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    ++removed;
+    const error gone{error_code::model_not_found, "Model " + it->first + " was taken out of the registry", {}, {}};
+    if (r.loading) cancel_load(r, gone);
+    if (r.current) {
+      const auto lease = let_go(r);
+      if (leaving_.at(lease).emptied) finish_leaving(lease);
+    }
+    add_counts(removed_counts_, r.entry->counts());
+    world_.meter->forget(it->first);
+    it = records_.erase(it);
+  }
+  for (const auto& [name, m] : registry.models) {
+    const auto known = records_.find(name);
+    if (known == records_.end()) {
+      ++added;
+      auto& r = records_[name];
+      r.entry = std::make_shared<model_entry>(name);
+      apply_registration(r, m);
+      if (r.preload) want_load(r, true);
+    } else if (*known->second.registration != m) {
+      ++changed;
+      auto& r = known->second;
+      const auto before = r.registration;
+      apply_registration(r, m);
+      follow_registration(r, *before);
+    }
+  }
+  publish_routes(registry);
+  refresh_priorities();
+  const auto summary = std::to_string(registry.models.size()) + " models registered: " + std::to_string(added) +
+                       " added, " + std::to_string(changed) + " changed, " + std::to_string(removed) + " removed";
+  spdlog::info("registry: {}", summary);
+  (*reply)(summary);
+}
+
+// -- the actor ------------------------------------------------------------------------------------------------
+
+void supervisor_core::stop() {
+  stopping_ = true;
+  const error going{error_code::unavailable, "the server is shutting down", {}, {}};
+  for (auto& [name, r] : records_) {
+    if (r.loading) cancel_load(r, going);
+    if (r.current) {
+      const auto lease = let_go(r);
+      if (auto& l = leaving_.at(lease); l.resident) finish_leaving(lease);
+    }
+  }
+  world_.routes->store(std::make_shared<routing_table>());
+  self_->quit(caf::exit_reason::user_shutdown);
+}
+
+supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<supervisor_state> self,
+                                           std::shared_ptr<supervisor_world> world,
+                                           std::shared_ptr<config::registry> registry) {
+  self->state.core = std::make_unique<supervisor_core>(self, *world, *registry);
+  auto* core = self->state.core.get();
+  self->set_down_handler([core](caf::down_msg& d) { core->down(d.source, to_string(d.reason)); });
+  return {
+      [core](miss_atom, const pending_ptr& p) { core->miss(p); },
+      [core](load_atom, const std::string& m, std::uint64_t wait_ms, const shared_reply<load_report>& r) {
+        core->load(m, wait_ms, r);
+      },
+      [core](unload_atom, const std::string& m, const shared_reply<unload_report>& r) { core->unload(m, r); },
+      [core](warm_atom, const std::string& m, std::uint64_t wait_ms, const shared_reply<warmup_report>& r) {
+        core->warm(m, wait_ms, r);
+      },
+      [core](cleanup_atom, const shared_reply<cleanup_report>& r) { core->cleanup(r); },
+      [core](report_atom, const shared_reply<server_report>& r) { (*r)(core->report()); },
+      [core](report_atom, const std::string& m, const shared_reply<model_report>& r) {
+        if (core->knows(m))
+          (*r)(core->report_of(m));
+        else
+          (*r)(fail(error_code::model_not_found, "Model " + m + " not found", "GET /models lists what is registered"));
+      },
+      [core](estimate_atom, std::uint64_t lease, const size_estimate& s) { core->estimated(lease, s); },
+      [core](loaded_atom, std::uint64_t lease, const std::shared_ptr<load_outcome>& o) { core->loaded(lease, *o); },
+      [core](freed_atom, std::uint64_t lease) { core->freed(lease); },
+      [core](emptied_atom, std::uint64_t lease) { core->emptied(lease); },
+      [core](failed_atom, std::uint64_t id, const std::string& why) { core->failed(id, why); },
+      [core](registry_atom, const std::shared_ptr<registry_update>& u, const shared_reply<std::string>& r) {
+        core->update_registry(u->registry, r);
+      },
+      [core](tick_atom) { core->tick(); },
+      [core](stop_atom) { core->stop(); },
+  };
+}
+
+}  // namespace troupe::actors

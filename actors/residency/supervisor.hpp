@@ -1,0 +1,214 @@
+#pragma once
+// The supervisor: owns the registry of models, the memory ledger, and who is resident. It decides load, evict
+// and restart, never blocks and never runs a model. Its policies are the pure functions of eviction.hpp and
+// usage.hpp; this is where they meet the messages.
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/protocol/messages.hpp"
+#include "actors/protocol/metrics.hpp"
+#include "actors/residency/eviction.hpp"
+#include "actors/residency/ledger.hpp"
+#include "actors/residency/loader.hpp"
+#include "actors/residency/usage.hpp"
+#include "actors/serving/deadline_heap.hpp"
+#include "actors/serving/device.hpp"
+#include "actors/serving/routing.hpp"
+
+namespace troupe::actors {
+
+// What the supervisor works with; made by the service (and by tests, with fakes).
+struct supervisor_world {
+  config::settings settings;
+  std::uint64_t total_bytes = 0, budget_bytes = 0;
+  std::uint32_t compute_slots = 1;
+  std::shared_ptr<metrics> meter;
+  std::shared_ptr<routing_snapshot> routes;
+  std::shared_ptr<device_gauges> device_state;
+  std::shared_ptr<std::atomic<std::uint32_t>> in_flight;
+  std::shared_ptr<std::atomic<bool>> draining;  // the server is going down
+  device_actor device;
+  struct gentle_loader {
+    loader_actor actor;
+    std::shared_ptr<gentleness> gentle;
+  };
+  std::vector<loader_actor> loaders;
+  std::vector<gentle_loader> gentle_loaders;  // while another model is resident
+  reclaimer_actor reclaimer;
+  // Hands requests whose model has become resident (or may have) back to the gateway. Must not block.
+  std::function<void(std::vector<pending_ptr>)> dispatch;
+};
+
+class supervisor_core {
+ public:
+  using self_ptr = supervisor_actor::pointer;
+  supervisor_core(self_ptr self, supervisor_world world, const config::registry& registry);
+
+  // -- messages (see protocol.hpp)
+  void miss(const pending_ptr& request);
+  void load(const std::string& model, std::uint64_t wait_ms, shared_reply<load_report> reply);
+  void unload(const std::string& model, shared_reply<unload_report> reply);
+  void warm(const std::string& model, std::uint64_t wait_ms, shared_reply<warmup_report> reply);
+  void cleanup(shared_reply<cleanup_report> reply);
+  void estimated(lease_id lease, const size_estimate& size);
+  void loaded(lease_id lease, load_outcome& outcome);
+  void freed(lease_id lease);
+  void emptied(lease_id lease);
+  void failed(model_id id, const std::string& why);
+  void down(const caf::actor_addr& who, const std::string& why);
+  void update_registry(const config::registry& registry, const shared_reply<std::string>& reply);
+  void tick();
+  void stop();
+  server_report report();
+  model_report report_of(const std::string& model);
+  bool knows(const std::string& model) const { return records_.contains(model); }
+
+ private:
+  // A load under way, from the first request for it to its end.
+  struct attempt {
+    enum class phase { backing_off, estimating, waiting_for_memory, loading };
+    lease_id lease = 0;
+    phase at = phase::estimating;
+    steady_time since{}, start_at{};
+    std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+    std::shared_ptr<load_order> order;
+    std::shared_ptr<const config::registered_model> ordered_for;  // null: not ordered yet
+    inference::memory_estimate memory;
+    std::uint64_t size_bytes = 0;  // of it, what nobody else has mapped or will have
+    std::string fingerprint;
+    std::shared_ptr<gentleness> gentle;  // of the loader it was given to; null: a normal one
+    steady_time given_at{};
+    bool replaces = false;         // the model is resident: load beside, swap, then drain
+    bool only_if_changed = false;  // a re-validation
+    bool wanted_by_server = false; // preload, restart: goes on without anybody waiting
+  };
+  template <class T>
+  struct waiter {
+    shared_reply<T> reply;
+    steady_time due = no_deadline, since{};
+  };
+  struct record {  // of a registered model
+    entry_ptr entry;
+    std::shared_ptr<const config::registered_model> registration;
+    bool preload = false;
+    config::priority priority = config::priority::low;
+    resident_ptr current;
+    lease_id lease = 0;            // of current
+    std::shared_ptr<const config::registered_model> loaded_as;  // current was; alike with `registration`, or outdated
+    std::optional<attempt> loading;  // where it is ordered: for what is alike with `registration`
+    std::vector<pending_ptr> requests;
+    std::vector<waiter<load_report>> load_waiters;
+    std::vector<waiter<warmup_report>> warm_waiters;
+    decayed_use use;
+    std::uint64_t accesses_seen = 0;
+    steady_time loaded_at{}, validated_at{}, not_before{};
+    std::optional<wall_time> loaded_wall;
+    std::optional<double> load_time_s;
+    std::uint64_t artifact_bytes = 0;
+    std::string fingerprint, last_error;
+    std::uint32_t crashes = 0, restarts = 0, load_failures = 0;
+    bool down_after_crash = false;
+    const std::string& name() const { return entry->name; }
+  };
+  struct leaving {  // unloaded, its memory not yet back
+    std::string model;
+    resident_ptr resident;  // until nobody is inside
+    std::vector<waiter<unload_report>> waiters;  // the first of them is told the bytes
+    bool emptied = false;
+    bool evicted = false;  // not asked for: what it frees counts as cleaned up
+  };
+  struct cleaning {
+    std::set<lease_id> leases;
+    cleanup_report report;
+    std::vector<shared_reply<cleanup_report>> waiters;
+  };
+
+  // supervisor_load.cpp
+  attempt& want_load(record& r, bool by_server);
+  void want_load_now(record& r);
+  attempt& new_attempt(record& r, steady_time since);
+  void start(record& r);
+  void start_over(record& r);
+  bool outdated(const record& r) const;
+  bool awaited(const record& r) const;  // somebody waits for its load
+  void follow_registration(record& r, const config::registered_model& before);
+  void begin_loading(record& r);
+  void hurry_loads();
+  void load_ended(record& r, load_outcome& outcome);
+  void serve_waiters(record& r, bool already);
+  void call_off(attempt& a);
+  void fail_load(record& r, const error& why);
+  void cancel_load(record& r, const error& why);
+  void give_up_unwanted_loads();
+  std::shared_ptr<load_order> make_order(const record& r, const attempt& a) const;
+  model_limits limits_of(const record& r) const;
+  resident_ptr make_resident(record& r, lease_id lease, load_outcome& outcome);
+  loader_actor pick_loader(attempt& a);
+  record* loading_record(lease_id lease);
+  void crashed(record& r, const std::string& why);
+  void apply_registration(record& r, const config::registered_model& m);
+  void publish_routes(const config::registry& registry);
+
+  // supervisor_evict.cpp
+  void try_memory();
+  bool make_room(record& r);
+  bool others_go_on(const record& waiting);
+  std::vector<eviction_candidate> candidates(const record* except);
+  void evict(const std::string& model, bool drain, const char* reason);
+  lease_id let_go(record& r);
+  void finish_leaving(lease_id lease);
+  void refresh_private_bytes();
+  std::uint64_t threshold_bytes() const;
+  void housekeeping();
+  struct departure {
+    std::string model;
+    lease_id lease;
+  };
+  std::vector<departure> expire_idle();
+  void expire_waiters();
+  steady_time clean_up_now(shared_reply<cleanup_report> reply);
+  void count_cleanup(std::string reason);
+  std::uint32_t resident_or_loading() const;
+
+  config::priority priority_of(const record& r) const;
+  void refresh_priorities();
+  void arm(steady_time when);
+  steady_time now() const { return self_->clock().now(); }
+  model_report report_of(const record& r) const;
+  std::vector<missing_model> missing_models() const;
+  error unknown(const std::string& model) const;
+
+  self_ptr self_;
+  supervisor_world world_;
+  std::map<std::string, record> records_;
+  std::map<lease_id, std::string> lease_models_;  // loads in flight
+  std::map<lease_id, leaving> leaving_;
+  std::vector<cleaning> cleanings_;
+  ledger ledger_;
+  deadline_heap deadlines_;
+  lease_id next_lease_ = 1;
+  std::uint32_t next_loader_ = 0, waiting_requests_ = 0;
+  double all_use_ = 0;
+  steady_time armed_ = no_deadline, next_housekeeping_{}, next_cleanup_{};
+  steady_time started_{};
+  wall_time started_wall_;
+  cleanup_totals cleanups_;
+  model_counts removed_counts_;  // of models that were taken out of the registry: totals never go back
+  bool preloads_done_ = false, stopping_ = false;
+};
+
+struct supervisor_state {
+  static inline const char* name = "supervisor";
+  std::unique_ptr<supervisor_core> core;
+};
+
+supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<supervisor_state> self,
+                                           std::shared_ptr<supervisor_world> world,
+                                           std::shared_ptr<config::registry> registry);
+
+}  // namespace troupe::actors

@@ -1,0 +1,232 @@
+#include "actors/serving/gateway.hpp"
+
+#include "actors/protocol/foreign_exception.hpp"
+#include "cache/prediction/prediction_cache.hpp"
+
+namespace troupe::actors {
+
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+
+std::uint64_t size_of(const std::vector<inference::input>& inputs) {
+  std::uint64_t bytes = 0;
+  for (const auto& in : inputs)
+    bytes += std::holds_alternative<std::string>(in) ? std::get<std::string>(in).size()
+                                                     : std::get<inference::tensor>(in).data.size();
+  return bytes;
+}
+
+void touch(model_entry& e, std::uint64_t items, bool resident) {
+  e.accesses.fetch_add(items, std::memory_order_relaxed);
+  (resident ? e.cache_hits : e.cache_misses).fetch_add(items, std::memory_order_relaxed);
+  e.last_used_ns.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  e.last_used_wall_ns.store(duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
+                            std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void cancel_handle::operator()() const {
+  const auto j = job_.lock();
+  if (j && j->cancel() && cancelled_) cancelled_->Increment();
+}
+
+gateway::gateway(const config::settings& settings, std::shared_ptr<routing_snapshot> routes, std::shared_ptr<metrics> meter,
+                 std::shared_ptr<std::atomic<std::uint32_t>> in_flight, std::shared_ptr<std::atomic<bool>> draining)
+    : settings_(settings),
+      routes_(std::move(routes)),
+      meter_(std::move(meter)),
+      in_flight_(std::move(in_flight)),
+      draining_(std::move(draining)),
+      pool_(std::max(1u, settings.prepare_threads), settings.max_prepare_queue) {}
+
+std::string gateway::default_model() const {
+  const auto table = routes_->load();
+  return table ? table->default_model : std::string();
+}
+
+entry_ptr gateway::find(std::string_view model) const {
+  const auto table = routes_->load();
+  if (!table) return nullptr;
+  const auto found = table->models.find(model);
+  return found == table->models.end() ? nullptr : found->second;
+}
+
+cancel_handle gateway::predict(predict_request request, std::unique_ptr<reply_stream> reply) {
+  if (request.model.empty()) request.model = default_model();
+  const auto entry = find(request.model);
+  const auto timeout_ms = std::min(request.timeout_ms.value_or(settings_.request_timeout_ms), settings_.max_request_timeout_ms);
+  const auto level = request.priority ? *request.priority : config::priority::medium;
+  const auto items = static_cast<std::uint32_t>(request.inputs.size());
+  auto p = std::make_shared<pending_request>();
+  p->job = std::make_shared<job>(request.model, items, level, steady_clock::now() + std::chrono::milliseconds(timeout_ms),
+                                 std::move(reply), in_flight_);
+  p->request = std::move(request);
+  cancel_handle handle(p->job, {meter_, &meter_->cancelled});
+
+  if (draining_->load(std::memory_order_relaxed)) {
+    p->job->fail({error_code::unavailable, "the server is shutting down", "another instance may answer", 1});
+  } else if (p->request.model.empty()) {
+    p->job->fail({error_code::bad_request, "no model was named and there is no default",
+                  "send model_name, or set default_model", {}});
+  } else if (!entry) {
+    p->job->fail({error_code::model_not_found, "Model " + p->request.model + " not found",
+                  "GET /models lists what is registered", {}});
+  } else if (items == 0) {
+    p->job->fail({error_code::unprocessable, "no input was given", "send text or inputs", {}});
+  } else if (in_flight_->load(std::memory_order_relaxed) > settings_.max_in_flight_items) {
+    meter_->admission_rejected.Increment();
+    p->job->fail({error_code::too_many_requests, "too many requests are in flight",
+                  "max_in_flight_items is " + std::to_string(settings_.max_in_flight_items), 1});
+  } else {
+    const auto home = entry->current.load();
+    p->job->resident_at_arrival = home != nullptr;
+    touch(*entry, items, home != nullptr);
+    if (!home)
+      caf::anon_send(supervisor_, miss_atom::value, p);
+    else if (size_of(p->request.inputs) <= settings_.prepare_inline_bytes)
+      prepare_and_queue(p, home);
+    else if (!pool_.submit([this, p, home] { prepare_and_queue(p, home); })) {
+      meter_->admission_rejected.Increment();
+      p->job->fail({error_code::too_many_requests, "too many long inputs wait to be prepared",
+                    "max_prepare_queue is " + std::to_string(settings_.max_prepare_queue), 1});
+    }
+  }
+  return handle;
+}
+
+void gateway::resume(std::vector<pending_ptr> requests) {
+  for (auto& p : requests)
+    pool_.submit_admitted([this, p = std::move(p)] {
+      if (p->job->closed()) return;
+      const auto entry = find(p->job->model);
+      const auto home = entry ? entry->current.load() : nullptr;
+      if (home)
+        prepare_and_queue(p, home);
+      else
+        caf::anon_send(supervisor_, miss_atom::value, p);
+    });
+}
+
+namespace {
+
+// What a request's inputs have become before anybody is told of it.
+struct ready_inputs {
+  std::shared_ptr<std::vector<item_ptr>> items = std::make_shared<std::vector<item_ptr>>();  // for the model
+  std::vector<item_result> answered;  // from the prediction cache, or unusable
+};
+
+// Foreign code: what it throws fails this input alone.
+result<void> prepare(const inference::model& model, const std::string& name, const inference::input& in, item& it) {
+  try {
+    auto prepared = model.prepare(in);
+    if (!prepared) return tl::unexpected(std::move(prepared.error()));
+    it.in = std::move(*prepared);
+    it.state = model.open_state(*it.in);
+    return {};
+  } catch (...) {
+    return tl::unexpected(caught_error(error_code::model_failed, "Model " + name + " could not prepare the input"));
+  }
+}
+
+// The gate has let all of them in: where memory is short, the places that nobody got go back.
+void hand_out_places(const std::vector<item_ptr>& items, const resident_ptr& home) {
+  std::size_t given = 0;
+  try {
+    for (const auto& it : items) {
+      it->place = std::make_unique<ticket>(home, 1);
+      ++given;
+    }
+  } catch (...) {
+    const ticket rest(home, static_cast<std::uint32_t>(items.size() - given));
+    throw;
+  }
+}
+
+ready_inputs make_ready(const pending_request& p, const resident& home) {
+  ready_inputs out;
+  auto& kept = cache::prediction_cache::shared();
+  const auto& info = home.model->info();
+  const bool keep = kept.enabled() && info.accepts_text && !info.stateful;
+  // Whoever waited for a load is a miss, and has the model run: an answer from the cache is a hit.
+  const bool look_up = keep && p.request.use_prediction_cache && p.job->resident_at_arrival;
+  auto started = steady_clock::now();
+  for (std::size_t i = 0; i < p.request.inputs.size(); ++i) {
+    const auto& in = p.request.inputs[i];
+    item_result told;
+    told.index = static_cast<std::uint32_t>(i);
+    std::string key;
+    if (keep && std::holds_alternative<std::string>(in))
+      key = cache::prediction_cache::key(home.answers_as, std::get<std::string>(in));
+    if (look_up && !key.empty())
+      if (auto found = kept.get(key)) {
+        told.prediction_cache_hit = true;
+        told.value = std::move(*found);
+        out.answered.push_back(std::move(told));
+        continue;
+      }
+    auto it = std::make_shared<item>();
+    const auto prepared = prepare(*home.model, home.name, in, *it);
+    const auto ended = steady_clock::now();
+    it->prepare_us = told.timing.prepare_us = static_cast<std::uint32_t>(duration_cast<microseconds>(ended - started).count());
+    started = ended;
+    if (!prepared) {
+      told.value = tl::unexpected(prepared.error());
+      out.answered.push_back(std::move(told));
+      continue;
+    }
+    it->index = told.index;
+    it->alone = !p.request.batching;
+    if (!it->in->truncated) it->cache_key = std::move(key);
+    out.items->push_back(std::move(it));
+  }
+  return out;
+}
+
+}  // namespace
+
+void gateway::prepare_and_queue(const pending_ptr& p, const resident_ptr& home) {
+  try {
+    prepare_and_enter(p, home);
+  } catch (...) {
+    p->job->fail(caught_error(error_code::internal, "The request to model " + p->job->model + " failed inside the server"));
+  }
+}
+
+void gateway::prepare_and_enter(const pending_ptr& p, const resident_ptr& home) {
+  auto& job = p->job;
+  auto ready = make_ready(*p, *home);
+  const auto n = static_cast<std::uint32_t>(ready.items->size());
+  if (n != 0) {
+    switch (home->door.try_enter(n, home->limits.max_queue_items)) {
+      case gate::entry::full:
+        home->metrics->rejected.Increment();
+        job->fail({error_code::too_many_requests, "the queue of model " + home->name + " is full",
+                   "max_queue_items is " + std::to_string(home->limits.max_queue_items), 1});
+        return;
+      case gate::entry::closed:
+        // It left memory just now. Nobody was told anything yet: its successor, or its next load, answers it all.
+        caf::anon_send(supervisor_, miss_atom::value, p);
+        return;
+      case gate::entry::entered: break;
+    }
+    hand_out_places(*ready.items, home);
+    for (auto& it : *ready.items) it->job = job;  // from here on, an item that is dropped says so
+  }
+  for (const auto& told : ready.answered) {
+    if (told.prediction_cache_hit) home->counters->prediction_cache_hits.fetch_add(1, std::memory_order_relaxed);
+    if (told.value) continue;
+    if (told.value.error().code != error_code::unprocessable) {  // not the input's fault
+      home->counters->failures.fetch_add(1, std::memory_order_relaxed);
+      home->metrics->failed.Increment();
+    }
+    if (job->items == 1) return void(job->fail(told.value.error()));
+  }
+  job->begin(home->model->info());
+  for (auto& told : ready.answered) job->write(std::move(told));
+  if (n != 0) caf::anon_send(home->actor, enqueue_atom::value, std::move(ready.items));
+}
+
+}  // namespace troupe::actors

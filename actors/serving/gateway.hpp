@@ -1,0 +1,40 @@
+#pragma once
+// The gateway: turns a parsed request into a job and sends it on its way, on the caller's thread. It owns
+// nothing but the routing snapshot's reader side; every thread hand-off here would have to earn its place.
+
+#include "actors/protocol/messages.hpp"
+#include "actors/protocol/metrics.hpp"
+#include "actors/serving/prepare_pool.hpp"
+#include "actors/serving/routing.hpp"
+
+namespace troupe::actors {
+
+class gateway {
+ public:
+  gateway(const config::settings& settings, std::shared_ptr<routing_snapshot> routes, std::shared_ptr<metrics> meter,
+          std::shared_ptr<std::atomic<std::uint32_t>> in_flight, std::shared_ptr<std::atomic<bool>> draining);
+
+  void connect(supervisor_actor supervisor) { supervisor_ = std::move(supervisor); }
+
+  cancel_handle predict(predict_request request, std::unique_ptr<reply_stream> reply);
+  // Requests whose model has been loaded for them; from the supervisor.
+  void resume(std::vector<pending_ptr> requests);
+  entry_ptr find(std::string_view model) const;
+  std::string default_model() const;  // may be unknown to the registry; empty: none
+
+ private:
+  // Prepares the inputs and queues the items with `home`, or asks the supervisor when it has gone meanwhile. Any
+  // failure, exceptions of the model's code too, is this request's alone.
+  void prepare_and_queue(const pending_ptr& p, const resident_ptr& home);
+  void prepare_and_enter(const pending_ptr& p, const resident_ptr& home);
+
+  const config::settings& settings_;
+  std::shared_ptr<routing_snapshot> routes_;
+  std::shared_ptr<metrics> meter_;
+  std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
+  std::shared_ptr<std::atomic<bool>> draining_;
+  supervisor_actor supervisor_;
+  prepare_pool pool_;
+};
+
+}  // namespace troupe::actors

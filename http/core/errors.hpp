@@ -1,0 +1,18 @@
+#pragma once
+// The only place that knows which HTTP status an error has, and what the error envelope looks like.
+
+#include <string_view>
+
+#include "config/error.hpp"
+#include "http/core/exchange.hpp"
+
+namespace troupe::http {
+
+unsigned status_of(error_code code) noexcept;
+// For requests that the edge refused with a status.
+error_code code_of_status(unsigned status) noexcept;
+
+// The envelope with its status and, where a retry can help, Retry-After. `headers` are sent as well.
+response error_response(const error& why, std::string_view request_id = {}, header_list headers = {});
+
+}  // namespace troupe::http

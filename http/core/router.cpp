@@ -1,0 +1,198 @@
+#include "http/core/router.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+
+#include "config/names.hpp"
+#include "http/json/text.hpp"
+
+namespace troupe::http {
+namespace {
+
+constexpr std::size_t max_segments = 16;
+
+struct method_entry {
+  std::string method;
+  std::size_t index;
+};
+
+std::vector<std::string_view> split(std::string_view path) {
+  std::vector<std::string_view> out;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  if (path.empty()) return out;
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);  // a trailing slash is tolerated
+  while (true) {
+    const auto slash = path.find('/');
+    out.push_back(path.substr(0, slash));
+    if (slash == std::string_view::npos) return out;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+// "." or ".." as a part, also behind an encoded slash or a backslash.
+bool traverses(std::string_view decoded) {
+  while (true) {
+    const auto end = decoded.find_first_of("/\\");
+    const auto part = decoded.substr(0, end);
+    if (part == "." || part == "..") return true;
+    if (end == std::string_view::npos) return false;
+    decoded.remove_prefix(end + 1);
+  }
+}
+
+bool is_parameter(std::string_view segment) { return segment.starts_with('{') && segment.ends_with('}'); }
+
+}  // namespace
+
+struct router::node {
+  std::map<std::string, std::unique_ptr<node>, std::less<>> literals;
+  std::unique_ptr<node> parameter;
+  bool parameter_is_model = false;
+  std::vector<method_entry> methods;
+
+  const method_entry* find(std::string_view method) const {
+    for (const auto& m : methods) {
+      if (m.method == method) return &m;
+    }
+    return method == "HEAD" ? find("GET") : nullptr;
+  }
+  std::string allow() const {
+    std::string out;
+    for (const auto& m : methods) out += m.method + ", " + (m.method == "GET" ? "HEAD, " : "");
+    return out + "OPTIONS";
+  }
+};
+
+// One path on its way through the tree.
+struct router::walk {
+  std::vector<std::string> segments;  // decoded
+  std::string parameter;
+  bool parameter_is_model = false;
+
+  const node* step(const node& at, std::size_t depth) {
+    if (depth == segments.size()) return at.methods.empty() ? nullptr : &at;
+    if (const auto literal = at.literals.find(segments[depth]); literal != at.literals.end()) {
+      if (const auto* hit = step(*literal->second, depth + 1)) return hit;
+    }
+    if (!at.parameter) return nullptr;
+    // A model's name takes one segment, or two with its namespace.
+    for (std::size_t take = 1; take <= (at.parameter_is_model ? 2u : 1u); ++take) {
+      if (depth + take > segments.size()) break;
+      if (const auto* hit = step(*at.parameter, depth + take)) {
+        parameter = take == 1 ? segments[depth] : segments[depth] + '/' + segments[depth + 1];
+        parameter_is_model = at.parameter_is_model;
+        return hit;
+      }
+    }
+    return nullptr;
+  }
+
+  // Null where the path is fine. Checks every segment, also of paths that no route has.
+  static std::optional<error> decode(std::string_view path, walk& out) {
+    const auto raw = split(path);
+    if (raw.size() > max_segments) {
+      return error{error_code::route_not_found, "No route has " + std::to_string(raw.size()) + " segments", {}, {}};
+    }
+    out.segments.reserve(raw.size());
+    for (const auto part : raw) {
+      auto decoded = percent_decode(part, false);
+      if (!decoded) {
+        return error{error_code::bad_request, "Bad percent-encoding in the path: '" + shown(part) + "'",
+                     "'%' must be followed by two hexadecimal digits", {}};
+      }
+      if (!is_utf8(*decoded)) {
+        return error{error_code::bad_request, "The path is not valid UTF-8: '" + shown(part) + "'",
+                     "encode it as UTF-8 before percent-encoding it", {}};
+      }
+      if (std::any_of(decoded->begin(), decoded->end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+        return error{error_code::bad_request, "The path has a control character: '" + shown(part) + "'",
+                     "names are made of printable characters", {}};
+      }
+      if (traverses(*decoded)) {
+        return error{error_code::bad_request, "The path must not contain '.' or '..' as a segment: '" + shown(part) + "'",
+                     "name the resource itself", {}};
+      }
+      out.segments.push_back(std::move(*decoded));
+    }
+    return std::nullopt;
+  }
+};
+
+router::router() : root_(std::make_unique<node>()) {}
+router::~router() = default;
+
+void router::add(std::string_view method, std::string_view pattern, std::size_t index) {
+  if (!pattern.starts_with('/')) throw std::invalid_argument("a pattern begins with '/': " + std::string(pattern));
+  node* at = root_.get();
+  bool has_parameter = false;
+  for (const auto segment : split(pattern)) {
+    if (is_parameter(segment)) {
+      const bool model = segment == "{model_name}";
+      if (has_parameter || (at->parameter && at->parameter_is_model != model)) {
+        throw std::invalid_argument("one parameter a pattern, of one kind a place: " + std::string(pattern));
+      }
+      has_parameter = true;
+      at->parameter_is_model = model;
+      if (!at->parameter) at->parameter = std::make_unique<node>();
+      at = at->parameter.get();
+    } else {
+      auto& next = at->literals[std::string(segment)];
+      if (!next) next = std::make_unique<node>();
+      at = next.get();
+    }
+  }
+  if (std::any_of(at->methods.begin(), at->methods.end(), [&](const auto& m) { return m.method == method; })) {
+    throw std::invalid_argument("two routes for " + std::string(method) + " " + std::string(pattern));
+  }
+  at->methods.push_back({std::string(method), index});
+  if (std::find(patterns_.begin(), patterns_.end(), pattern) == patterns_.end()) patterns_.emplace_back(pattern);
+}
+
+result<router::found> router::match(std::string_view method, std::string_view path, std::string& allow) const {
+  walk w;
+  if (auto bad = walk::decode(path, w)) return tl::unexpected(std::move(*bad));
+  const node* hit = path.starts_with('/') ? w.step(*root_, 0) : nullptr;
+  if (hit == nullptr) {
+    return fail(error_code::route_not_found, "No route " + std::string(method) + " " + shown(path),
+                "known routes: " + similar_routes(path));
+  }
+  if (w.parameter_is_model) {
+    if (auto checked = config::check_model_name(w.parameter); !checked) return tl::unexpected(checked.error());
+  }
+  if (const auto* entry = hit->find(method)) return found{entry->index, std::move(w.parameter)};
+  allow = hit->allow();
+  return fail(error_code::method_not_allowed, shown(method, 20) + " is not allowed for " + shown(path),
+              "use one of " + allow);
+}
+
+std::string router::allowed(std::string_view path) const {
+  if (path == "*") return "GET, HEAD, POST, DELETE, OPTIONS";
+  walk w;
+  if (walk::decode(path, w)) return {};
+  const node* hit = path.starts_with('/') ? w.step(*root_, 0) : nullptr;
+  return hit == nullptr ? std::string() : hit->allow();
+}
+
+std::string router::similar_routes(std::string_view path) const {
+  const auto wanted = split(path.substr(0, 256));
+  std::vector<std::pair<std::size_t, const std::string*>> near;
+  for (const auto& pattern : patterns_) {
+    const auto have = split(pattern);
+    // Segments cost their edits, missing or extra ones two each.
+    std::size_t cost = 2 * (std::max(have.size(), wanted.size()) - std::min(have.size(), wanted.size()));
+    for (std::size_t i = 0; i < std::min(have.size(), wanted.size()); ++i) {
+      cost += is_parameter(have[i]) ? 1 : edit_distance(have[i], wanted[i], 4);
+    }
+    near.emplace_back(cost, &pattern);
+  }
+  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::string out;
+  for (std::size_t i = 0; i < std::min<std::size_t>(near.size(), 5); ++i) {
+    out += (i == 0 ? "" : ", ") + *near[i].second;
+  }
+  return out;
+}
+
+}  // namespace troupe::http

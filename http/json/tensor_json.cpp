@@ -1,0 +1,203 @@
+#include "http/json/tensor_json.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "http/json/json_read.hpp"
+
+namespace troupe::http {
+namespace {
+
+using inference::dtype;
+using inference::tensor;
+using simdjson::dom::array;
+using simdjson::dom::element;
+using simdjson::dom::element_type;
+
+constexpr std::size_t max_dimensions = 8;
+
+std::uint16_t narrow_bf16(float value) noexcept {  // round to nearest even
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+std::uint16_t narrow_f16(double value) noexcept {  // |value| <= 65504, checked before
+  const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  int exponent = 0;
+  const double fraction = std::frexp(std::abs(value), &exponent);  // in [0.5, 1)
+  if (fraction == 0) return sign;
+  const int biased = exponent + 14;
+  const auto half = biased <= 0 ? static_cast<std::uint32_t>(std::nearbyint(std::ldexp(fraction, exponent + 24)))
+                                : (static_cast<std::uint32_t>(biased) << 10) +
+                                      static_cast<std::uint32_t>(std::nearbyint(std::ldexp(fraction, 11))) - 1024u;
+  return static_cast<std::uint16_t>(sign | half);
+}
+
+class reader {
+ public:
+  reader(dtype type, const std::string& where) : where_(where) { out_.type = type; }
+
+  result<tensor> read(element value) {
+    // The first element of each level gives the shape; everything else must fit it.
+    element at = value;
+    while (at.type() == element_type::ARRAY) {
+      if (out_.shape.size() == max_dimensions) return unfit("has more than 8 dimensions", "flatten it");
+      const array items(at.get_array().value_unsafe());
+      const auto begin = items.begin();
+      if (begin == items.end()) return unfit("has an empty array", "each dimension needs at least one element");
+      std::int64_t count = 0;
+      for (auto it = items.begin(); it != items.end(); ++it) ++count;
+      out_.shape.push_back(count);
+      at = *begin;
+    }
+    std::size_t elements = 1;
+    // The product cannot overflow unnoticed: it is bounded by the text only if the array is not ragged, so
+    // memory is taken while elements come.
+    for (const auto n : out_.shape) elements = std::min<std::size_t>(elements * static_cast<std::size_t>(n), 1u << 16);
+    out_.data.reserve(elements * inference::size_of(out_.type));
+    if (!fill(value, 0)) return tl::unexpected(std::move(problem_));
+    return std::move(out_);
+  }
+
+ private:
+  tl::unexpected<error> unfit(const std::string& what, const std::string& right) const {
+    return troupe::fail(error_code::unprocessable, where_ + " " + what, right);
+  }
+
+  bool fill(element value, std::size_t depth) {
+    if (depth == out_.shape.size()) return append(value);
+    if (value.type() != element_type::ARRAY) {
+      return refuse("is ragged: " + std::string(kind_of(value)) + " stands where an array of " +
+                    std::to_string(out_.shape[depth]) + " was expected");
+    }
+    std::int64_t count = 0;
+    for (const element item : array(value.get_array().value_unsafe())) {
+      if (++count > out_.shape[depth]) break;
+      if (!fill(item, depth + 1)) return false;
+    }
+    if (count == out_.shape[depth]) return true;
+    return refuse("is ragged: an array of dimension " + std::to_string(depth) + " has " +
+                  (count > out_.shape[depth] ? "more" : "fewer") + " than " + std::to_string(out_.shape[depth]) +
+                  " elements");
+  }
+
+  bool refuse(std::string what) {
+    problem_ = {error_code::unprocessable, where_ + " " + std::move(what),
+                "send a rectangular array of numbers, all rows of one length", {}};
+    return false;
+  }
+
+  template <class T>
+  bool put(T value) {
+    const auto at = out_.data.size();
+    out_.data.resize(at + sizeof value);
+    std::memcpy(out_.data.data() + at, &value, sizeof value);
+    return true;
+  }
+
+  template <class T>
+  bool put_integer(element value) {
+    std::int64_t whole = 0;
+    if (value.type() == element_type::INT64) {
+      whole = value.get_int64().value_unsafe();
+    } else if (value.type() == element_type::BOOL) {
+      whole = value.get_bool().value_unsafe() ? 1 : 0;
+    } else if (value.type() == element_type::DOUBLE) {
+      const double d = value.get_double().value_unsafe();
+      if (!(std::abs(d) < 9e15) || d != std::floor(d)) return refuse_value(value);
+      whole = static_cast<std::int64_t>(d);
+    } else {
+      return refuse_value(value);
+    }
+    if (!std::in_range<T>(whole)) return refuse_value(value);
+    return put(static_cast<T>(whole));
+  }
+
+  bool put_real(element value) {
+    double real = 0;
+    switch (value.type()) {
+      case element_type::INT64: real = static_cast<double>(value.get_int64().value_unsafe()); break;
+      case element_type::UINT64: real = static_cast<double>(value.get_uint64().value_unsafe()); break;
+      case element_type::DOUBLE: real = value.get_double().value_unsafe(); break;
+      case element_type::BOOL: real = value.get_bool().value_unsafe() ? 1 : 0; break;
+      default: return refuse_value(value);
+    }
+    switch (out_.type) {
+      case dtype::f64: return put(real);
+      case dtype::f16: return std::abs(real) <= 65504 ? put(narrow_f16(real)) : refuse_value(value);
+      default: break;
+    }
+    if (std::abs(real) > static_cast<double>(std::numeric_limits<float>::max())) return refuse_value(value);
+    return out_.type == dtype::bf16 ? put(narrow_bf16(static_cast<float>(real))) : put(static_cast<float>(real));
+  }
+
+  bool append(element value) {
+    switch (out_.type) {
+      case dtype::i64: return put_integer<std::int64_t>(value);
+      case dtype::i32: return put_integer<std::int32_t>(value);
+      case dtype::i16: return put_integer<std::int16_t>(value);
+      case dtype::i8: return put_integer<std::int8_t>(value);
+      case dtype::u8: return put_integer<std::uint8_t>(value);
+      case dtype::boolean:
+        if (value.type() == element_type::BOOL) return put(static_cast<std::uint8_t>(value.get_bool().value_unsafe()));
+        return put_integer<std::uint8_t>(value) && normalise_boolean();
+      default: return put_real(value);
+    }
+  }
+
+  bool normalise_boolean() {
+    out_.data.back() = std::byte{static_cast<unsigned char>(out_.data.back() != std::byte{0} ? 1 : 0)};
+    return true;
+  }
+
+  bool refuse_value(element value) {
+    const bool number = value.type() == element_type::INT64 || value.type() == element_type::UINT64 ||
+                        value.type() == element_type::DOUBLE;
+    if (number) return refuse("has a number that the model's input type cannot hold");
+    if (value.type() == element_type::ARRAY) return refuse("is ragged: an array stands where a number was expected");
+    return refuse("has " + std::string(kind_of(value)) + " where a number was expected");
+  }
+
+  const std::string& where_;
+  tensor out_;
+  error problem_;
+};
+
+}  // namespace
+
+std::optional<dtype> parse_dtype(std::string_view name) noexcept {
+  constexpr std::pair<std::string_view, dtype> known[] = {
+      {"float32", dtype::f32}, {"float64", dtype::f64}, {"float16", dtype::f16}, {"bfloat16", dtype::bf16},
+      {"int64", dtype::i64},   {"int32", dtype::i32},   {"int16", dtype::i16},   {"int8", dtype::i8},
+      {"uint8", dtype::u8},    {"bool", dtype::boolean}};
+  for (const auto& [text, type] : known) {
+    if (text == name) return type;
+  }
+  return std::nullopt;
+}
+
+result<tensor> read_tensor(element value, dtype type, const std::string& where) {
+  return reader(type, where).read(value);
+}
+
+std::vector<tensor> split_first_dimension(const tensor& t) {
+  std::vector<tensor> out;
+  if (t.shape.empty() || t.shape[0] <= 0) return out;
+  const auto count = static_cast<std::size_t>(t.shape[0]);
+  const auto bytes = t.data.size() / count;
+  out.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    tensor part;
+    part.type = t.type;
+    part.shape.assign(t.shape.begin() + 1, t.shape.end());
+    part.data.assign(t.data.begin() + static_cast<std::ptrdiff_t>(i * bytes),
+                     t.data.begin() + static_cast<std::ptrdiff_t>((i + 1) * bytes));
+    out.push_back(std::move(part));
+  }
+  return out;
+}
+
+}  // namespace troupe::http

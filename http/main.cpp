@@ -1,3 +1,0 @@
-#include "http/cli.hpp"
-
-int main(int argc, char** argv) { return troupe::http::run_cli(argc, argv); }

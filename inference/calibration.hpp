@@ -1,0 +1,29 @@
+#pragma once
+// What is fastest on this CPU: measured once, and kept for the next start. Blocking; from main, before any model runs.
+
+#include <filesystem>
+#include <string>
+
+#include "inference/model/artifact.hpp"
+
+namespace troupe::inference {
+
+struct calibration {
+  precision best = precision::fp32;
+  int slots = 1;  // compute slots for many batches
+  int threads_per_slot = 1;
+  // For a batch that has the device to itself: all cores where that was reliably faster, else 1. Always 1 below
+  // four cores.
+  int lone_threads = 1;
+  bool fp32_by_aten = false;                // fp32 linears by LibTorch's own kernel, not oneDNN's (fused_linear.hpp)
+  double fp32_gflops = 0, bf16_gflops = 0;  // a core, [768->3072] linear, by the faster kernel
+  bool measured_now = false;                // false: read back from `file`
+  std::string cpu_model;
+};
+
+// A short measurement on this CPU (some 150 ms; 300 from four cores on), kept in `file` for the next start and made
+// anew when the CPU or the LibTorch version differs. An unwritable file is no error. What it says of kernels is in
+// force in this process from then on.
+calibration calibrate(const std::filesystem::path& file, bool force);
+
+}  // namespace troupe::inference

@@ -1,0 +1,51 @@
+#pragma once
+// The weights of a Hugging Face folder as they lie on disk: one safetensors file, or several and an
+// index, which decides where a tensor is. Read with pread, never mapped: the files are not ours.
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "inference/files/safetensors.hpp"
+
+namespace troupe::inference {
+
+class checkpoint {
+ public:
+  // Opens all shards and checks all headers. `size_bytes_max` 0: unbounded.
+  static result<checkpoint> open(const std::filesystem::path& folder, std::uint64_t size_bytes_max);
+
+  struct located {
+    const stored_tensor* tensor = nullptr;
+    const opened_file* file = nullptr;
+    const std::filesystem::path* path = nullptr;
+  };
+  // tensor == nullptr: not there.
+  located find(std::string_view name) const;
+  std::uint64_t size_bytes() const noexcept { return size_bytes_; }
+
+ private:
+  struct shard {
+    std::filesystem::path path;
+    opened_file file;
+    safetensors_header header;
+  };
+  // `places`: which shard holds a tensor, where an index says so.
+  result<void> add(std::filesystem::path path, const std::map<std::string, std::string>& places);
+
+  std::vector<std::unique_ptr<shard>> shards_;
+  std::unordered_map<std::string_view, located> tensors_;
+  std::uint64_t size_bytes_ = 0;
+};
+
+// The files of a folder that decide what is served: weights, config, tokenizer. What is missing is left
+// out.
+result<std::vector<std::filesystem::path>> artifact_files(const std::filesystem::path& folder);
+
+// Names, sizes, times and inodes of files, as one short text.
+result<std::string> fingerprint_of(const std::vector<std::filesystem::path>& files);
+
+}  // namespace troupe::inference

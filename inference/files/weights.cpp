@@ -1,0 +1,294 @@
+#include "inference/files/weights.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+#include "inference/files/convert.hpp"
+#include "inference/files/digest.hpp"
+#include "inference/files/temporary_file.hpp"
+#include "inference/model/step_aside.hpp"
+
+namespace troupe::inference {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::uint64_t chunk_bytes = 4U << 20U;
+// Part of an entry's name: another layout never reads an older one's files.
+constexpr int layout_version = 2;
+
+const char* type_of(const planned_tensor& t, precision target) {
+  return t.full_precision || target != precision::bf16 ? "F32" : "BF16";
+}
+
+std::vector<stored_tensor> layout_of(const std::vector<planned_tensor>& plan, precision target) {
+  std::vector<stored_tensor> tensors;
+  for (const auto& t : plan) tensors.push_back({t.name, type_of(t, target), t.shape, 0, 0});
+  return tensors;
+}
+
+// Where converted bytes go: the store's temporary file, or private memory. Offsets only grow.
+using sink = std::function<result<void>(std::uint64_t offset, std::span<const std::byte>)>;
+
+result<std::vector<float>> read_row(const checkpoint& source, const std::string& name,
+                                    std::uint64_t width) {
+  const auto at = source.find(name);
+  std::vector<float> row(width);
+  const auto type = number_type_of(at.tensor->type);
+  std::vector<std::byte> raw(width * stored_type_bytes(at.tensor->type));
+  if (auto ok = read_exactly(at.file->fd.get(), at.tensor->begin, raw, *at.path); !ok)
+    return tl::unexpected(ok.error());
+  to_floats(type, raw, row);
+  return row;
+}
+
+// One source tensor, converted chunk by chunk into `out` from `offset` on.
+result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<const float> row,
+                       std::uint64_t offset, const sink& out, cancel_flag cancelled) {
+  const auto type = number_type_of(from.tensor->type);
+  const auto width = stored_type_bytes(from.tensor->type);
+  const auto total = from.tensor->elements();
+  const bool as_is = row.empty() && type == (to_half ? number_type::bf16 : number_type::f32);
+  // Whole rows a chunk where a row is added, so that the row's phase is the same in each.
+  std::uint64_t step = chunk_bytes / 8;
+  if (!row.empty()) step = std::max<std::uint64_t>(1, step / row.size()) * row.size();
+  step = std::min(step, total);
+  std::vector<std::byte> raw(step * width);
+  std::vector<float> floats(as_is ? 0 : step);
+  std::vector<std::uint16_t> halves(!as_is && to_half ? step : 0);
+  for (std::uint64_t at = 0; at < total; at += step) {
+    if (is_cancelled(cancelled)) return cancelled_error();
+    step_aside();
+    const auto n = std::min(step, total - at);
+    const auto bytes = std::span(raw).first(n * width);
+    if (auto ok = read_exactly(from.file->fd.get(), from.tensor->begin + at * width, bytes, *from.path);
+        !ok)
+      return ok;
+    std::span<const std::byte> converted = bytes;
+    if (!as_is) {
+      const auto values = std::span(floats).first(n);
+      to_floats(type, bytes, values);
+      for (std::uint64_t i = 0; !row.empty() && i < n; ++i) values[i] += row[i % row.size()];
+      converted = std::as_bytes(values);
+      if (to_half) {
+        to_bf16(values, halves);
+        converted = std::as_bytes(std::span(halves).first(n));
+      }
+    }
+    if (auto ok = out(offset + at * (to_half ? 2 : 4), converted); !ok) return ok;
+  }
+  return {};
+}
+
+result<void> convert_all(const std::vector<planned_tensor>& plan,
+                         const std::vector<stored_tensor>& layout, const checkpoint& source,
+                         const sink& out, cancel_flag cancelled) {
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    std::vector<float> row;
+    if (!plan[i].plus_row.empty()) {
+      auto read = read_row(source, plan[i].plus_row, static_cast<std::uint64_t>(plan[i].shape.back()));
+      if (!read) return tl::unexpected(read.error());
+      row = std::move(*read);
+    }
+    auto offset = layout[i].begin;
+    for (const auto& part : plan[i].parts) {
+      const auto from = source.find(part);
+      if (auto ok = copy_part(from, layout[i].type == "BF16", row, offset, out, cancelled); !ok)
+        return ok;
+      offset += (layout[i].end - layout[i].begin) / plan[i].parts.size();
+    }
+  }
+  return {};
+}
+
+constexpr const char* digest_key = "digest";
+constexpr const char* source_key_name = "source";
+
+// An entry's head: all that it says follows from the layout, the source's name and the data's digest. Sets the
+// places of `layout`.
+std::string head_of(std::vector<stored_tensor>& layout, const std::string& source, const std::string& digest) {
+  return make_safetensors_head(layout, {{digest_key, digest}, {source_key_name, source}});
+}
+
+tl::unexpected<error> damaged(const fs::path& entry, const std::string& why) {
+  return fail(error_code::unprocessable, "the store's entry " + entry.filename().string() + ' ' + why);
+}
+
+// The entry, when every byte of it is as it was written. That is looked at once a mapping, in the pass that makes
+// its pages present.
+result<loaded_weights> map_entry(const fs::path& entry, std::vector<stored_tensor> layout, cancel_flag cancelled) {
+  auto mapped = weight_memory::map(entry);
+  if (!mapped) return tl::unexpected(mapped.error());
+  const auto& memory = **mapped;
+  const auto header = read_safetensors(memory.bytes(), entry.string());
+  if (!header) return tl::unexpected(header.error());
+  const auto said = [&](const char* key) {
+    const auto found = header->metadata.find(key);
+    return found == header->metadata.end() ? std::string() : found->second;
+  };
+  const auto digest = said(digest_key);
+  const auto head = head_of(layout, said(source_key_name), digest);
+  if (memory.bytes().size() != layout.back().end || std::memcmp(memory.bytes().data(), head.data(), head.size()) != 0)
+    return damaged(entry, "does not fit the model");
+  if (memory.verified()) {
+    if (!memory.populate(cancelled)) return cancelled_error();
+  } else {
+    const auto found = memory.populate_and_digest(head.size(), cancelled);
+    if (!found) return cancelled_error();
+    if (found->hex() != digest) return damaged(entry, "does not hold what was written to it");
+    memory.set_verified();
+  }
+  return loaded_weights{std::move(*mapped), std::move(layout), entry, {}};
+}
+
+// The number after the last ".v" of an entry's name; 0: none.
+int version_in(const std::string& name) {
+  const auto at = name.rfind(".v");
+  return at == name.npos ? 0 : std::atoi(name.c_str() + at + 2);
+}
+
+// Entries of other fingerprints of this source or of an older layout, and temporary files whose writer is gone.
+void remove_stale(const fs::path& entry, const std::string& source_key,
+                  const std::string& fingerprint) {
+  std::error_code ignored;
+  const auto current = source_key + '-' + fingerprint;
+  for (const auto& e : fs::directory_iterator(entry.parent_path(), ignored)) {
+    const auto name = e.path().filename().string();
+    if (!name.starts_with(source_key + '-')) continue;
+    if (name.ends_with(".tmp")) {
+      file_descriptor fd{::open(e.path().c_str(), O_RDONLY | O_CLOEXEC)};
+      if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) fs::remove(e.path(), ignored);
+    } else if (!name.starts_with(current) || version_in(name) < layout_version) {
+      fs::remove(e.path(), ignored);
+    }
+  }
+}
+
+result<void> write_entry(const weight_request& request, std::vector<stored_tensor> layout,
+                         const checkpoint& source, const fs::path& entry) {
+  auto file = temporary_file::create(entry);
+  if (!file) return tl::unexpected(file.error());
+  // JSON is UTF-8; a folder's name need not be.
+  const auto& path = request.source.native();
+  const auto named = simdjson::validate_utf8(path) ? path : std::string();
+  const auto head_bytes = head_of(layout, named, std::string(content_digest::hex_digits, '0')).size();
+  if (auto ok = file->reserve(layout.back().end); !ok) return ok;
+  content_digest digest;
+  std::uint64_t at = head_bytes;
+  const auto out = [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+    digest.add_zeros(offset - at);  // what pads the tensors
+    digest.add(bytes);
+    at = offset + bytes.size();
+    return file->write(offset, bytes);
+  };
+  if (auto ok = convert_all(request.plan, layout, source, out, request.cancelled); !ok) return ok;
+  const auto head = head_of(layout, named, digest.hex());
+  if (auto ok = file->write(0, std::as_bytes(std::span(head))); !ok) return ok;
+  return file->publish(entry);
+}
+
+result<loaded_weights> load_private(const weight_request& request, std::vector<stored_tensor> layout,
+                                    const checkpoint& source, std::string notes) {
+  make_safetensors_head(layout, {});
+  // The same places as in a file, without the head.
+  const auto shift = layout.front().begin;
+  for (auto& t : layout) t.begin -= shift, t.end -= shift;
+  auto memory = weight_memory::allocate(layout.back().end, request.account);
+  if (!memory) return tl::unexpected(memory.error());
+  const auto out = [&](std::uint64_t offset, std::span<const std::byte> bytes) -> result<void> {
+    std::memcpy((*memory)->writable().data() + offset, bytes.data(), bytes.size());
+    return {};
+  };
+  if (auto ok = convert_all(request.plan, layout, source, out, request.cancelled); !ok)
+    return tl::unexpected(ok.error());
+  return loaded_weights{std::move(*memory), std::move(layout), {}, std::move(notes)};
+}
+
+std::string source_key(const weight_request& request) {
+  std::error_code ignored;
+  const auto whole = fs::weakly_canonical(request.source, ignored);
+  return name_hash{}.add(whole.empty() ? request.source.native() : whole.native()).hex();
+}
+
+}  // namespace
+
+std::filesystem::path store_entry(const weight_request& request) {
+  // The plan is part of the name: another configuration of the same weights is another layout.
+  name_hash plan;
+  for (const auto& t : request.plan) {
+    plan.add(t.name).add(t.plus_row).add(t.full_precision ? 1 : 0);
+    for (const auto d : t.shape) plan.add(static_cast<std::uint64_t>(d));
+    for (const auto& p : t.parts) plan.add(p);
+  }
+  return request.store /
+         (source_key(request) + '-' + request.fingerprint + '-' + plan.hex() + ".v" + std::to_string(layout_version) +
+          (request.target == precision::bf16 ? ".bf16" : ".fp32") + ".safetensors");
+}
+
+std::uint64_t entry_bytes(const weight_request& request) {
+  auto layout = layout_of(request.plan, request.target);
+  head_of(layout, request.source.string(), std::string(content_digest::hex_digits, '0'));
+  return layout.empty() ? 0 : layout.back().end;
+}
+
+result<void> check_plan(const std::vector<planned_tensor>& plan, const checkpoint& source) {
+  const auto check = [&](const std::string& name, std::vector<std::int64_t> shape,
+                         bool only_width) -> result<void> {
+    const auto at = source.find(name);
+    if (at.tensor == nullptr)
+      return fail(error_code::unprocessable, "the checkpoint lacks tensor '" + name + "'");
+    const bool fits = only_width ? at.tensor->shape.size() == 2 && at.tensor->shape[0] >= 1 &&
+                                       at.tensor->shape[1] == shape.back()
+                                 : at.tensor->shape == shape;
+    if (!fits)
+      return fail(error_code::unprocessable,
+                  "tensor '" + name + "' has shape " + shape_text(at.tensor->shape),
+                  "config.json asks for " + shape_text(shape));
+    if (number_type_of(at.tensor->type) == number_type::none)
+      return fail(error_code::unprocessable, "tensor '" + name + "' has dtype " + at.tensor->type,
+                  "F32, F64, F16 or BF16");
+    return {};
+  };
+  for (const auto& t : plan) {
+    auto shape = t.shape;
+    shape[0] /= static_cast<std::int64_t>(t.parts.size());
+    for (const auto& part : t.parts)
+      if (auto ok = check(part, shape, false); !ok) return ok;
+    if (!t.plus_row.empty())
+      if (auto ok = check(t.plus_row, {1, t.shape.back()}, true); !ok) return ok;
+  }
+  return {};
+}
+
+result<loaded_weights> load_weights(const weight_request& request, const checkpoint& source) {
+  const auto layout = layout_of(request.plan, request.target);
+  if (request.store.empty()) return load_private(request, layout, source, {});
+  const auto entry = store_entry(request);
+  std::string notes;
+  if (file_exists(entry)) {
+    auto mapped = map_entry(entry, layout, request.cancelled);
+    if (mapped || mapped.error().code == error_code::cancelled) return mapped;
+    notes = mapped.error().message + "; ";
+  }
+  remove_stale(entry, source_key(request), request.fingerprint);
+  if (auto written = write_entry(request, layout, source, entry); written) {
+    auto mapped = map_entry(entry, layout, request.cancelled);
+    if (mapped && !notes.empty()) mapped->notes = notes + "it was made anew";
+    if (mapped || mapped.error().code == error_code::cancelled) return mapped;
+    notes += mapped.error().message;
+  } else if (written.error().code != error_code::internal) {
+    return tl::unexpected(written.error());  // the source's fault, or cancelled
+  } else {
+    notes += "the artifact store: " + written.error().message;
+  }
+  return load_private(request, layout, source, notes + "; the weights are in private memory instead");
+}
+
+}  // namespace troupe::inference

@@ -1,0 +1,16 @@
+#include "inference/model/memory_account.hpp"
+
+namespace troupe::inference {
+
+void memory_account::charge(std::uint64_t size_bytes) noexcept {
+  const auto live = live_.fetch_add(size_bytes, std::memory_order_relaxed) + size_bytes;
+  auto peak = peak_.load(std::memory_order_relaxed);
+  while (live > peak && !peak_.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
+  }
+}
+
+void memory_account::release(std::uint64_t size_bytes) noexcept {
+  live_.fetch_sub(size_bytes, std::memory_order_relaxed);
+}
+
+}  // namespace troupe::inference

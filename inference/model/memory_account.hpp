@@ -1,0 +1,21 @@
+#pragma once
+// What one model holds in private memory, to the byte: what the memory ledger calls its private bytes.
+
+#include <atomic>
+#include <cstdint>
+
+namespace troupe::inference {
+
+// Any thread. Owned together by the model, its instances and every allocation that is charged to it.
+class memory_account {
+ public:
+  std::uint64_t live_bytes() const noexcept { return live_.load(std::memory_order_relaxed); }
+  std::uint64_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
+  void charge(std::uint64_t size_bytes) noexcept;
+  void release(std::uint64_t size_bytes) noexcept;
+
+ private:
+  std::atomic<std::uint64_t> live_{0}, peak_{0};
+};
+
+}  // namespace troupe::inference

@@ -1,8 +1,0 @@
-#pragma once
-
-namespace troupe::inference {
-
-// Makes LibTorch allocate CPU memory that is charged to the thread's account (inference/memory.hpp).
-void install_tagged_allocator();
-
-}  // namespace troupe::inference

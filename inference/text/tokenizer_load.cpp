@@ -1,0 +1,492 @@
+// Reads tokenizer.json, or vocab.txt with tokenizer_config.json, into a tokenizer.
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+#include <unordered_map>
+
+#include "config/json_fault.hpp"
+#include "inference/files/files.hpp"
+#include "inference/files/model_json.hpp"
+#include "inference/model/step_aside.hpp"
+#include "inference/text/tokenizer.hpp"
+#include "inference/text/tokenizer_settings.hpp"
+#include "inference/text/unicode.hpp"
+
+namespace troupe::inference {
+namespace {
+
+namespace fs = std::filesystem;
+namespace dom = simdjson::dom;
+constexpr std::uint64_t tokenizer_bytes_max = 64U << 20U;
+constexpr std::size_t added_tokens_max = 100'000;
+
+std::string in_quotes(std::string_view text) {
+  return '\'' + std::string(text.substr(0, 100)) + '\'';
+}
+// `text` is UTF-8.
+std::string_view without_spaces_at_end(std::string_view text) {
+  while (!text.empty()) {
+    auto at = text.size() - 1;
+    while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;
+    const auto last = decode_utf8(text.substr(at));
+    if (!last || !is_space(last->front())) break;
+    text = text.substr(0, at);
+  }
+  return text;
+}
+json_path inside(json_path path, std::initializer_list<json_step> steps) {
+  path.insert(path.end(), steps);
+  return path;
+}
+
+}  // namespace
+
+class tokenizer_builder {
+ public:
+  explicit tokenizer_builder(std::int64_t embeddings) : embeddings_(embeddings) {}
+
+  result<std::shared_ptr<const tokenizer>> from_folder(const fs::path& folder) {
+    made_ = std::shared_ptr<tokenizer>(new tokenizer);
+    const auto whole = folder / "tokenizer.json", vocabulary = folder / "vocab.txt";
+    const bool has_whole = file_exists(whole);
+    if (!has_whole && !file_exists(vocabulary))
+      return fail(error_code::load_failed,
+                  folder.string() + " has neither tokenizer.json nor vocab.txt");
+    auto settings = read_tokenizer_settings(folder, has_whole);
+    if (!settings) return tl::unexpected(settings.error());
+    settings_ = std::move(*settings);
+    made_->notes_ = settings_.notes;
+    made_->length_max_ = settings_.length_max;
+    const bool of_class = !has_whole || class_builds();
+    for (const auto step : {has_whole ? &tokenizer_builder::from_json : &tokenizer_builder::from_vocabulary,
+                            &tokenizer_builder::tokens_of_other_files, &tokenizer_builder::finish_tokens,
+                            of_class ? &tokenizer_builder::frame_with_bert : &tokenizer_builder::check_specials})
+      if (auto ok = (this->*step)(has_whole ? whole : vocabulary); !ok) return tl::unexpected(ok.error());
+    made_->cut_left_ = settings_.cut_left.value_or(made_->cut_left_);
+    return std::shared_ptr<const tokenizer>(std::move(made_));
+  }
+
+ private:
+  result<void> from_json(const fs::path& file) {
+    auto read = model_json::read(file, tokenizer_bytes_max);
+    if (!read) return tl::unexpected(read.error());
+    json_ = std::make_shared<const model_json>(std::move(*read));
+    const auto root = json_->root();
+    if (auto ok = model(root); !ok) return ok;
+    if (const auto t = member(root, "truncation"))
+      if (auto ok = truncation(*t); !ok) return ok;
+    if (class_builds()) {
+      build_as_bert();
+      if (settings_.decoder_told) return {};  // then its added_tokens are not read either
+    } else {
+      for (const auto step : {&tokenizer_builder::normalizer_of, &tokenizer_builder::pre_tokenizer_of,
+                              &tokenizer_builder::post_processor_of})
+        if (auto ok = (this->*step)(root); !ok) return ok;
+    }
+    return tokens_of_json(root);
+  }
+  result<void> normalizer_of(dom::element root) {
+    const auto n = member(root, "normalizer");
+    return n ? normalizer(*n, {"normalizer"}) : result<void>{};
+  }
+  result<void> pre_tokenizer_of(dom::element root) {
+    const auto p = member(root, "pre_tokenizer");
+    return p ? pre_tokenizer(*p, {"pre_tokenizer"}) : result<void>{};
+  }
+  result<void> post_processor_of(dom::element root) {
+    const auto p = member(root, "post_processor");
+    return p ? post_processor(*p) : result<void>{};
+  }
+
+  // A BertTokenizer takes vocabulary, added tokens and the side of the cut from tokenizer.json, and builds the rest
+  // itself.
+  bool class_builds() const {
+    return settings_.kind == tokenizer_settings::family::bert && settings_.flags_told;
+  }
+  void build_as_bert() {
+    bert_normalizer(true, settings_.chinese_chars, settings_.strip_accents.value_or(settings_.lower_case),
+                    settings_.lower_case);
+    made_->splitters_.push_back(tokenizer::splitter::bert);
+  }
+
+  // Reads what tokenizer.json says of a component only to see whether it is what was built. What is not supported
+  // differs.
+  template <class... Built>
+  void compare(const char* key, result<void> (tokenizer_builder::*read)(dom::element), Built&... built) {
+    const auto largest_id = made_->largest_id_;
+    std::tuple<Built...> kept(std::exchange(built, {})...);
+    const bool same = (this->*read)(json_->root()) && kept == std::tie(built...);
+    std::tie(built...) = std::move(kept);
+    made_->largest_id_ = largest_id;
+    if (!same) unfollowed_.emplace_back(key);
+  }
+  void tell_what_is_not_followed() {
+    compare("normalizer", &tokenizer_builder::normalizer_of, made_->steps_);
+    compare("pre_tokenizer", &tokenizer_builder::pre_tokenizer_of, made_->splitters_);
+    compare("post_processor", &tokenizer_builder::post_processor_of, made_->prefix_, made_->suffix_);
+    dom::array all;
+    if (const auto list = member(json_->root(), "added_tokens"); settings_.decoder_told && list && !list->get(all))
+      for (const auto one : all)
+        if (const auto content = text_of(one, "content"); !content.empty() && !places_.contains(content)) {
+          unfollowed_.emplace_back("added_tokens");
+          break;
+        }
+    std::string names;
+    for (const auto& key : unfollowed_) names += (names.empty() ? "" : ", ") + key;
+    if (!names.empty())
+      note("not followed in tokenizer.json, as in transformers: " + names +
+           " (a BertTokenizer builds these by tokenizer_config.json)");
+  }
+
+  tl::unexpected<error> unsupported(const json_path& at, const std::string& type,
+                                    const std::string& supported) const {
+    return json_->problem(at, "is of type " + in_quotes(type.empty() ? "?" : type) + ", which is not supported",
+                          "supported: " + supported);
+  }
+
+  result<void> model(dom::element root) {
+    const auto m = member(root, "model");
+    if (!m || !m->is_object()) return json_->problem({"model"}, "must be an object");
+    auto type = text_of(*m, "type");
+    if (type.empty() && member(*m, "max_input_chars_per_word"))
+      type = "WordPiece";  // older files leave it out
+    if (type != "WordPiece") return unsupported({"model"}, type, "WordPiece");
+    dom::object vocabulary;
+    const auto v = member(*m, "vocab");
+    if (!v || v->get(vocabulary)) return json_->problem({"model", "vocab"}, "must be an object: tokens to ids");
+    wordpiece::options o, of_class;
+    of_class.unknown_token = settings_.unknown;
+    o.unknown_token = text_of(*m, "unk_token", "[UNK]");
+    o.continuing_prefix = text_of(*m, "continuing_subword_prefix", "##");
+    if (const auto given = member(*m, "max_input_chars_per_word")) {
+      double most = 0;
+      if (given->get(most) || most < 0)
+        return json_->problem({"model", "max_input_chars_per_word"}, "must be a number");
+      o.word_characters_max = static_cast<std::uint32_t>(std::min(most, double{1U << 20U}));
+    }
+    if (class_builds()) {
+      if (o != of_class) unfollowed_.emplace_back("model (but its vocab)");
+      o = std::move(of_class);
+    }
+    made_->model_ = wordpiece(std::move(o), vocabulary.size() * 8);
+    for (std::size_t read = 0; const auto [token, value] : vocabulary) {
+      if (++read % 1024 == 0) step_aside();
+      std::uint64_t id = 0;
+      if (value.get(id) || id > INT32_MAX)
+        return json_->problem({"model", "vocab", token}, "must map tokens to ids below 2^31");
+      add_word(token, static_cast<std::int32_t>(id));
+    }
+    if (!made_->model_.finish())
+      return json_->problem({"model", "vocab"},
+                            "lacks the unknown token " + in_quotes(made_->model_.settings().unknown_token));
+    made_->largest_id_ = made_->model_.largest_id();
+    return {};
+  }
+
+  // No text has an empty word, but one counts where ids follow the vocabulary.
+  void add_word(std::string_view word, std::int32_t id) {
+    const bool known = word.empty() ? std::exchange(empty_word_, true) : made_->model_.id_of(word).has_value();
+    if (!known) ++vocabulary_size_;
+    if (!word.empty()) made_->model_.add(word, id);
+  }
+
+  void bert_normalizer(bool clean, bool chinese, bool strip, bool lower) {
+    using step = tokenizer::step;
+    auto& steps = made_->steps_;
+    if (clean) steps.push_back(step::clean);
+    if (chinese) steps.push_back(step::space_chinese);
+    if (strip) steps.insert(steps.end(), {step::decompose, step::strip_nonspacing});
+    if (lower) steps.push_back(step::lower);
+  }
+
+  // The flags of tokenizer_config.json, where it speaks for a BertTokenizer, win over tokenizer.json's.
+  void bert_normalizer_of(dom::element n) {
+    bool lower = flag_of(n, "lowercase", true), chinese = flag_of(n, "handle_chinese_chars", true);
+    bool strip = flag_of(n, "strip_accents", lower);
+    if (class_builds()) {
+      const auto& c = settings_;
+      const bool config_strips = c.strip_accents.value_or(c.lower_case);
+      const bool silent = (lower != c.lower_case && !c.lower_case_named) ||
+                          (chinese != c.chinese_chars && !c.chinese_chars_named) ||
+                          (strip != config_strips && !c.strip_accents_named && !c.lower_case_named);
+      if (silent)
+        note("tokenizer.json's normalizer gives way to the defaults of BertTokenizer, as in transformers: "
+             "do_lower_case, strip_accents and tokenize_chinese_chars of tokenizer_config.json decide");
+      lower = c.lower_case;
+      chinese = c.chinese_chars;
+      strip = config_strips;
+    }
+    bert_normalizer(flag_of(n, "clean_text", true), chinese, strip, lower);
+  }
+
+  result<void> normalizer(dom::element n, const json_path& at) {
+    using step = tokenizer::step;
+    const auto type = text_of(n, "type");
+    if (type == "BertNormalizer") {
+      bert_normalizer_of(n);
+    } else if (type == "Lowercase") {
+      made_->steps_.push_back(step::lower);
+    } else if (type == "NFD") {
+      made_->steps_.push_back(step::decompose);
+    } else if (type == "StripAccents") {
+      made_->steps_.push_back(step::strip_marks);
+    } else if (type == "Sequence") {
+      dom::array all;
+      const auto list = member(n, "normalizers");
+      const auto here = inside(at, {"normalizers"});
+      if (at.size() > 9 || !list || list->get(all)) return json_->problem(here, "must be a list");
+      for (std::size_t i = 0; const auto one : all)
+        if (auto ok = normalizer(one, inside(here, {i++})); !ok) return ok;
+      if (made_->steps_.size() > 32) return json_->problem(here, "holds more than 32 normalizers");
+    } else {
+      return unsupported(at, type, "BertNormalizer, Lowercase, NFD, StripAccents, Sequence");
+    }
+    return {};
+  }
+
+  result<void> pre_tokenizer(dom::element p, const json_path& at) {
+    using splitter = tokenizer::splitter;
+    const auto type = text_of(p, "type");
+    if (type == "BertPreTokenizer") {
+      made_->splitters_.push_back(splitter::bert);
+    } else if (type == "WhitespaceSplit") {
+      made_->splitters_.push_back(splitter::whitespace);
+    } else if (type == "Whitespace") {
+      made_->splitters_.push_back(splitter::word);
+    } else if (type == "Sequence") {
+      dom::array all;
+      const auto list = member(p, "pretokenizers");
+      const auto here = inside(at, {"pretokenizers"});
+      if (at.size() > 9 || !list || list->get(all)) return json_->problem(here, "must be a list");
+      for (std::size_t i = 0; const auto one : all)
+        if (auto ok = pre_tokenizer(one, inside(here, {i++})); !ok) return ok;
+      if (made_->splitters_.size() > 32) return json_->problem(here, "holds more than 32 pre-tokenizers");
+    } else {
+      return unsupported(at, type, "BertPreTokenizer, Whitespace, WhitespaceSplit, Sequence");
+    }
+    return {};
+  }
+
+  result<void> post_processor(dom::element p) {
+    const auto type = text_of(p, "type");
+    if (type == "TemplateProcessing") return template_processing(p);
+    if (type != "BertProcessing")
+      return unsupported({"post_processor"}, type, "TemplateProcessing, BertProcessing");
+    for (const auto& [key, out] :
+         {std::pair{"cls", &made_->prefix_}, std::pair{"sep", &made_->suffix_}}) {
+      std::uint64_t id = 0;
+      dom::array pair;
+      if (p[key].get(pair) || pair.size() != 2 || pair.at(1).get(id) || id > INT32_MAX)
+        return json_->problem({"post_processor", key}, "must be [token, id]");
+      add_special(*out, id);
+    }
+    return {};
+  }
+
+  void add_special(std::vector<std::int32_t>& out, std::uint64_t id) {
+    out.push_back(static_cast<std::int32_t>(id));
+    made_->largest_id_ = std::max(made_->largest_id_, out.back());
+  }
+
+  result<void> template_processing(dom::element p) {
+    const json_path at{"post_processor", "single"};
+    dom::array single;
+    if (p["single"].get(single)) return json_->problem(at, "must be a list");
+    bool seen = false;
+    for (std::size_t i = 0; const auto piece : single) {
+      const auto here = inside(at, {i++});
+      std::uint64_t type_id = 0;
+      dom::element part;
+      const bool sequence = !piece["Sequence"].get(part);
+      if (!sequence && piece["SpecialToken"].get(part))
+        return json_->problem(here, "holds neither Sequence nor SpecialToken");
+      if (!part["type_id"].get(type_id) && type_id != 0)
+        return json_->problem(here, "has a type_id other than 0, which is not supported for one text");
+      if (sequence) {
+        if (seen || text_of(part, "id") != "A") return json_->problem(at, "must hold $A once");
+        seen = true;
+        continue;
+      }
+      dom::array ids;
+      dom::object tokens;
+      const auto name = text_of(part, "id");
+      if (p["special_tokens"].get(tokens) || tokens.at_key(name)["ids"].get(ids))
+        return json_->problem({"post_processor", "special_tokens"}, "lacks " + in_quotes(name));
+      for (const auto value : ids) {
+        std::uint64_t id = 0;
+        if (value.get(id) || id > INT32_MAX)
+          return json_->problem({"post_processor", "special_tokens", name}, "must hold ids");
+        add_special(seen ? made_->suffix_ : made_->prefix_, id);
+      }
+    }
+    if (!seen) return json_->problem(at, "must hold $A once");
+    return {};
+  }
+
+  // Which end is cut; the length in it is not the model's (inference/text/tokenizer_settings.hpp tells that).
+  result<void> truncation(dom::element t) {
+    const auto direction = text_of(t, "direction", "Right");
+    if (direction != "Left" && direction != "Right")
+      return json_->problem({"truncation", "direction"}, "must be 'Left' or 'Right'");
+    made_->cut_left_ = direction == "Left";
+    return {};
+  }
+
+  // ---- added tokens ----
+
+  result<void> tokens_of_json(dom::element root) {
+    const auto list = member(root, "added_tokens");
+    dom::array all;
+    if (!list) return {};
+    if (list->get(all)) return json_->problem({"added_tokens"}, "must be a list");
+    if (all.size() > added_tokens_max) return json_->problem({"added_tokens"}, "holds more than 100000 tokens");
+    for (std::size_t i = 0; const auto one : all) {
+      declared_token token;
+      token.file = json_;
+      token.at = {"added_tokens", i++};
+      std::uint64_t id = 0;
+      if (one["id"].get(id) || id > INT32_MAX)
+        return json_->problem(inside(token.at, {"id"}), "must be an id below 2^31");
+      token.id = static_cast<std::int64_t>(id);
+      token.content = text_of(one, "content");
+      token.special = flag_of(one, "special", false);
+      token.normalized = flag_of(one, "normalized", !token.special);
+      token.single_word = flag_of(one, "single_word", false);
+      token.lstrip = flag_of(one, "lstrip", false);
+      token.rstrip = flag_of(one, "rstrip", false);
+      // The library takes the vocabulary's id where it has the token, whatever this file says.
+      if (made_->model_.id_of(token.content)) token.id.reset();
+      if (auto ok = declare(std::move(token), true); !ok) return ok;
+    }
+    return {};
+  }
+
+  result<void> tokens_of_other_files(const fs::path&) {
+    for (auto& token : settings_.tokens) {
+      const bool replaces = token.replaces;
+      if (auto ok = declare(std::move(token), replaces); !ok) return ok;
+    }
+    return {};
+  }
+
+  struct numbered_token {
+    declared_token token;
+    std::int64_t id = 0;
+  };
+
+  // Gives the token its id: the vocabulary's, or the next one behind all.
+  result<void> declare(declared_token token, bool replaces) {
+    if (token.content.empty()) return {};
+    const auto known = places_.find(token.content);
+    const auto word = made_->model_.id_of(token.content);
+    const auto next = std::max(vocabulary_size_, largest_added_ + 1);
+    const auto id = known != places_.end() ? added_[known->second].id : word ? *word : next;
+    if (token.id && *token.id != id)
+      return token.file->problem(
+          token.at,
+          "gives the token " + in_quotes(token.content) + " the id " + std::to_string(*token.id) + ", but " +
+              (known != places_.end() ? "it has " + std::to_string(id)
+               : word                 ? "the vocabulary has it as " + std::to_string(id)
+                                      : "the next id behind the vocabulary is " + std::to_string(id)),
+          "ids that follow the vocabulary, each token with one");
+    largest_added_ = std::max(largest_added_, id);
+    if (known != places_.end()) {
+      if (replaces) added_[known->second].token = std::move(token);
+      return {};
+    }
+    places_.emplace(token.content, added_.size());
+    added_.push_back({std::move(token), id});
+    return {};
+  }
+
+  // Now that the normalizer is known, and all tokens are.
+  result<void> finish_tokens(const fs::path&) {
+    for (const auto& [token, id] : added_) {
+      if (id >= embeddings_) {
+        // A default that no file names may be absent; then no text holds it.
+        if (token.implied) continue;
+        return token.file->problem(token.at,
+                                   "adds the token " + in_quotes(token.content) + " with id " +
+                                       std::to_string(id) + ", but the model has only " +
+                                       std::to_string(embeddings_) + " embeddings",
+                                   "a model whose embeddings were resized for its tokenizer");
+      }
+      auto text = decode_utf8(token.content);
+      if (!text) continue;
+      if (token.normalized) *text = made_->normalize(*text);
+      if (text->empty()) continue;
+      const auto number = static_cast<std::int32_t>(id);
+      made_->largest_id_ = std::max(made_->largest_id_, number);
+      (token.normalized ? made_->normalized_ : made_->raw_)
+          .add({std::move(*text), number, token.single_word, token.lstrip, token.rstrip,
+                settings_.split_special_tokens && token.special});
+    }
+    return {};
+  }
+
+  result<void> check_specials(const fs::path&) {
+    if (made_->special_count() > 64)
+      return json_->problem({"post_processor"}, "adds more than 64 tokens");
+    return {};
+  }
+
+  // ---- the old layout of BERT checkpoints: one token a line, its number is its id ----
+
+  result<void> from_vocabulary(const fs::path& file) {
+    auto text = read_small_file(file, tokenizer_bytes_max);
+    if (!text) return tl::unexpected(text.error());
+    if (const auto bad = config::find_bad_utf8(*text); bad != std::string::npos)
+      return fail(error_code::unprocessable,
+                  config::place_in(*text, file.string(), bad) + ": a byte that is not UTF-8");
+    wordpiece::options o;
+    o.unknown_token = settings_.unknown;
+    made_->model_ = wordpiece(std::move(o), text->size());
+    std::string_view rest = *text;
+    for (std::int32_t id = 0; !rest.empty(); ++id) {
+      if (id % 1024 == 1023) step_aside();
+      const auto end = rest.find('\n');
+      auto line = rest.substr(0, end);
+      rest = end == rest.npos ? std::string_view{} : rest.substr(end + 1);
+      add_word(without_spaces_at_end(line), id);
+    }
+    if (!made_->model_.finish())
+      return fail(error_code::unprocessable,
+                  file.string() + ": the unknown token " + in_quotes(settings_.unknown) + " is not in it");
+    made_->largest_id_ = made_->model_.largest_id();
+    build_as_bert();
+    return {};
+  }
+
+  result<void> frame_with_bert(const fs::path& file) {
+    for (const auto& [name, out] :
+         {std::pair{&settings_.cls, &made_->prefix_}, std::pair{&settings_.sep, &made_->suffix_}}) {
+      const auto word = made_->model_.id_of(*name);
+      const auto known = places_.find(*name);
+      if (!word && (known == places_.end() || added_[known->second].token.implied))
+        return fail(error_code::unprocessable, file.string() + ": the token " + in_quotes(*name) + " is not in it");
+      *out = {word ? *word : static_cast<std::int32_t>(added_[known->second].id)};
+    }
+    if (json_) tell_what_is_not_followed();
+    return {};
+  }
+
+  void note(const std::string& text) { made_->notes_ += (made_->notes_.empty() ? "" : "; ") + text; }
+
+  std::int64_t embeddings_;
+  std::shared_ptr<const model_json> json_;  // tokenizer.json
+  tokenizer_settings settings_;
+  std::shared_ptr<tokenizer> made_;
+  std::int64_t vocabulary_size_ = 0, largest_added_ = -1;  // distinct words, whatever their ids
+  bool empty_word_ = false;
+  std::vector<std::string> unfollowed_;  // keys of tokenizer.json
+  std::vector<numbered_token> added_;
+  std::unordered_map<std::string, std::size_t> places_;  // in added_, by content
+};
+
+result<std::shared_ptr<const tokenizer>> tokenizer::load(const std::filesystem::path& folder,
+                                                         std::int64_t embeddings) {
+  return tokenizer_builder(embeddings).from_folder(folder);
+}
+
+}  // namespace troupe::inference

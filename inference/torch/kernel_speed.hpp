@@ -1,0 +1,21 @@
+#pragma once
+// How fast this CPU's kernels are. Some 100 ms of computing on the calling thread; no Torch types here.
+
+namespace troupe::inference {
+
+// GFLOP/s a core of a [768 -> 3072] linear with 64 rows.
+struct kernel_speeds {
+  double fp32_onednn_gflops = 0, fp32_aten_gflops = 0;  // by oneDNN's kernel, by LibTorch's own (fused_linear.hpp)
+  double bf16_gflops = 0;
+};
+// Throws std::exception. Leaves oneDNN's kernel in force.
+kernel_speeds measure_kernels();
+
+// fp32 linears of the whole process, from now on; before models run.
+void use_fp32_by_aten(bool aten) noexcept;
+
+// Threads for a batch that has the device to itself: all cores where that was reliably faster, else 1. Some 150 ms;
+// at once where there are fewer than four. Throws std::exception.
+int choose_lone_threads(bool bf16);
+
+}  // namespace troupe::inference

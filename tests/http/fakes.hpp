@@ -1,0 +1,151 @@
+#pragma once
+// A connection and a service that exist in memory only: what a route does with a request, step by step.
+
+#include <prometheus/registry.h>
+#include <rapidjson/document.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/protocol/job.hpp"
+#include "actors/protocol/service.hpp"
+#include "http/routes.hpp"
+
+namespace troupe::http::tests {
+
+struct fake_stream final : body_stream {
+  std::string written;
+  std::size_t unflushed = 0;
+  bool slow = false, gone = false, ended = false;  // slow: nothing is flushed until drain()
+  std::function<void()> waiter;
+
+  bool write(std::string chunk) override {
+    if (gone) return false;
+    if (slow) unflushed += chunk.size();
+    written += chunk;
+    return true;
+  }
+  void end() override { ended = true; }
+  std::size_t unflushed_bytes() const override { return unflushed; }
+  void when_drained(std::function<void()> f) override { waiter = std::move(f); }
+  void drain() {
+    unflushed = 0;
+    if (auto f = std::exchange(waiter, nullptr)) f();
+  }
+};
+
+// One "event: NAME" / "data: {..}" block.
+struct event {
+  std::string name, data;
+};
+std::vector<event> events_of(const std::string& written);
+
+struct fake_exchange final : exchange {
+  std::string method_ = "GET", path_ = "/", query_, body_, id_ = "id-1", refused_reason_;
+  std::map<std::string, std::string> headers_;
+  unsigned refused_ = 0;
+  bool half_closed_ = false;
+  std::optional<response> answer;
+  int answers = 0;
+  std::shared_ptr<fake_stream> stream = std::make_shared<fake_stream>();
+  header_list stream_headers;
+  std::string stream_type;
+  bool streaming = false;
+  std::deque<std::function<void()>> posts;
+  std::vector<std::function<void()>> timers;
+  std::vector<std::function<void()>> on_gone;
+
+  std::string_view method() const override { return method_; }
+  std::string_view path() const override { return path_; }
+  std::string_view query() const override { return query_; }
+  std::optional<std::string_view> header(std::string_view name) const override;
+  std::string_view body() const override { return body_; }
+  const std::string& request_id() const override { return id_; }
+  std::string client_address() const override { return "192.0.2.7"; }
+  bool half_closed() const override { return half_closed_; }
+  unsigned refused_status() const override { return refused_; }
+  std::string_view refused_reason() const override { return refused_reason_; }
+  void respond(response r) override {
+    ++answers;
+    answer = std::move(r);
+  }
+  std::shared_ptr<body_stream> start_stream(unsigned status, std::string type, header_list headers) override;
+  void on_disconnect(std::function<void()> f) override { on_gone.push_back(std::move(f)); }
+  void post(std::function<void()> f) override { posts.push_back(std::move(f)); }
+  void after(std::chrono::milliseconds, std::function<void()> f) override { timers.push_back(std::move(f)); }
+
+  void pump() {
+    while (!posts.empty()) {
+      auto f = std::move(posts.front());
+      posts.pop_front();
+      f();
+    }
+  }
+  void tick() {
+    for (auto& f : std::exchange(timers, {})) f();
+  }
+  std::string header_of_answer(std::string_view name) const;
+};
+
+// Models "alpha" (resident, default), "beta", "org/gamma" and "tensors" (float32 [2]).
+struct fake_service final : actors::service {
+  fake_service();
+
+  std::map<std::string, std::shared_ptr<config::registered_model>> models;
+  std::string default_name = "alpha";
+  std::vector<actors::predict_request> predicted;
+  // Default: answers every item at once.
+  std::function<void(const std::shared_ptr<actors::job>&, const actors::predict_request&)> on_predict;
+  std::shared_ptr<actors::job> last_job;
+  std::optional<error> problem;  // of every control route
+  std::string called;            // "load beta 5000"
+  bool already = false, drop_reply = false;
+  actors::server_report now;
+  prometheus::Registry registry;
+
+  actors::cancel_handle predict(actors::predict_request request, std::unique_ptr<actors::reply_stream> reply) override;
+  void load(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) override;
+  void unload(std::string model, actors::one_shot<actors::unload_report> reply) override;
+  void warmup(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::warmup_report> reply) override;
+  void cleanup(actors::one_shot<actors::cleanup_report> reply) override;
+  void report(actors::one_shot<actors::server_report> reply) override;
+  void report_model(std::string model, actors::one_shot<actors::model_report> reply) override;
+  bool knows(std::string_view model) const override { return models.contains(std::string(model)); }
+  std::string default_model() const override { return default_name; }
+  std::shared_ptr<const config::registered_model> registration(std::string_view model) const override;
+  void for_each_name(const std::function<bool(const std::string&)>& f) const override;
+  void reload_registry(actors::one_shot<std::string> reply) override { reply(std::string("ok")); }
+  void begin_drain() override {}
+  std::uint32_t in_flight() const override { return 0; }
+  prometheus::Registry& metrics() override { return registry; }
+
+  static inference::model_info classifier_info();
+  static actors::item_result classified(std::uint32_t index);
+};
+
+// Sends requests to the real handler.
+struct bench {
+  fake_service service;
+  config::settings settings;
+  std::vector<route> extra;
+  handler handle;
+
+  std::shared_ptr<fake_exchange> send(const std::string& method, const std::string& target, std::string body = {},
+                                      std::map<std::string, std::string> headers = {});
+  // Sends, runs everything posted, and expects an answer.
+  std::shared_ptr<fake_exchange> ask(const std::string& method, const std::string& target, std::string body = {},
+                                     std::map<std::string, std::string> headers = {});
+};
+
+rapidjson::Document parse(const std::string& json);
+// The error envelope, whole; returns its document.
+rapidjson::Document expect_error(const fake_exchange& e, unsigned status, const std::string& code);
+// Every key of the documented example is there with the same JSON type.
+void expect_shape(const rapidjson::Value& documented, const rapidjson::Value& real, const std::string& at);
+// tests/e2e/clients/001/responses.json
+const rapidjson::Document& documented_responses();
+
+}  // namespace troupe::http::tests
