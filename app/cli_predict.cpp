@@ -24,9 +24,7 @@ result<inference::artifact_spec> find_artifact(const config::settings& settings,
   }
   inference::artifact_spec spec;
   spec.name = model;
-  if (settings.precision != "auto") {
-    spec.wanted = settings.precision == "bf16" ? inference::precision::bf16 : inference::precision::fp32;
-  }
+  spec.wanted = inference::parse_precision(settings.precision).value_or(inference::precision::automatic);
   const auto found = registry->models.find(model);
   if (found == registry->models.end()) {
     std::error_code ec;
@@ -36,14 +34,9 @@ result<inference::artifact_spec> find_artifact(const config::settings& settings,
     spec.path = std::filesystem::absolute(model, ec);
     return spec;
   }
-  const auto& m = found->second;
-  spec.path = m.path;
-  spec.task = m.task;
-  spec.max_length = m.max_length;
-  spec.labels = m.labels;
-  if (m.precision == "bf16") spec.wanted = inference::precision::bf16;
-  if (m.precision == "fp32") spec.wanted = inference::precision::fp32;
-  return spec;
+  auto registered = inference::spec_of(found->second);
+  if (registered.wanted == inference::precision::automatic) registered.wanted = spec.wanted;
+  return registered;
 }
 
 std::vector<std::string> read_texts(const std::vector<std::string>& given) {
@@ -66,7 +59,7 @@ result<void> predict_one(const inference::model& model, inference::instance& ins
   if (is_blank(text)) return fail(error_code::unprocessable, "the text is empty");
   if (!is_utf8(text)) return fail(error_code::unprocessable, "the text is not UTF-8");
   const auto start = steady_clock::now();
-  auto prepared = model.prepare(inference::input(text));
+  auto prepared = model.prepare(text);
   if (!prepared) return tl::unexpected(prepared.error());
   const auto state = model.open_state(**prepared);
   std::vector<inference::output> outputs;

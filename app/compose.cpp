@@ -73,13 +73,6 @@ void warn_if_nothing_is_kept(const config::settings& settings) {
   }
 }
 
-inference::precision parse_precision(const std::string& text) {
-  return text == "fp32" ? inference::precision::fp32
-                        : text == "bf16" ? inference::precision::bf16 : inference::precision::automatic;
-}
-
-const char* name_of(inference::precision p) { return p == inference::precision::bf16 ? "bf16" : "fp32"; }
-
 std::string list_of(const std::vector<std::string>& names, std::size_t most = 8) {
   std::string all;
   for (std::size_t i = 0; i < names.size() && i < most; ++i) all += (i ? ", " : "") + names[i];
@@ -245,7 +238,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
   actors::compute_options chosen;
   chosen.slots = settings.compute_slots;
   chosen.threads_per_slot = settings.threads_per_slot;
-  chosen.load.automatic_precision = parse_precision(settings.precision);
+  chosen.load.automatic_precision = inference::parse_precision(settings.precision).value_or(inference::precision::automatic);
   chosen.lone_threads = settings.lone_batch_threads;
   if (settings.device != "cpu") choose_for_gpu(chosen, settings.device);
   const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
@@ -271,7 +264,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
   chosen.load.device = settings.device;
   chosen.load.max_artifact_bytes = settings.max_artifact_mb << 20;
   spdlog::info("compute on {}: {}, {} slots of {} threads, {} for a lone batch; {} actor threads; {} cores",
-               settings.device, name_of(chosen.load.automatic_precision), chosen.slots, chosen.threads_per_slot,
+               settings.device, to_string(chosen.load.automatic_precision), chosen.slots, chosen.threads_per_slot,
                chosen.lone_threads, chosen.actor_threads, cores);
   return chosen;
 }
