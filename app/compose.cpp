@@ -20,7 +20,7 @@
 #include "inference/calibration.hpp"
 #include "inference/torch/runtime.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 namespace fs = std::filesystem;
@@ -272,8 +272,8 @@ actors::compute_options choose_compute(const config::settings& settings) {
 application::application(config::settings settings, config::registry registry, composition extra)
     : settings_(std::move(settings)) {
   service_ = actors::make_service(settings_, std::move(registry), choose_compute(settings_));
-  auto routes = extra.extra_routes ? extra.extra_routes(*service_) : std::vector<route>();
-  auto answer = with_access_log(settings_, make_handler(*service_, settings_, std::move(routes)));
+  auto routes = extra.extra_routes ? extra.extra_routes(*service_) : std::vector<http::route>();
+  auto answer = with_access_log(settings_, http::make_handler(*service_, settings_, std::move(routes)));
   server_ = std::make_unique<http::server>(
       settings_, std::move(answer),
       [this](std::string_view method, std::string_view path) { return body_limit_for(settings_, method, path); },
@@ -364,4 +364,4 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   return 0;
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

@@ -68,5 +68,5 @@ std::vector<http::route> routes(actors::service& service) {
 int main(int argc, char** argv) {
   tests::register_test_models();
   tests::add_second_architecture();
-  return http::run_cli(argc, argv, {routes});
+  return app::run_cli(argc, argv, {routes});
 }
