@@ -66,6 +66,10 @@ check: ## all tests under sanitizers, then clang-tidy
 	@ctest --test-dir build/debug --output-on-failure
 	@$(MAKE) tidy
 
+format: ## lays our sources out as .clang-format says (make test checks it)
+	@scripts/setup-packages.sh
+	@scripts/format.sh
+
 tidy: setup ## clang-tidy over our sources (FILES="a.cpp b.cpp" for some)
 	@scripts/setup-packages.sh check
 	@scripts/tidy.sh $(FILES)
