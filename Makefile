@@ -16,7 +16,7 @@ export NINJA_STATUS
 
 say = @printf '\n== %s\n' '$(1)'
 
-.PHONY: help setup serve test build debug bench check tidy parity install clean
+.PHONY: help setup serve test build debug bench check format tidy parity install clean
 
 help: ## this list
 	@echo 'troupe: many PyTorch models from one process, with no Python'
