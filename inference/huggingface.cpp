@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "inference/encoders/encoder.hpp"
 #include "inference/files/checkpoint.hpp"
@@ -54,6 +55,7 @@ class encoder_instance final : public instance {
     const account_scope charged(core_->account);
     std::vector<token_row> texts;
     texts.reserve(rows.size());
+    assert(std::all_of(rows.begin(), rows.end(), [&](const row& r) { return r.in->batch_key == rows.front().in->batch_key; }));
     for (const auto& r : rows) texts.push_back({in_of(r).ids, in_of(r).types});
     // Rows of one batch key have one task.
     const auto given = core_->network->run(texts, in_of(rows.front()).head->wants(), *lane_);

@@ -1,6 +1,7 @@
 #pragma once
 // What every text encoder is to the rest of the room: rows of tokens in, the network's numbers out. No Torch types.
 
+#include <cassert>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -32,7 +33,9 @@ struct features {
   std::int64_t width = 0;             // of a line
   std::vector<std::size_t> first_of;  // row i has the lines from first_of[i] to first_of[i + 1]
 
+  // REQUIRES a row of the batch.
   std::span<const float> lines_of(std::size_t row) const noexcept {
+    assert(row + 1 < first_of.size());
     const auto line = static_cast<std::size_t>(width);
     return std::span(values).subspan(first_of[row] * line, (first_of[row + 1] - first_of[row]) * line);
   }

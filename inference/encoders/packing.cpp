@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <numeric>
 
 #include <ATen/ops/zeros.h>
@@ -93,7 +94,13 @@ class packer {
 
 }  // namespace
 
-packed_rows pack(std::span<const token_row> rows, bool padded) { return packer(rows, padded).run(); }
+packed_rows pack(std::span<const token_row> rows, bool padded) {
+  assert(!rows.empty());
+  assert(std::all_of(rows.begin(), rows.end(), [](const token_row& r) {
+    return !r.ids.empty() && (r.types.empty() || r.types.size() == r.ids.size());
+  }));
+  return packer(rows, padded).run();
+}
 
 void packed_rows::to(const at::Tensor& like) {
   for (auto* t : {&ids, &positions, &types, &firsts})

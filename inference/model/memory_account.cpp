@@ -1,5 +1,7 @@
 #include "inference/model/memory_account.hpp"
 
+#include <cassert>
+
 namespace troupe::inference {
 
 void memory_account::charge(std::uint64_t size_bytes) noexcept {
@@ -10,7 +12,8 @@ void memory_account::charge(std::uint64_t size_bytes) noexcept {
 }
 
 void memory_account::release(std::uint64_t size_bytes) noexcept {
-  live_.fetch_sub(size_bytes, std::memory_order_relaxed);
+  [[maybe_unused]] const auto before = live_.fetch_sub(size_bytes, std::memory_order_relaxed);
+  assert(before >= size_bytes);
 }
 
 }  // namespace troupe::inference

@@ -12,7 +12,7 @@ class memory_account {
   std::uint64_t live_bytes() const noexcept { return live_.load(std::memory_order_relaxed); }
   std::uint64_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
   void charge(std::uint64_t size_bytes) noexcept;
-  void release(std::uint64_t size_bytes) noexcept;
+  void release(std::uint64_t size_bytes) noexcept;  // REQUIRES that so much was charged and not yet released
 
  private:
   std::atomic<std::uint64_t> live_{0}, peak_{0};

@@ -50,7 +50,8 @@ struct row {
 class instance {
  public:
   virtual ~instance() = default;
-  // Runs one batch. All rows have one batch_key. Throws std::exception when the batch fails as a whole.
+  // Runs one batch. REQUIRES at least one row, all of one batch_key, of inputs that this model prepared, with a state
+  // of this instance where the model keeps one. Throws std::exception when the batch fails as a whole.
   virtual void step(std::span<row> rows) = 0;
 };
 
