@@ -82,7 +82,7 @@ class actor_service final : public service {
     world->compute_slots = std::max(1u, compute.slots);
     world->meter = meter_;
     world->routes = routes_;
-    world->device_state = gauges;
+    world->gauges = gauges;
     world->in_flight = in_flight_;
     world->draining = draining_;
     world->device = device_;

@@ -7,11 +7,10 @@
 #include <map>
 #include <unordered_map>
 
+#include "actors/protocol/lease.hpp"
 #include "inference/model/model.hpp"
 
 namespace troupe::actors {
-
-using lease_id = std::uint64_t;
 
 class ledger {
  public:

@@ -5,12 +5,14 @@
 #include <set>
 #include <tuple>
 
-#include "actors/protocol/messages.hpp"
+#include "actors/protocol/slots.hpp"
 #include "actors/serving/batch_time.hpp"
 #include "actors/serving/plan.hpp"
 #include "actors/serving/returns.hpp"
 
 namespace troupe::actors {
+
+struct batch;
 
 class pace {
  public:

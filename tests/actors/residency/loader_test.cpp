@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "actors/residency/watched_load.hpp"
+#include "inference/loader.hpp"
 #include "tests/actors/support.hpp"
 
 namespace troupe::actors {
@@ -63,9 +64,9 @@ TEST_F(Loader, AnArtifactThatIsReplacedAfterItWasReadIsNotRecordedAsLoaded) {
       });
   const auto read = *inference::fingerprint(order->spec);
   const auto outcome = load_watched(order, {}, {}, [] { return std::shared_ptr<void>(); });
-  ASSERT_TRUE(outcome->model) << outcome->problem.message;
-  EXPECT_EQ(outcome->fingerprint, read);
-  EXPECT_NE(outcome->fingerprint, *inference::fingerprint(order->spec));
+  ASSERT_TRUE(*outcome) << outcome->error().message;
+  EXPECT_EQ((*outcome)->fingerprint, read);
+  EXPECT_NE((*outcome)->fingerprint, *inference::fingerprint(order->spec));
 }
 
 }  // namespace
