@@ -38,7 +38,7 @@ std::string run_smallest_bucket(const inference::model& m, inference::instance& 
   warm_rows warm;
   auto rows = warm.make(m, buckets.front());
   inference::set_thread_intra_op_threads(1);
-  return run_rows(instance, rows);
+  return first_failure(run_rows(m, instance, rows), rows);
 }
 
 load_outcome load_and_run(const load_order& order, inference::load_options options, watch& w) {
