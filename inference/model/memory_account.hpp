@@ -10,12 +10,11 @@ namespace troupe::inference {
 class memory_account {
  public:
   std::uint64_t live_bytes() const noexcept { return live_.load(std::memory_order_relaxed); }
-  std::uint64_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
-  void charge(std::uint64_t size_bytes) noexcept;
-  void release(std::uint64_t size_bytes) noexcept;
+  void charge(std::uint64_t size_bytes) noexcept { live_.fetch_add(size_bytes, std::memory_order_relaxed); }
+  void release(std::uint64_t size_bytes) noexcept { live_.fetch_sub(size_bytes, std::memory_order_relaxed); }
 
  private:
-  std::atomic<std::uint64_t> live_{0}, peak_{0};
+  std::atomic<std::uint64_t> live_{0};
 };
 
 }  // namespace troupe::inference
