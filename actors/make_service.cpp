@@ -78,11 +78,14 @@ class actor_service final : public service {
 
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;
-    std::tie(world->total_bytes, world->budget_bytes) = memory_budget(settings, compute.device_memory_bytes);
+    world->total_bytes = memory_bytes(settings, compute.device_memory_bytes);
+    world->budget_bytes = settings.memory_limit_mb
+                              ? world->total_bytes
+                              : static_cast<std::uint64_t>(settings.max_memory_usage * static_cast<double>(world->total_bytes));
     world->compute_slots = std::max(1u, compute.slots);
     world->meter = meter_;
     world->routes = routes_;
-    world->device_state = gauges;
+    world->gauges = gauges;
     world->in_flight = in_flight_;
     world->draining = draining_;
     world->device = device_;
@@ -167,12 +170,11 @@ class actor_service final : public service {
   }
 
  private:
-  static std::pair<std::uint64_t, std::uint64_t> memory_budget(const config::settings& s, std::uint64_t device_bytes) {
-    if (s.memory_limit_mb) return {s.memory_limit_mb << 20, s.memory_limit_mb << 20};
-    const auto total = device_bytes != 0
-                           ? device_bytes
-                           : std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
-    return {total, static_cast<std::uint64_t>(s.max_memory_usage * static_cast<double>(total))};
+  // Where models live: what is allowed of it, or all there is.
+  static std::uint64_t memory_bytes(const config::settings& s, std::uint64_t device_bytes) {
+    if (s.memory_limit_mb) return s.memory_limit_mb << 20;
+    if (device_bytes != 0) return device_bytes;
+    return std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
   }
 
   const config::settings& settings_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/protocol/job.hpp"
+#include "actors/protocol/one_shot.hpp"
 #include "actors/protocol/reports.hpp"
 #include "config/settings.hpp"
 
@@ -17,37 +18,6 @@ class Registry;
 }
 
 namespace troupe::actors {
-
-// A reply that is given exactly once: dropping it unanswered gives a 503 error.
-template <class T>
-class one_shot {
- public:
-  using callback = std::function<void(result<T>)>;
-  explicit one_shot(callback f) : f_(std::move(f)) {}
-  one_shot(one_shot&& o) noexcept : f_(std::exchange(o.f_, nullptr)) {}
-  one_shot& operator=(one_shot&& o) noexcept {
-    f_.swap(o.f_);
-    return *this;
-  }
-  ~one_shot() {
-    if (f_) give([] { return result<T>(fail(error_code::unavailable, "the request was dropped", {}, 1)); });
-  }
-  void operator()(result<T> value) {
-    if (f_) give([&] { return std::move(value); });
-  }
-
- private:
-  // A callback that throws (no memory, most likely) is dropped: it was called on a thread of ours.
-  template <class Make>
-  void give(Make make) noexcept {
-    const auto f = std::exchange(f_, nullptr);
-    try {
-      f(make());
-    } catch (...) {
-    }
-  }
-  callback f_;
-};
 
 struct predict_request {
   std::string model;                     // empty: the default model

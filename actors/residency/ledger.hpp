@@ -7,11 +7,10 @@
 #include <map>
 #include <unordered_map>
 
+#include "actors/protocol/lease.hpp"
 #include "inference/model/model.hpp"
 
 namespace troupe::actors {
-
-using lease_id = std::uint64_t;
 
 class ledger {
  public:
@@ -40,7 +39,6 @@ class ledger {
   // Mappings at full length plus private bytes of one lease: what a client is shown for one model.
   std::uint64_t bytes_of(lease_id lease) const;
   bool knows(lease_id lease) const { return leases_.contains(lease); }
-  std::size_t leases() const noexcept { return leases_.size(); }
 
  private:
   struct entry {

@@ -68,10 +68,10 @@ void supervisor_core::load(const std::string& model, std::uint64_t wait_ms, shar
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
   if (r.current && !outdated(r)) {
-    load_report done{model, true, r.load_time_s.value_or(0), ledger_.bytes_of(r.lease)};
+    load_report done{model, true, r.load_time_s.value_or(0), ledger_.bytes_of(r.current->lease)};
     return (*reply)(done);
   }
-  waiter<load_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
+  waiter<load_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms)};
   arm(w.due);
   r.load_waiters.push_back(std::move(w));
   want_load_now(r);  // outdated: beside the one that serves
@@ -82,7 +82,7 @@ void supervisor_core::warm(const std::string& model, std::uint64_t wait_ms, shar
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
   if (r.current && !outdated(r)) return self_->send(r.current->actor, warm_atom::value, std::move(reply));
-  waiter<warmup_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
+  waiter<warmup_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms)};
   arm(w.due);
   r.warm_waiters.push_back(std::move(w));
   want_load_now(r);
@@ -95,7 +95,7 @@ void supervisor_core::unload(const std::string& model, shared_reply<unload_repor
   const bool called_off = r.loading.has_value();
   if (called_off)
     cancel_load(r, {error_code::conflict, "Loading model " + model + " was called off: it was unloaded", {}, {}});
-  waiter<unload_report> w{std::move(reply), now() + std::chrono::milliseconds(world_.settings.load_timeout_ms), now()};
+  waiter<unload_report> w{std::move(reply), now() + std::chrono::milliseconds(world_.settings.load_timeout_ms)};
   if (r.current) {
     spdlog::info("unloading model {} on request", model);
     const auto lease = let_go(r);
@@ -217,11 +217,11 @@ supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<su
         else
           (*r)(fail(error_code::model_not_found, "Model " + m + " not found", "GET /models lists what is registered"));
       },
-      [core](estimate_atom, std::uint64_t lease, const size_estimate& s) { core->estimated(lease, s); },
-      [core](loaded_atom, std::uint64_t lease, const std::shared_ptr<load_outcome>& o) { core->loaded(lease, *o); },
-      [core](freed_atom, std::uint64_t lease) { core->freed(lease); },
-      [core](emptied_atom, std::uint64_t lease) { core->emptied(lease); },
-      [core](failed_atom, std::uint64_t id, const std::string& why) { core->failed(id, why); },
+      [core](estimated_atom, lease_id lease, const result<size_estimate>& s) { core->estimated(lease, s); },
+      [core](loaded_atom, lease_id lease, const std::shared_ptr<load_outcome>& o) { core->loaded(lease, *o); },
+      [core](freed_atom, lease_id lease) { core->freed(lease); },
+      [core](emptied_atom, lease_id lease) { core->emptied(lease); },
+      [core](failed_atom, lease_id lease, const std::string& why) { core->failed(lease, why); },
       [core](registry_atom, const std::shared_ptr<registry_update>& u, const shared_reply<std::string>& r) {
         core->update_registry(u->registry, r);
       },

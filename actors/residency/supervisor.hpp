@@ -29,7 +29,7 @@ struct supervisor_world {
   std::uint32_t compute_slots = 1;
   std::shared_ptr<metrics> meter;
   std::shared_ptr<routing_snapshot> routes;
-  std::shared_ptr<device_gauges> device_state;
+  std::shared_ptr<device_gauges> gauges;  // of the device
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight;
   std::shared_ptr<std::atomic<bool>> draining;  // the server is going down
   device_actor device;
@@ -49,17 +49,17 @@ class supervisor_core {
   using self_ptr = supervisor_actor::pointer;
   supervisor_core(self_ptr self, supervisor_world world, const config::registry& registry);
 
-  // -- messages (see protocol.hpp)
+  // -- messages (actors/protocol/messages.hpp)
   void miss(const pending_ptr& request);
   void load(const std::string& model, std::uint64_t wait_ms, shared_reply<load_report> reply);
   void unload(const std::string& model, shared_reply<unload_report> reply);
   void warm(const std::string& model, std::uint64_t wait_ms, shared_reply<warmup_report> reply);
   void cleanup(shared_reply<cleanup_report> reply);
-  void estimated(lease_id lease, const size_estimate& size);
+  void estimated(lease_id lease, const result<size_estimate>& size);
   void loaded(lease_id lease, load_outcome& outcome);
   void freed(lease_id lease);
   void emptied(lease_id lease);
-  void failed(model_id id, const std::string& why);
+  void failed(lease_id lease, const std::string& why);
   void down(const caf::actor_addr& who, const std::string& why);
   void update_registry(const config::registry& registry, const shared_reply<std::string>& reply);
   void tick();
@@ -72,7 +72,7 @@ class supervisor_core {
   // A load under way, from the first request for it to its end.
   struct attempt {
     enum class phase { backing_off, estimating, waiting_for_memory, loading };
-    lease_id lease = 0;
+    lease_id lease = lease_id::none;
     phase at = phase::estimating;
     steady_time since{}, start_at{};
     std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
@@ -90,7 +90,7 @@ class supervisor_core {
   template <class T>
   struct waiter {
     shared_reply<T> reply;
-    steady_time due = no_deadline, since{};
+    steady_time due = no_deadline;
   };
   struct record {  // of a registered model
     entry_ptr entry;
@@ -98,7 +98,6 @@ class supervisor_core {
     bool preload = false;
     config::priority priority = config::priority::low;
     resident_ptr current;
-    lease_id lease = 0;            // of current
     std::shared_ptr<const config::registered_model> loaded_as;  // current was; alike with `registration`, or outdated
     std::optional<attempt> loading;  // where it is ordered: for what is alike with `registration`
     std::vector<pending_ptr> requests;
@@ -139,7 +138,7 @@ class supervisor_core {
   void follow_registration(record& r, const config::registered_model& before);
   void begin_loading(record& r);
   void hurry_loads();
-  void load_ended(record& r, load_outcome& outcome);
+  void load_ended(record& r, loaded_model& loaded);
   void serve_waiters(record& r, bool already);
   void call_off(attempt& a);
   void fail_load(record& r, const error& why);
@@ -147,7 +146,7 @@ class supervisor_core {
   void give_up_unwanted_loads();
   std::shared_ptr<load_order> make_order(const record& r, const attempt& a) const;
   model_limits limits_of(const record& r) const;
-  resident_ptr make_resident(record& r, lease_id lease, load_outcome& outcome);
+  resident_ptr make_resident(record& r, lease_id lease, loaded_model& loaded);
   loader_actor pick_loader(attempt& a);
   record* loading_record(lease_id lease);
   void crashed(record& r, const std::string& why);
@@ -191,7 +190,7 @@ class supervisor_core {
   std::vector<cleaning> cleanings_;
   ledger ledger_;
   deadline_heap deadlines_;
-  lease_id next_lease_ = 1;
+  std::uint64_t last_lease_ = 0;
   std::uint32_t next_loader_ = 0, waiting_requests_ = 0;
   double all_use_ = 0;
   steady_time armed_ = no_deadline, next_housekeeping_{}, next_cleanup_{};

@@ -32,7 +32,7 @@ struct device_state {
     bool whole = false;      // its batch leaves no core for another
     bool ended = false;      // its thread is idle again
     bool user_gone = false;  // the model's actor has died
-    std::chrono::nanoseconds used{0};
+    std::chrono::microseconds used{0};
     std::uint64_t epoch = 0;
     slot_wish user;
     model_actor user_actor;
@@ -41,11 +41,11 @@ struct device_state {
   std::vector<seat> seats;
   std::shared_ptr<const std::vector<slot_ptr>> slots;  // of all seats, for those who plan
   fair_queue queue;
-  std::unordered_map<std::uint64_t, model_actor> waiting_actors;
+  std::unordered_map<lease_id, model_actor> waiting_actors;
   device_options options;
   std::shared_ptr<metrics> meter;
   std::shared_ptr<device_gauges> gauges;
-  bool tick_armed = false, quiet_armed = false, turn_armed = false;
+  bool tick_armed = false, quiet_armed = false, share_armed = false;
   steady_time shared_at = steady_time::min();  // a batch had company
   steady_time asked_at = steady_time::min();   // a slot was given or given back, not for warm-up
 

@@ -41,18 +41,32 @@ struct batch {
 };
 
 // The rows of one warm-up bucket, with states where the model keeps them.
-struct warm_rows {
-  std::vector<inference::prepared_ptr> inputs;
-  std::vector<std::unique_ptr<inference::state>> states;
-  // Empty when the model has no such input.
+class warm_rows {
+ public:
+  // Empty when the model has no such input. They live as long as this.
   std::vector<inference::row> make(const inference::model& m, const inference::warm_bucket& bucket);
+
+ private:
+  struct source {
+    inference::prepared_ptr input;
+    std::unique_ptr<inference::state> state;
+  };
+  std::vector<source> sources_;
 };
-// Runs them; empty on success, else what the model said. Never throws.
-std::string run_rows(inference::instance& instance, std::span<inference::row> rows);
+
+// What came of rows that were run together.
+struct rows_ran {
+  std::string failure;      // of all of them; empty: each row tells of itself
+  bool one_by_one = false;  // together they failed
+};
+// The one place where rows run. If several rows of a one-shot model throw together, each is run again alone, so that a bad
+// row costs only itself (a stepping model's states may have moved on by then). Never throws.
+rows_ran run_rows(const inference::model& m, inference::instance& instance, std::span<inference::row> rows);
+// The first of what went wrong, of all or of one; empty: nothing.
+std::string first_failure(const rows_ran& ran, std::span<const inference::row> rows);
 
 // Runs a batch on this thread and answers its rows: outputs go to their jobs, rows that want another step stay
-// in batch::items. If a batch of several one-shot rows throws, each is run alone, so that a bad row costs only
-// itself. What the model throws fails its rows.
+// in batch::items. What the model throws fails its rows.
 void run_batch(batch& b);
 // Answers a batch that cannot be run.
 void refuse_batch(batch& b, const std::string& why);

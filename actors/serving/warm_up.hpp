@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "actors/protocol/messages.hpp"
+#include "actors/protocol/one_shot.hpp"
+#include "actors/protocol/reports.hpp"
+#include "inference/model/model.hpp"
 
 namespace troupe::actors {
 

@@ -157,7 +157,7 @@ result<void> take_object(element root, const config::settings& settings, fields&
 
 // Reads the body into `document` (which owns what `fields` refers to).
 result<void> take_body(const exchange& request, const config::settings& settings, bool batch_route,
-                       json_document& document, fields& out) {
+                       json_body& document, fields& out) {
   auto body = request.body();
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     if (batch_route) return bad("The body is empty", "send a JSON array of texts, or {\"inputs\": [..]}");
@@ -341,7 +341,7 @@ bool contains_token(std::optional<std::string_view> header, std::string_view tok
 result<predict_input> read_predict(const exchange& request, const config::settings& settings,
                                    const actors::service& service, bool batch_route) {
   fields given;
-  json_document document;
+  json_body document;
   if (!request.query().empty()) {
     const auto parameters = parse_parameters(request.query(), "query");
     if (!parameters) return tl::unexpected(parameters.error());

@@ -186,26 +186,16 @@ class script_instance final : public instance {
   }
   ~script_instance() override { core_->account->release(charged_bytes_); }
 
+  // A graph with a fixed batch size takes one row at a time. What a program throws is one line, and fails the batch.
   void step(std::span<row> rows) override {
-    if (rows.empty()) return;
     const account_scope charged(core_->account);
-    if (core_->batching && rows.size() > 1) {
-      try {
-        return run(rows);
-      } catch (const std::bad_alloc&) {
-        throw;
-      } catch (const std::exception&) {
-        // Some row of it made the batch fail: alone, each answers for itself.
-      }
-    }
-    for (auto& r : rows) {
-      try {
-        run({&r, 1});
-      } catch (const std::bad_alloc&) {
-        throw;
-      } catch (const std::exception& e) {
-        r.problem = script_error(e);
-      }
+    try {
+      if (core_->batching && !rows.empty()) return run(rows);
+      for (auto& r : rows) run({&r, 1});
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& e) {
+      throw std::runtime_error(script_error(e));
     }
   }
 

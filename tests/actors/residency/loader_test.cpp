@@ -66,9 +66,9 @@ TEST_F(Loader, AnArtifactThatIsReplacedAfterItWasReadIsNotRecordedAsLoaded) {
   inference::add_format(swapped);
   const auto read = *inference::fingerprint(order->spec);
   const auto outcome = load_watched(order, {}, {}, [] { return std::shared_ptr<void>(); });
-  ASSERT_TRUE(outcome->model) << outcome->problem.message;
-  EXPECT_EQ(outcome->fingerprint, read);
-  EXPECT_NE(outcome->fingerprint, *inference::fingerprint(order->spec));
+  ASSERT_TRUE(*outcome) << outcome->error().message;
+  EXPECT_EQ((*outcome)->fingerprint, read);
+  EXPECT_NE((*outcome)->fingerprint, *inference::fingerprint(order->spec));
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ struct Supervisor : ::testing::Test {
   std::map<std::string, artifact> artifacts;
   struct estimate {
     std::string model;
-    std::function<void(size_estimate)> done;
+    std::function<void(result<size_estimate>)> done;
   };
   std::deque<load> loads;  // started, not yet ended
   std::deque<estimate> estimates;
@@ -55,15 +55,15 @@ struct Supervisor : ::testing::Test {
     world->total_bytes = world->budget_bytes = 100 * mb;
     world->meter = std::make_shared<metrics>();
     world->routes = std::make_shared<routing_snapshot>();
-    world->device_state = std::make_shared<device_gauges>();
+    world->gauges = std::make_shared<device_gauges>();
     world->in_flight = std::make_shared<std::atomic<std::uint32_t>>(0);
     world->draining = std::make_shared<std::atomic<bool>>(false);
     world->dispatch = [this](std::vector<pending_ptr> all) {
       for (auto& p : all) dispatched.push_back(std::move(p));
     };
-    world->device = time.system.spawn(device, std::vector<slot_ptr>{slot0}, device_options{}, world->meter, world->device_state);
+    world->device = time.system.spawn(device, std::vector<slot_ptr>{slot0}, device_options{}, world->meter, world->gauges);
     world->loaders.push_back(time.system.spawn([this]() -> loader_actor::behavior_type {
-      return {[this](estimate_atom, const std::shared_ptr<load_order>& o, const std::function<void(size_estimate)>& done) {
+      return {[this](estimate_atom, const std::shared_ptr<load_order>& o, const std::function<void(result<size_estimate>)>& done) {
                 estimates.push_back({o->model, done});
                 if (estimate_at_once) deliver_estimate();
               },
@@ -92,13 +92,11 @@ struct Supervisor : ::testing::Test {
     estimates.pop_front();
     const auto& a = artifacts[e.model];
     size_estimate s;
-    s.ok = !a.problem;
     if (a.mapping != 0)
       s.memory = {"file" + std::to_string(a.mapping), a.size_bytes, 0};
     else
       s.memory.private_bytes = a.size_bytes;
     s.fingerprint = a.fingerprint;
-    if (a.problem) s.problem = *a.problem;
     e.done(s);
   }
   void end_load(std::optional<error> problem = {}) {
@@ -114,14 +112,12 @@ struct Supervisor : ::testing::Test {
     loads.pop_front();
     auto out = std::make_shared<load_outcome>();
     if (problem) {
-      out->problem = *problem;
+      *out = tl::unexpected(*problem);
     } else {
       const auto& a = artifacts[l.order->model];
       auto made = std::make_unique<fake_model>(a.size_bytes, a.mapping);
       made->say_max_length(l.order->spec.max_length);
-      out->model = std::move(made);
-      out->fingerprint = a.fingerprint;
-      out->load_time_s = 0.5;
+      *out = loaded_model{std::move(made), nullptr, a.fingerprint, 0.5};
       loaded_order.push_back(l.order->model);
     }
     l.done(std::move(out));

@@ -66,7 +66,7 @@ struct Gateway : ::testing::Test {
               [](done_atom, const batch_ptr&) {},
               [](hung_atom, const batch_ptr&) {},
               [](warm_atom, const shared_reply<warmup_report>&) {},
-              [](limits_atom, std::uint8_t) {},
+              [](priority_atom, config::priority) {},
               [](tick_atom) {}};
     });
     auto entry = std::make_shared<model_entry>("m");

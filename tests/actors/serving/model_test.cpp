@@ -20,7 +20,7 @@ struct ModelActor : ::testing::Test {
   std::vector<std::shared_ptr<fake_slot>> slots;
   device_actor dev;
   std::vector<std::string> failures;
-  model_id next_id = 1;
+  std::uint64_t models = 0;
 
   std::shared_ptr<right_of_way> way = std::make_shared<right_of_way>();
 
@@ -41,8 +41,8 @@ struct ModelActor : ::testing::Test {
   resident_ptr start_model(model_limits limits, std::unique_ptr<fake_model> m = std::make_unique<fake_model>(),
                            priority p = priority::medium) {
     auto r = std::make_shared<resident>();
-    r->id = next_id++;
-    r->name = "m" + std::to_string(r->id);
+    r->lease = lease_id{++models};
+    r->name = "m" + std::to_string(models);
     r->model = std::move(m);
     r->limits = limits;
     r->metrics = meter->for_model(r->name);

@@ -50,6 +50,15 @@ class torchscript : public testing::Test {
     }
     return b;
   }
+  // Empty: it threw nothing.
+  static std::string thrown_by(instance& i, std::span<row> rows) {
+    try {
+      i.step(rows);
+      return {};
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+  }
 };
 
 TEST_F(torchscript, stacks_rows_and_splits_the_output) {
@@ -98,23 +107,27 @@ TEST_F(torchscript, every_type_and_scalars_come_back) {
   EXPECT_EQ(answer_of(none.rows[0].out).shape, (std::vector<std::int64_t>{0, 3}));
 }
 
-TEST_F(torchscript, a_row_that_throws_fails_alone_in_one_line) {
+TEST_F(torchscript, a_row_that_throws_fails_its_batch_in_one_line) {
   const auto m = load_one(spec("throws"));
   auto b = batch_of(*m, {floats({1}, {1}), floats({1}, {-1}), floats({1}, {3})});
-  m->make_instance()->step(b.rows);
-  EXPECT_EQ(values_of(b.rows[0].out), (std::vector<float>{1}));
-  EXPECT_EQ(values_of(b.rows[2].out), (std::vector<float>{3}));
-  EXPECT_NE(b.rows[1].problem.find("a negative value"), std::string::npos) << b.rows[1].problem;
-  EXPECT_EQ(b.rows[1].problem.find('\n'), std::string::npos);
-  EXPECT_LT(b.rows[1].problem.size(), 100U) << b.rows[1].problem;
+  const auto i = m->make_instance();
+  const auto together = thrown_by(*i, b.rows);
+  EXPECT_NE(together.find("a negative value"), std::string::npos) << together;
+  EXPECT_EQ(together.find('\n'), std::string::npos);
+  EXPECT_LT(together.size(), 100U) << together;
+  EXPECT_EQ(thrown_by(*i, {&b.rows[1], 1}), together);
+  for (const std::size_t good : {0U, 2U}) {
+    EXPECT_EQ(thrown_by(*i, {&b.rows[good], 1}), "") << "alone";
+    EXPECT_EQ(values_of(b.rows[good].out), (std::vector<float>{static_cast<float>(good + 1)}));
+  }
 }
 
-TEST_F(torchscript, a_wrong_shape_is_the_row_s_problem) {
+TEST_F(torchscript, a_wrong_shape_is_told_in_one_line) {
   const auto m = load_one(spec("linear"));
   auto b = batch_of(*m, {floats({3}, {1, 2, 3})});
-  m->make_instance()->step(b.rows);
-  EXPECT_NE(b.rows[0].problem, "");
-  EXPECT_EQ(b.rows[0].problem.find('\n'), std::string::npos) << b.rows[0].problem;
+  const auto problem = thrown_by(*m->make_instance(), b.rows);
+  EXPECT_NE(problem, "");
+  EXPECT_EQ(problem.find('\n'), std::string::npos) << problem;
 }
 
 TEST_F(torchscript, a_fixed_batch_runs_row_by_row) {
@@ -211,8 +224,8 @@ TEST_F(torchscript, large_inputs_are_not_warmed) {
 TEST_F(torchscript, an_operator_s_own_message_is_told) {
   const auto m = load_one(spec("linear"));
   auto b = batch_of(*m, {floats({3}, {1, 2, 3})});
-  m->make_instance()->step(b.rows);
-  EXPECT_NE(b.rows[0].problem.find("cannot be multiplied"), std::string::npos) << b.rows[0].problem;
+  const auto problem = thrown_by(*m->make_instance(), b.rows);
+  EXPECT_NE(problem.find("cannot be multiplied"), std::string::npos) << problem;
 }
 
 TEST_F(torchscript, impossible_tensors_are_refused) {
