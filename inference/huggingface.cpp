@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <map>
+#include <mutex>
 
 #include "inference/encoders/encoder.hpp"
 #include "inference/files/checkpoint.hpp"
@@ -361,15 +363,33 @@ constexpr std::uint64_t network_bytes(const weight_plan& plan, const encoder_sha
   return beside_bytes + 2 * sizeof(float) * static_cast<std::uint64_t>(plan.token_types * shape.hidden_size);
 }
 
+// What a vocabulary takes cannot be told from its size: it is read, in tens of milliseconds, once for each version.
+result<std::uint64_t> tokenizer_memory(const std::filesystem::path& folder, const std::string& version) {
+  static std::mutex mutex;
+  static std::map<std::string, std::uint64_t> known;
+  constexpr std::size_t known_max = 4096;  // forgotten as a whole when it is full
+  const auto key = folder.native() + '\n' + version;
+  {
+    const std::scoped_lock lock(mutex);
+    if (const auto found = known.find(key); found != known.end()) return found->second;
+  }
+  const auto tokens = tokenizer::load(folder);
+  if (!tokens) return tl::unexpected(tokens.error());
+  const std::uint64_t bytes = (*tokens)->memory_bytes();
+  const std::scoped_lock lock(mutex);
+  if (known.size() >= known_max) known.clear();
+  known.emplace(key, bytes);
+  return bytes;
+}
+
 result<memory_estimate> estimate(const artifact_spec& spec, const load_options& options, const std::string& version) {
   const auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
-  // What a vocabulary takes cannot be told from its size: it is read, in milliseconds.
-  const auto tokens = tokenizer::load(spec.path);
-  if (!tokens) return tl::unexpected(tokens.error());
+  const auto tokenizer_bytes = tokenizer_memory(spec.path, version);
+  if (!tokenizer_bytes) return tl::unexpected(tokenizer_bytes.error());
   const auto request = request_of(spec, options, *folder, version);
   memory_estimate needed;
-  needed.private_bytes = (*tokens)->memory_bytes() + network_bytes(folder->plan, folder->config->shape());
+  needed.private_bytes = *tokenizer_bytes + network_bytes(folder->plan, folder->config->shape());
   if (options.store.empty() || options.device.starts_with("cuda")) {
     needed.private_bytes += entry_bytes(request);
   } else {
