@@ -16,9 +16,9 @@
 //    |   at once where nothing runs, else when it is ended                   |
 //    +-------------------------------------+---------------------------------+
 //
-// Wishes come by want, and along with a release. Idle slots look for the next one (give_slots) after these messages, and
-// after narrow (a batch leaves its other cores alone after all), share (a batch has had all cores for whole_device_max)
-// and quiet (for wishes in the background).
+// Wishes come by want, and along with a release. Idle slots look for the next one (give_slots) after these messages,
+// and after narrow (a batch leaves its other cores alone after all), share (a batch has had all cores for
+// whole_device_max) and quiet (for wishes in the background).
 //
 // What holds after each message:
 // D1  A seat is busy while its slot is taken, and has the model's actor as its user as long.

@@ -65,8 +65,8 @@ struct rows_ran {
   std::string failure;      // of all of them; empty: each row tells of itself
   bool one_by_one = false;  // together they failed
 };
-// The one place where rows run. If several rows of a one-shot model throw together, each is run again alone, so that a bad
-// row costs only itself (a stepping model's states may have moved on by then). Never throws.
+// The one place where rows run. If several rows of a one-shot model throw together, each is run again alone, so that a
+// bad row costs only itself (a stepping model's states may have moved on by then). Never throws.
 rows_ran run_rows(const inference::model& m, inference::instance& instance, std::span<inference::row> rows);
 // The first of what went wrong, of all or of one; empty: nothing.
 std::string first_failure(const rows_ran& ran, std::span<const inference::row> rows);
