@@ -20,7 +20,7 @@
 #include "inference/calibration.hpp"
 #include "inference/torch/runtime.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 namespace fs = std::filesystem;
@@ -72,13 +72,6 @@ void warn_if_nothing_is_kept(const config::settings& settings) {
                    lost, setting);
   }
 }
-
-inference::precision parse_precision(const std::string& text) {
-  return text == "fp32" ? inference::precision::fp32
-                        : text == "bf16" ? inference::precision::bf16 : inference::precision::automatic;
-}
-
-const char* name_of(inference::precision p) { return p == inference::precision::bf16 ? "bf16" : "fp32"; }
 
 std::string list_of(const std::vector<std::string>& names, std::size_t most = 8) {
   std::string all;
@@ -245,7 +238,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
   actors::compute_options chosen;
   chosen.slots = settings.compute_slots;
   chosen.threads_per_slot = settings.threads_per_slot;
-  chosen.load.automatic_precision = parse_precision(settings.precision);
+  chosen.load.automatic_precision = inference::parse_precision(settings.precision).value_or(inference::precision::automatic);
   chosen.lone_threads = settings.lone_batch_threads;
   if (settings.device != "cpu") choose_for_gpu(chosen, settings.device);
   const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
@@ -271,7 +264,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
   chosen.load.device = settings.device;
   chosen.load.max_artifact_bytes = settings.max_artifact_mb << 20;
   spdlog::info("compute on {}: {}, {} slots of {} threads, {} for a lone batch; {} actor threads; {} cores",
-               settings.device, name_of(chosen.load.automatic_precision), chosen.slots, chosen.threads_per_slot,
+               settings.device, to_string(chosen.load.automatic_precision), chosen.slots, chosen.threads_per_slot,
                chosen.lone_threads, chosen.actor_threads, cores);
   return chosen;
 }
@@ -279,8 +272,8 @@ actors::compute_options choose_compute(const config::settings& settings) {
 application::application(config::settings settings, config::registry registry, composition extra)
     : settings_(std::move(settings)) {
   service_ = actors::make_service(settings_, std::move(registry), choose_compute(settings_));
-  auto routes = extra.extra_routes ? extra.extra_routes(*service_) : std::vector<route>();
-  auto answer = with_access_log(settings_, make_handler(*service_, settings_, std::move(routes)));
+  auto routes = extra.extra_routes ? extra.extra_routes(*service_) : std::vector<http::route>();
+  auto answer = with_access_log(settings_, http::make_handler(*service_, settings_, std::move(routes)));
   server_ = std::make_unique<http::server>(
       settings_, std::move(answer),
       [this](std::string_view method, std::string_view path) { return body_limit_for(settings_, method, path); },
@@ -371,4 +364,4 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   return 0;
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

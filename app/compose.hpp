@@ -16,11 +16,11 @@
 #include "http/routes.hpp"
 #include "http/server.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 
 // What a test executable adds; register model factories (inference/loader.hpp) before.
 struct composition {
-  std::function<std::vector<route>(actors::service&)> extra_routes;
+  std::function<std::vector<http::route>(actors::service&)> extra_routes;
 };
 
 // settings.models_file, else the shipped registry (share/troupe/models/models.json, looked for from the
@@ -68,4 +68,4 @@ std::uint32_t threads_needed(const config::settings& settings);
 // end, a second SIGINT ends at once.
 int serve(const config::loaded_settings& loaded, const composition& extra = {});
 
-}  // namespace troupe::http
+}  // namespace troupe::app

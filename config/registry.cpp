@@ -95,6 +95,12 @@ result<std::vector<std::int64_t>> shape_of(const place& at) {
   return shape;
 }
 
+result<dtype> dtype_of(const place& at) {
+  const auto type = at.value.kind == json_kind::string ? parse_dtype(at.value.text) : std::nullopt;
+  if (type) return *type;
+  return at.refuse(dtype_names());
+}
+
 result<registered_input> input_of(const place& at) {
   if (at.value.kind != json_kind::object) return at.refuse("an object with name, dtype and shape");
   if (auto keys = refuse_unknown_keys(at.json, at.value, "an input", {"name", "dtype", "shape"}); !keys) {
@@ -107,9 +113,7 @@ result<registered_input> input_of(const place& at) {
     if (key == "name") {
       read = text_of(member).map([&](std::string&& v) { input.name = std::move(v); });
     } else if (key == "dtype") {
-      read = one_of(member, {"float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8",
-                             "uint8", "bool"})
-                 .map([&](std::string&& v) { input.dtype = std::move(v); });
+      read = dtype_of(member).map([&](dtype v) { input.type = v; });
     } else {
       read = shape_of(member).map([&](auto&& v) { input.shape = std::move(v); });
     }

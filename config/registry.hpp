@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/dtype.hpp"
 #include "config/error.hpp"
 
 namespace troupe::config {
@@ -20,7 +21,8 @@ std::string_view to_string(priority p) noexcept;
 std::optional<priority> parse_priority(std::string_view text) noexcept;
 
 struct registered_input {  // TorchScript inputs: name, dtype, shape of one item (-1: any)
-  std::string name, dtype = "float32";
+  std::string name;
+  dtype type = dtype::f32;
   std::vector<std::int64_t> shape;
   bool operator==(const registered_input&) const = default;
 };

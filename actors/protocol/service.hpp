@@ -21,7 +21,8 @@ namespace troupe::actors {
 
 struct predict_request {
   std::string model;                     // empty: the default model
-  std::vector<inference::input> inputs;  // at least one
+  std::vector<inference::input> inputs;  // at least one; an item each
+  inference::question asked;             // of all of them
   std::optional<config::priority> priority;
   std::optional<std::uint64_t> timeout_ms;
   bool batching = true;                  // enable_batching: false runs each item alone

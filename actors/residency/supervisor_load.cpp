@@ -9,38 +9,10 @@
 
 namespace troupe::actors {
 
-namespace {
-
-inference::artifact_spec spec_of(const config::registered_model& m) {
-  inference::artifact_spec s;
-  s.name = m.name;
-  s.path = m.path;
-  s.task = m.task;
-  s.wanted = m.precision == "fp32"   ? inference::precision::fp32
-             : m.precision == "bf16" ? inference::precision::bf16
-                                     : inference::precision::automatic;
-  s.max_length = m.max_length;
-  s.labels = m.labels;
-  s.batching = m.batching;
-  for (const auto& in : m.inputs) {
-    inference::tensor_spec t;
-    t.name = in.name;
-    t.shape = in.shape;
-    for (const auto type : {inference::dtype::f32, inference::dtype::f64, inference::dtype::f16, inference::dtype::bf16,
-                            inference::dtype::i64, inference::dtype::i32, inference::dtype::i16, inference::dtype::i8,
-                            inference::dtype::u8, inference::dtype::boolean})
-      if (inference::to_string(type) == in.dtype) t.type = type;
-    s.inputs.push_back(std::move(t));
-  }
-  return s;
-}
-
-}  // namespace
-
 std::shared_ptr<load_order> supervisor_core::make_order(const record& r, const attempt& a) const {
   auto order = std::make_shared<load_order>();
   order->model = r.name();
-  order->spec = spec_of(*r.registration);
+  order->spec = inference::spec_of(*r.registration);
   order->cancelled = a.cancelled;
   return order;
 }

@@ -53,7 +53,8 @@ pace::decision pace::decide(const waiting_work& waiting, const grant& g, const b
   // Nearest to the share in whole items: what batch_queue::take would give.
   const bool complete = 2 * waiting.cost + waiting.cost / waiting.items > 2 * p.cost;
   if (due.items != 0 && !complete) {
-    d.hold_until = std::min(due.until, granted + hold_of(p.time));
+    const auto hold = hold_of(p.time);
+    if (hold >= hold_min) d.hold_until = std::min(due.until, granted + hold);
     if (d.hold_until <= now) p = planned(0);
   }
   d.cost = p.batches == 1 ? batch_queue::all : p.cost;

@@ -19,6 +19,8 @@ class pace {
   // After a batch its clients are back within a millisecond; who takes the first of them at once takes it alone. So a
   // granted slot may be kept for so much of the predicted batch while others are due.
   static constexpr double hold_share = 0.05;
+  // A shorter hold costs more than it gains: a timer is a message through another thread.
+  static constexpr std::chrono::microseconds hold_min{100};
   static constexpr std::chrono::milliseconds window_min{1};
   static constexpr std::chrono::milliseconds hold_max{5};
 

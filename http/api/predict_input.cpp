@@ -218,9 +218,8 @@ class item_reader {
   item_reader(const config::settings& settings, const actors::service& service, predict_input& out)
       : settings_(settings), out_(out), registration_(service.registration(out.request.model)) {
     if (!registration_) return;
-    takes_tensors_ = !registration_->inputs.empty() || registration_->task == "tensor";
-    if (registration_->inputs.empty()) return;
-    type_ = parse_dtype(registration_->inputs[0].dtype).value_or(inference::dtype::f32);
+    takes_tensors_ = !registration_->inputs.empty() || inference::parse_task(registration_->task) == inference::task::tensor;
+    if (!registration_->inputs.empty()) type_ = registration_->inputs[0].type;
   }
 
   result<void> one_text(std::string&& text) {

@@ -68,6 +68,12 @@ std::string finish(json_out& json) {
 }
 
 // Why the server is not healthy, in words and model by model. Nothing where it is.
+// The registry's word for it, else what the loaded model does.
+std::string task_of(const actors::model_report& m) {
+  if (!m.registration.task.empty() || !m.info || m.info->tasks.empty()) return m.registration.task;
+  return std::string(inference::to_string(m.info->tasks.front()));
+}
+
 void write_missing(json_out& json, const actors::server_report& report) {
   if (report.state == actors::health::draining) {
     json.field("reason", "the server is shutting down");
@@ -156,7 +162,7 @@ std::string model_json(const actors::model_report& m) {
       .field("load_time_seconds", m.load_time_s)
       .field("warmup_completed", m.warmup_completed)
       .field("warmup_time_seconds", m.warmup_time_s);
-  write_text_or_null(json, "task", m.info ? m.info->task : m.registration.task);
+  write_text_or_null(json, "task", task_of(m));
   write_text_or_null(json, "description", m.registration.description);
   if (m.info) {
     const auto& i = *m.info;

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 TEST(logging, terminal_lines_carry_no_control_characters) {
@@ -56,4 +56,4 @@ TEST(logging, a_thread_may_log_through_the_end) {
 }
 
 }  // namespace
-}  // namespace troupe::http
+}  // namespace troupe::app

@@ -3,13 +3,12 @@
 #include "inference/loader.hpp"
 
 #include <chrono>
-
-#include "inference/encoders/bert_config.hpp"
-
 #include <cstring>
 
 #include "inference/files/safetensors.hpp"
 #include "inference/model/step_aside.hpp"
+#include "inference/programs/torchscript.hpp"
+#include "inference/tables.hpp"
 #include "inference/torch/runtime.hpp"
 #include "tests/inference/support.hpp"
 
@@ -106,7 +105,7 @@ std::vector<float> probabilities(const model& m) {
   const auto in = m.prepare("a word");
   row r{in->get(), nullptr, {}, false, {}};
   m.make_instance()->step({&r, 1});
-  return std::get<classification>(r.out).probabilities;
+  return std::get<label_scores>(r.out).values;
 }
 
 class estimates : public loader {
@@ -118,7 +117,7 @@ class estimates : public loader {
     const auto m = load(spec, options);
     ASSERT_TRUE(m) << m.error().message;
     const auto instance = (*m)->make_instance();
-    for (int i = 0; (*m)->info().accepts_text && i < 2; ++i) {
+    for (int i = 0; (*m)->info().tasks.front() != task::tensor && i < 2; ++i) {
       const auto in = (*m)->prepare("a word");
       row r{in->get(), nullptr, {}, false, {}};
       instance->step({&r, 1});
@@ -469,22 +468,20 @@ TEST_F(loader, a_truncated_weights_file_is_an_error) {
   }
 }
 
-TEST_F(loader, factories_come_first) {
-  register_factory(
-      "test",
-      [](const artifact_spec& spec,
-         const load_options&) -> std::optional<result<std::unique_ptr<const model>>> {
-        if (spec.path != "made-up") return std::nullopt;
-        return result<std::unique_ptr<const model>>(fail(error_code::conflict, "from the factory"));
-      });
-  EXPECT_EQ(load(spec_of("made-up"), {}).error().code, error_code::conflict);
-  register_factory("throws",
-                   [](const artifact_spec& spec,
-                      const load_options&) -> std::optional<result<std::unique_ptr<const model>>> {
-                     if (spec.path == "thrown") throw 7;
-                     return std::nullopt;
-                   });
-  EXPECT_EQ(load(spec_of("thrown"), {}).error().code, error_code::load_failed);
+TEST_F(loader, added_formats_come_first) {
+  format made_up = torchscript_format();
+  made_up.name = "made-up";
+  made_up.claims = [](const artifact_spec& spec) { return spec.path.extension() == ".made-up"; };
+  made_up.load = [](const artifact_spec& spec, const load_options&,
+                    const std::string&) -> result<std::unique_ptr<const model>> {
+    if (spec.path.stem() == "thrown") throw 7;  // NOLINT: what no library should do
+    return fail(error_code::conflict, "from the format");
+  };
+  add_format(made_up);
+  for (const auto& [name, code] : {std::pair{"told.made-up", error_code::conflict}, {"thrown.made-up", error_code::load_failed}}) {
+    write_file(scratch_.path() / name, "something");
+    EXPECT_EQ(load(spec_of(scratch_.path() / name), {}).error().code, code);
+  }
 }
 
 }  // namespace

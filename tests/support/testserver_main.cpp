@@ -10,6 +10,7 @@
 #include "actors/test_hooks.hpp"
 #include "app/cli.hpp"
 #include "app/compose.hpp"
+#include "tests/support/second_architecture.hpp"
 #include "tests/support/test_models.hpp"
 
 namespace {
@@ -66,5 +67,6 @@ std::vector<http::route> routes(actors::service& service) {
 
 int main(int argc, char** argv) {
   tests::register_test_models();
-  return http::run_cli(argc, argv, {routes});
+  tests::add_second_architecture();
+  return app::run_cli(argc, argv, {routes});
 }

@@ -7,6 +7,8 @@
 
 #include "actors/residency/watched_load.hpp"
 #include "inference/loader.hpp"
+#include "inference/programs/torchscript.hpp"
+#include "inference/tables.hpp"
 #include "tests/actors/support.hpp"
 
 namespace troupe::actors {
@@ -55,13 +57,13 @@ class swapped_model : public fake_model {
 };
 
 TEST_F(Loader, AnArtifactThatIsReplacedAfterItWasReadIsNotRecordedAsLoaded) {
-  inference::register_factory(
-      "swapped", [](const inference::artifact_spec& spec, const inference::load_options&)
-                     -> std::optional<result<std::unique_ptr<const inference::model>>> {
-        if (spec.path.filename() != "swapped.pt") return std::nullopt;
-        return result<std::unique_ptr<const inference::model>>(
-            std::make_unique<swapped_model>(spec.path, *inference::fingerprint(spec)));
-      });
+  auto swapped = inference::torchscript_format();
+  swapped.claims = [](const inference::artifact_spec& spec) { return spec.path.filename() == "swapped.pt"; };
+  swapped.load = [](const inference::artifact_spec& spec, const inference::load_options&,
+                    const std::string& version) -> result<std::unique_ptr<const inference::model>> {
+    return std::make_unique<const swapped_model>(spec.path, version);
+  };
+  inference::add_format(swapped);
   const auto read = *inference::fingerprint(order->spec);
   const auto outcome = load_watched(order, {}, {}, [] { return std::shared_ptr<void>(); });
   ASSERT_TRUE(*outcome) << outcome->error().message;

@@ -154,7 +154,7 @@ TEST_F(BatchQueue, RowsWithAHomeRunThereOrWait) {
 item_result text(std::uint32_t index, std::string words) {
   item_result r;
   r.index = index;
-  r.value = inference::output(std::move(words));
+  r.value = inference::transcript{std::move(words), true, {}, {}};
   return r;
 }
 

@@ -15,12 +15,12 @@ using namespace testing;
 
 // Throws for a text that begins so.
 struct fragile_model : fake_model {
-  result<inference::prepared_ptr> prepare(const inference::input& in) const override {
-    const auto& text = std::get<std::string>(in);
+  result<inference::prepared_ptr> prepare(const inference::input& in, const inference::question& asked) const override {
+    const auto& text = *in.only<std::string>();
     if (text.starts_with("memory")) throw std::bad_alloc();
     if (text.starts_with("error")) throw std::runtime_error("the tokenizer gave up\nsomewhere");
     if (text.starts_with("odd")) throw 42;  // NOLINT: what no library should do
-    return fake_model::prepare(in);
+    return fake_model::prepare(in, asked);
   }
   std::unique_ptr<inference::state> open_state(const inference::prepared& p) const override {
     if (p.cost == 13) throw std::bad_alloc();

@@ -26,7 +26,7 @@ std::vector<float> answer(const model& m) {
   const auto in = m.prepare("what is this time");
   row r{in->get(), nullptr, {}, false, {}};
   m.make_instance()->step({&r, 1});
-  return std::get<classification>(r.out).probabilities;
+  return std::get<label_scores>(r.out).values;
 }
 
 class store : public testing::Test {
