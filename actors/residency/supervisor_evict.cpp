@@ -1,5 +1,8 @@
 // The supervisor's memory: who must leave so that a load fits, TTL, cleanup, and what the timer does.
 
+#include <algorithm>
+#include <cassert>
+
 #include <spdlog/spdlog.h>
 
 #include "actors/residency/supervisor.hpp"
@@ -326,6 +329,26 @@ void supervisor_core::housekeeping() {
   }
   next_housekeeping_ = t + std::chrono::seconds(1);
   arm(next_housekeeping_);
+  assert(sound() && "S1 to S5");
+}
+
+bool supervisor_core::sound() const {
+  std::size_t loads = 0, requests = 0;
+  for (const auto& [name, r] : records_) {
+    if (r.entry->current.load() != r.current || (r.current && !ledger_.knows(r.current->lease))) return false;  // S1
+    requests += r.requests.size();
+    if (!r.loading) {
+      if (awaited(r)) return false;  // S5
+      continue;
+    }
+    ++loads;
+    const auto named = lease_models_.find(r.loading->lease);
+    if (named == lease_models_.end() || named->second != name) return false;                          // S2
+    if (ledger_.knows(r.loading->lease) != (r.loading->at == attempt::phase::loading)) return false;  // S3
+  }
+  const bool leaves_right =  // S4
+      std::all_of(leaving_.begin(), leaving_.end(), [&](const auto& l) { return ledger_.knows(l.first); });
+  return leaves_right && loads == lease_models_.size() && requests == waiting_requests_;  // S2, S5
 }
 
 void supervisor_core::expire_waiters() {

@@ -1,5 +1,8 @@
 #include "actors/serving/device.hpp"
 
+#include <algorithm>
+#include <cassert>
+
 #include <spdlog/spdlog.h>
 
 namespace troupe::actors {
@@ -7,6 +10,13 @@ namespace troupe::actors {
 std::uint32_t device_state::busy_seats() const {
   return static_cast<std::uint32_t>(
       std::count_if(seats.begin(), seats.end(), [](const seat& s) { return s.busy; }));
+}
+
+bool device_state::sound() const {
+  const auto right = [](const seat& s) {
+    return s.busy == s.where->is_taken() && s.busy == static_cast<bool>(s.user_actor);
+  };
+  return std::all_of(seats.begin(), seats.end(), right) && (tick_armed || busy_seats() == 0) && gauges->busy.load(std::memory_order_relaxed) == busy_seats();
 }
 
 namespace {
@@ -104,6 +114,7 @@ void give_slots(self_ptr self) {
   st.gauges->busy.store(st.busy_seats(), std::memory_order_relaxed);
   arm_watchdog(self);
   arm_quiet(self);
+  assert(st.sound() && "D1, D4, D5");
 }
 
 void note_wish(self_ptr self, const model_actor& who, const slot_wish& w) {
@@ -163,7 +174,6 @@ void watch(self_ptr self) {
     seat.user_actor = nullptr;
   }
   give_slots(self);
-  arm_watchdog(self);
 }
 
 }  // namespace

@@ -1,10 +1,14 @@
 #include "actors/serving/fairness.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 namespace troupe::actors {
 
 void fair_queue::push(const slot_wish& wish) {
+  assert(std::none_of(wishes_.begin(), wishes_.end(),
+                      [&](const slot_wish& w) { return w.lease == wish.lease && w.background == wish.background; }) &&
+         "F1");
   // A model that was idle starts at the present, not with credit saved up.
   auto& vt = virtual_time_[wish.lease];
   vt = std::max(vt, clock_);
@@ -26,6 +30,7 @@ std::optional<slot_wish> fair_queue::pop(std::uint32_t idle_slots, std::uint32_t
 }
 
 void fair_queue::charge(lease_id lease, config::priority priority, std::chrono::nanoseconds used) {
+  assert(used.count() >= 0 && "F2");
   if (const auto vt = virtual_time_.find(lease); vt != virtual_time_.end())
     vt->second += static_cast<double>(used.count()) / weight(priority);
 }

@@ -1,6 +1,10 @@
 #pragma once
 // Which of the waiting models gets the next compute slot: fair queuing on the time each has used, weighted by
 // priority (start-time fair queuing, Goyal et al. 1996). Pure data; owned by the device actor.
+//
+// What holds:
+// F1  Of each lease at most one wish waits, and one in the background.
+// F2  Virtual times never go back: a model's own, and the one that an idle model starts at.
 
 #include <chrono>
 #include <cstdint>
@@ -15,6 +19,7 @@ namespace troupe::actors {
 
 class fair_queue {
  public:
+  // REQUIRES that none of its kind waits (F1).
   void push(const slot_wish& wish);
   // Removes and returns the wish to serve next. `idle_slots` counts the one to be given. `quiet`: background
   // wishes are served too, where nobody else waits.

@@ -1,6 +1,7 @@
 #include "actors/serving/model.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -29,7 +30,13 @@ void arm(self_ptr self, steady_time when) {
   self->delayed_send(self, pause, tick_atom::value);
 }
 
+// Batches that may run beside each other.
+std::uint32_t instances_max(const model_state& st) {
+  return st.me->limits.auto_scaling ? std::max(1u, st.me->limits.max_instances) : 1;
+}
+
 void publish(model_state& st) {
+  assert(st.sound() && "M1 to M4");
   const auto waiting = static_cast<std::uint32_t>(st.queue.size());
   st.me->queue_items.store(waiting, std::memory_order_relaxed);
   st.me->instances.store(st.instances, std::memory_order_relaxed);
@@ -94,11 +101,6 @@ void expire(self_ptr self) {
 }
 
 // -- instances ------------------------------------------------------------------------------------------------
-
-// Batches that may run beside each other.
-std::uint32_t instances_max(const model_state& st) {
-  return st.me->limits.auto_scaling ? std::max(1u, st.me->limits.max_instances) : 1;
-}
 
 // `wanted`: batches that run, or are about to.
 void scale(self_ptr self, std::uint32_t wanted) {
@@ -378,6 +380,13 @@ void on_hung(self_ptr self, batch& b) {
 }
 
 }  // namespace
+
+bool model_state::sound() const {
+  const bool asks_once = wishes + (held.slot ? 1u : 0u) <= 1 && background_wishes <= 1;
+  const bool bounded = running <= instances && instances <= instances_max(*this);
+  const bool kept = me->model->info().stateful || running + free_instances.size() <= instances;
+  return asks_once && bounded && kept && me->door.inside() >= queue.size();
+}
 
 model_actor::behavior_type model(self_ptr self, resident_ptr me, device_actor device, config::priority priority,
                                  std::shared_ptr<std::unique_ptr<inference::instance>> first,

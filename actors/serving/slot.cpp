@@ -96,6 +96,7 @@ std::string first_failure(const rows_ran& ran, std::span<const inference::row> r
 }
 
 void run_batch(batch& b) {
+  assert(b.owner && b.warm() == b.items.empty() && "T2");
   const auto started = steady_clock::now();
   warm_rows warm;
   std::vector<inference::row> rows;
