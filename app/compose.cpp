@@ -276,7 +276,7 @@ application::application(config::settings settings, config::registry registry, c
   auto answer = with_access_log(settings_, http::make_handler(*service_, settings_, std::move(routes)));
   server_ = std::make_unique<http::server>(
       settings_, std::move(answer),
-      [this](std::string_view method, std::string_view path) { return body_limit_for(settings_, method, path); },
+      [this](std::string_view method, std::string_view path) { return http::body_limit_for(settings_, method, path); },
       service_->metrics());
 }
 
@@ -324,7 +324,7 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto loads = settings.loader_threads + 1;
   constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, teardown = 1;
   return log + chosen_actor_threads(settings) + caf + reclaimer + teardown + slots + others + 2 * loads +
-         settings.prepare_threads + chosen_io_threads(settings.io_threads);
+         settings.prepare_threads + http::chosen_io_threads(settings.io_threads);
 }
 
 int serve(const config::loaded_settings& loaded, const composition& extra) {

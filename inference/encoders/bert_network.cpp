@@ -45,7 +45,7 @@ class network final : public encoder {
     // The positions hold type 0's already.
     if (all.size() > at + place::token_types) {
       const auto& types = all[at + place::token_types];
-      types_ = (types - types.narrow(0, 0, 1)).to(words_.scalar_type());
+      types_ = types.sub(types.narrow(0, 0, 1)).to(words_.scalar_type());
     }
   }
 

@@ -187,28 +187,5 @@ TEST(Job, CountsItsItemsInFlightUntilItCloses) {
   EXPECT_FALSE(out->closed()) << "the client has left: nobody to tell";
 }
 
-TEST(DeadlineHeap, TellsTheOpenOnesInTime) {
-  deadline_heap heap;
-  auto a = make_job(t0 + 2s), b = make_job(t0 + 1s), c = make_job(t0 + 1s), never = make_job();
-  for (auto* m : {&a, &b, &c, &never}) heap.push(m->job);
-  c.job->cancel();
-  EXPECT_EQ(heap.next(), t0 + 1s);
-  EXPECT_EQ(heap.expired(t0 + 1s), std::vector<job_ptr>{b.job});
-  b.job->cancel();
-  EXPECT_EQ(heap.next(), t0 + 2s);
-  a.job->cancel();
-  EXPECT_EQ(heap.next(), no_deadline);
-}
-
-TEST(DeadlineHeap, DoesNotKeepAnsweredJobsWithLongDeadlines) {
-  deadline_heap heap;
-  for (int i = 0; i < 100000; ++i) {
-    auto m = make_job(t0 + 600s);
-    heap.push(m.job);
-    m.job->cancel();
-  }
-  EXPECT_LT(heap.size(), 3000u);
-}
-
 }  // namespace
 }  // namespace troupe::actors
