@@ -1,6 +1,8 @@
 // troupe_testserver: the server with models and routes that exist for tests and benchmarks only.
 //   POST /test/kill/{model_name}   kills the actor of a resident model, as a bug in it would
 //   GET  /test/counters            what the test models have counted
+//   POST /test/register/{model_name}     registers the model; the body is its entry, as in models.json
+//   POST /test/unregister/{model_name}
 //   GET|POST /bench/direct         answers on the connection's thread, with a body as long as a prediction's:
 //                                  what the server could do at best; the limit that overhead is measured against
 
@@ -10,6 +12,8 @@
 #include "actors/test_hooks.hpp"
 #include "app/cli.hpp"
 #include "app/compose.hpp"
+#include "config/registry.hpp"
+#include "http/api/replies.hpp"
 #include "tests/support/second_architecture.hpp"
 #include "tests/support/test_models.hpp"
 
@@ -50,10 +54,37 @@ void answer_counters(http::exchange_ptr request, std::string) {
   request->respond(std::move(out));
 }
 
+using registration_reply = actors::one_shot<actors::registration_report>;
+
+registration_reply registration_answer(const http::exchange_ptr& request, actors::service& service) {
+  return registration_reply([request, &service](const result<actors::registration_report>& done) {
+    if (!done) return http::respond_error(*request, service, done.error());
+    http::response out;
+    out.body = R"({"outcome":")" + std::string(config::to_string(done->outcome)) + "\"}";
+    request->respond(std::move(out));
+  });
+}
+
+void answer_register(const http::exchange_ptr& request, actors::service& service, std::string name) {
+  const auto read = config::parse_registry(R"({"models":{"entry":)" + std::string(request->body()) + "}}", {});
+  if (!read) return http::respond_error(*request, service, read.error());
+  auto model = read->models.at("entry");
+  model.name = std::move(name);
+  service.register_model(std::move(model), registration_answer(request, service));
+}
+
 std::vector<http::route> routes(actors::service& service) {
   return {{"GET", "/bench/direct", answer_direct},
           {"POST", "/bench/direct", answer_direct},
           {"GET", "/test/counters", answer_counters},
+          {"POST", "/test/register/{model_name}",
+           [&service](http::exchange_ptr request, std::string model) {
+             answer_register(request, service, std::move(model));
+           }},
+          {"POST", "/test/unregister/{model_name}",
+           [&service](http::exchange_ptr request, std::string model) {
+             service.unregister_model(std::move(model), registration_answer(request, service));
+           }},
           {"POST", "/test/kill/{model_name}", [&service](http::exchange_ptr request, std::string model) {
              http::response out;
              const bool killed = actors::test_hooks::kill_model(service, model);
