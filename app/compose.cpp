@@ -326,8 +326,8 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto lone = chosen(settings.lone_batch_threads, cores >= 4 ? cores : 1);
   const auto others = std::max(lone - 1, slots * (chosen(settings.threads_per_slot, 1) - 1));
   const auto loads = settings.loader_threads + 1;
-  constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, teardown = 1;
-  return log + chosen_actor_threads(settings) + caf + reclaimer + teardown + slots + others + 2 * loads +
+  constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, registry_keeper = 1, teardown = 1;
+  return log + chosen_actor_threads(settings) + caf + reclaimer + registry_keeper + teardown + slots + others + 2 * loads +
          settings.prepare_threads + http::chosen_io_threads(settings.io_threads);
 }
 

@@ -53,6 +53,8 @@ using unload_atom = caf::atom_constant<caf::atom("unload")>;       // unload a m
 using cleanup_atom = caf::atom_constant<caf::atom("cleanup")>;     // free memory above the threshold
 using report_atom = caf::atom_constant<caf::atom("report")>;       // tell everything
 using registry_atom = caf::atom_constant<caf::atom("registry")>;   // a new registry is in force
+using register_atom = caf::atom_constant<caf::atom("register")>;   // a model is to be registered
+using unregister_atom = caf::atom_constant<caf::atom("unregister")>;  // a model is to leave the registry
 using failed_atom = caf::atom_constant<caf::atom("failed")>;       // a resident model cannot go on
 using stop_atom = caf::atom_constant<caf::atom("stop")>;           // end in order
 
@@ -132,10 +134,24 @@ using supervisor_actor = caf::typed_actor<
     caf::reacts_to<failed_atom, lease_id, std::string>,
     // A new registry is in force; what changed is reloaded beside the old, what is gone drains.
     caf::reacts_to<registry_atom, std::shared_ptr<registry_update>, shared_reply<std::string>>,
+    // Some of its entries have changed; the same for them.
+    caf::reacts_to<registry_atom, std::shared_ptr<registry_changes>>,
     // Its own timer: deadlines, TTL, cleanup, back-off.
     caf::reacts_to<tick_atom>,
     // Lets every model go and quits.
     caf::reacts_to<stop_atom>>;
+
+// One, detached: owns the registry's files, and tells the supervisor what they say. A change is on the disk before the
+// supervisor hears of it.
+using registry_keeper_actor = caf::typed_actor<
+    // Registers a model, or changes its entry.
+    caf::reacts_to<register_atom, std::shared_ptr<const config::registered_model>, shared_reply<registration_report>>,
+    // Takes a model out.
+    caf::reacts_to<unregister_atom, std::string, shared_reply<registration_report>>,
+    // Reads the files again.
+    caf::reacts_to<registry_atom, shared_reply<std::string>>,
+    // Its own: does what has been asked since the last time, all at once.
+    caf::reacts_to<tick_atom>>;
 
 }  // namespace troupe::actors
 
@@ -151,6 +167,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::load_order>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::load_outcome>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::reclaim_order>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::registry_update>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::registry_changes>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const troupe::config::registered_model>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::registration_report>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::function<void(troupe::result<troupe::actors::size_estimate>)>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::function<void(std::shared_ptr<troupe::actors::load_outcome>)>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::load_report>)

@@ -26,6 +26,7 @@ struct of_report {
   const char* name;
   const char* help;
   double (*value)(const server_report&);
+  const char* origin = nullptr;  // the label, where one name has several
 };
 
 constexpr double mib = 1048576.0;
@@ -33,6 +34,11 @@ double number(std::uint64_t n) { return static_cast<double>(n); }
 double resident_models(const server_report& r) {
   return static_cast<double>(std::count_if(r.models.begin(), r.models.end(),
                                            [](const model_report& m) { return m.state == residency::resident; }));
+}
+
+double registered_models(const server_report& r, config::origin from) {
+  return static_cast<double>(std::count_if(r.models.begin(), r.models.end(),
+                                           [from](const model_report& m) { return m.registration.origin == from; }));
 }
 
 constexpr of_report gauges_of_reports[] = {
@@ -50,6 +56,10 @@ constexpr of_report gauges_of_reports[] = {
     {"model_cache_inference_time_ms", "Average inference time in milliseconds",
      [](const server_report& r) { return r.totals.avg_inference_time_ms; }},
     // ours
+    {"troupe_registered_models", "Registered models by where they stand",
+     [](const server_report& r) { return registered_models(r, config::origin::models_file); }, "models_file"},
+    {"troupe_registered_models", "Registered models by where they stand",
+     [](const server_report& r) { return registered_models(r, config::origin::run_time); }, "run_time"},
     {"troupe_memory_used_bytes", "The ledger: mappings once, private bytes, reservations, draining",
      [](const server_report& r) { return number(r.memory.used_bytes); }},
     {"troupe_memory_reserved_bytes", "Reserved for loads in flight",
@@ -152,7 +162,10 @@ struct metrics::families {
   template <class Handle, class Builder, std::size_t N>
   static std::vector<shown<Handle>> all(prometheus::Registry& r, const Builder& builder, const of_report (&table)[N]) {
     std::vector<shown<Handle>> handles;
-    for (const auto& row : table) handles.push_back({&family(r, builder, row.name, row.help).Add({}), row.value});
+    for (const auto& row : table) {
+      const auto labels = row.origin ? prometheus::Labels{{"origin", row.origin}} : prometheus::Labels{};
+      handles.push_back({&family(r, builder, row.name, row.help).Add(labels), row.value});
+    }
     return handles;
   }
 

@@ -85,6 +85,7 @@ struct supervisor_world {
   std::vector<loader_actor> loaders;
   std::vector<gentle_loader> gentle_loaders;  // while another model is resident
   reclaimer_actor reclaimer;
+  std::string registry_trouble;  // of the registry that it starts with
   // Hands requests whose model has become resident (or may have) back to the gateway. Must not block.
   std::function<void(std::vector<pending_ptr>)> dispatch;
 };
@@ -106,7 +107,8 @@ class supervisor_core {
   void emptied(lease_id lease);
   void failed(lease_id lease, const std::string& why);
   void down(const caf::actor_addr& who, const std::string& why);
-  void update_registry(const config::registry& registry, const shared_reply<std::string>& reply);
+  void update_registry(const registry_update& update, const shared_reply<std::string>& reply);
+  void change_registry(const registry_changes& changes);
   void tick();
   void stop();
   server_report report();
@@ -201,8 +203,15 @@ class supervisor_core {
   loader_actor pick_loader(attempt& a);
   record* loading_record(lease_id lease);
   void crashed(record& r, const std::string& why);
+
+  // supervisor_registry.cpp
+  enum class entry_change { none, added, changed };
+  entry_change put_entry(const config::registered_model& m);
+  std::map<std::string, record>::iterator drop_entry(std::map<std::string, record>::iterator gone);
   void apply_registration(record& r, const config::registered_model& m);
-  void publish_routes(const config::registry& registry);
+  void publish_routes();
+  void tell_of_absent_names() const;
+  void tell_if_named(const std::string& absent) const;
 
   // supervisor_evict.cpp
   void try_memory();

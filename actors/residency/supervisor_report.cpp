@@ -112,6 +112,7 @@ server_report supervisor_core::report() {
   out.models.reserve(records_.size());
   out.totals = removed_counts_;
   out.missing = missing_models();
+  out.registry_trouble = world_.registry_trouble;
   out.state = world_.draining->load() ? health::draining
               : !preloads_done_      ? health::starting
               : out.missing.empty()  ? health::healthy

@@ -101,6 +101,7 @@ std::string health_json(const actors::server_report& report, const config::setti
                                  ? "operational"
                                  : actors::to_string(report.state));
   write_missing(json, report);
+  if (!report.registry_trouble.empty()) json.key("warnings").array().value(report.registry_trouble).end_array();
   write_memory_usage(json, process_bytes, report.memory);
   json.field("models_cached", resident_count(report))
       .field("total_models", static_cast<std::uint64_t>(report.models.size()))
