@@ -14,7 +14,7 @@
 namespace troupe::actors {
 namespace {
 
-const config::reserved_names reserved{.first = {"cache"}, .actions = {"load"}};
+const config::reserved_names reserved{.first = {"cache", "v1"}, .actions = {"load"}};
 using namespace testing;
 namespace fs = std::filesystem;
 using config::registration_outcome;
