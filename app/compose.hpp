@@ -18,7 +18,7 @@
 
 namespace troupe::app {
 
-// What a test executable adds; register model factories (inference/loader.hpp) before.
+// What a test executable adds; formats, architectures and tasks of its own (inference/tables.hpp) come before.
 struct composition {
   std::function<std::vector<http::route>(actors::service&)> extra_routes;
 };
