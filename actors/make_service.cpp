@@ -56,6 +56,7 @@ class actor_service final : public service {
         in_flight_(std::make_shared<std::atomic<std::uint32_t>>(0)),
         draining_(std::make_shared<std::atomic<bool>>(false)),
         registry_file_(registry.file),
+        reserved_names_(registry.reserved),
         gateway_(std::make_unique<gateway>(settings_, routes_, meter_, in_flight_, draining_)) {
     cache::prediction_cache::shared().set_capacity(settings.prediction_cache_mb << 20);
     auto gauges = std::make_shared<device_gauges>();
@@ -151,7 +152,7 @@ class actor_service final : public service {
   }
 
   void reload_registry(one_shot<std::string> reply) override {
-    auto fresh = config::load_registry(registry_file_);
+    auto fresh = config::load_registry(registry_file_, reserved_names_);
     if (!fresh) return reply(tl::unexpected(fresh.error()));
     auto update = std::make_shared<registry_update>();
     update->registry = std::move(*fresh);
@@ -185,6 +186,7 @@ class actor_service final : public service {
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
   std::shared_ptr<std::atomic<bool>> draining_;
   const std::filesystem::path registry_file_;
+  const config::reserved_names reserved_names_;
   std::unique_ptr<gateway> gateway_;
   device_actor device_;
   reclaimer_actor reclaimer_;

@@ -16,7 +16,7 @@ namespace troupe::app {
 namespace {
 
 result<inference::artifact_spec> find_artifact(const config::settings& settings, std::string model) {
-  auto registry = find_registry(settings);
+  auto registry = find_registry(settings, *http::make_routes());
   if (!registry) return tl::unexpected(registry.error());
   if (model.empty()) model = config::default_model(settings, *registry);
   if (model.empty()) {

@@ -228,9 +228,9 @@ result<std::map<std::string, task_defaults>> read_tasks(const located_json& json
 }
 
 result<registered_model> read_model(const located_json& json, const json_member& entry,
-                                    const std::filesystem::path& folder) {
+                                    const std::filesystem::path& folder, const reserved_names& reserved) {
   const auto& [name, name_offset, value] = entry;
-  if (auto checked = check_registered_name(name); !checked) {
+  if (auto checked = check_registered_name(name, reserved); !checked) {
     return json.problem(name_offset, "model " + shown(name) + ": " + checked.error().message,
                         checked.error().detail);
   }
@@ -286,7 +286,8 @@ std::optional<priority> parse_priority(std::string_view text) noexcept {
   return std::nullopt;
 }
 
-result<registry> parse_registry(std::string_view text, const std::filesystem::path& file) {
+result<registry> parse_registry(std::string_view text, const std::filesystem::path& file,
+                                const reserved_names& reserved) {
   auto json = located_json::parse(text, file.string());
   if (!json) return tl::unexpected(json.error());
   const auto& root = json->root();
@@ -311,9 +312,10 @@ result<registry> parse_registry(std::string_view text, const std::filesystem::pa
   registry all;
   std::error_code ec;
   all.file = std::filesystem::absolute(file, ec);
+  all.reserved = reserved;
   const auto folder = all.file.parent_path();
   for (const auto& entry : models->members) {
-    auto model = read_model(*json, entry, folder);
+    auto model = read_model(*json, entry, folder, reserved);
     if (!model) return tl::unexpected(model.error());
     if (const auto defaults = tasks.find(model->task); defaults != tasks.end()) {
       if (!model->cache_ttl_s) model->cache_ttl_s = defaults->second.cache_ttl_s;
@@ -324,10 +326,10 @@ result<registry> parse_registry(std::string_view text, const std::filesystem::pa
   return all;
 }
 
-result<registry> load_registry(const std::filesystem::path& file) {
+result<registry> load_registry(const std::filesystem::path& file, const reserved_names& reserved) {
   auto text = read_text_file(file, max_registry_bytes);
   if (!text) return tl::unexpected(text.error());
-  return parse_registry(*text, file);
+  return parse_registry(*text, file, reserved);
 }
 
 }  // namespace troupe::config

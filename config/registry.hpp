@@ -13,6 +13,7 @@
 
 #include "config/dtype.hpp"
 #include "config/error.hpp"
+#include "config/names.hpp"
 
 namespace troupe::config {
 
@@ -53,11 +54,13 @@ bool loads_alike(const registered_model& a, const registered_model& b);
 struct registry {
   std::map<std::string, registered_model> models;
   std::filesystem::path file;
+  reserved_names reserved;  // by which the names were checked, and are when the file is read again
 };
 
-// Checks names (config/names.hpp), keys, types and bounds; errors carry file:line:column.
+// Checks names (config/names.hpp; `reserved` ones are refused), keys, types and bounds; errors carry file:line:column.
 // A path that does not exist is no error here: the load of that model reports it.
-result<registry> load_registry(const std::filesystem::path& file);
-result<registry> parse_registry(std::string_view json, const std::filesystem::path& file);
+result<registry> load_registry(const std::filesystem::path& file, const reserved_names& reserved);
+result<registry> parse_registry(std::string_view json, const std::filesystem::path& file,
+                                const reserved_names& reserved);
 
 }  // namespace troupe::config

@@ -24,13 +24,13 @@ constexpr const char* direct_body =
     R"("processing_time_ms":0.041,"prediction_cache_hit":false,"request_id":"0000000000000000",)"
     R"("timestamp":"2024-01-01T00:00:00Z"})";
 
-void answer_direct(http::exchange_ptr request, std::string) {
+void answer_direct(const http::context&, const http::exchange_ptr& request, const http::route_parameters&) {
   http::response out;
   out.body = direct_body;
   request->respond(std::move(out));
 }
 
-void answer_counters(http::exchange_ptr request, std::string) {
+void answer_counters(const http::context&, const http::exchange_ptr& request, const http::route_parameters&) {
   const auto& c = tests::counters();
   std::string body = "{";
   const auto field = [&](const char* name, std::uint64_t value) {
@@ -50,17 +50,21 @@ void answer_counters(http::exchange_ptr request, std::string) {
   request->respond(std::move(out));
 }
 
-std::vector<http::route> routes(actors::service& service) {
-  return {{"GET", "/bench/direct", answer_direct},
-          {"POST", "/bench/direct", answer_direct},
-          {"GET", "/test/counters", answer_counters},
-          {"POST", "/test/kill/{model_name}", [&service](http::exchange_ptr request, std::string model) {
-             http::response out;
-             const bool killed = actors::test_hooks::kill_model(service, model);
-             out.status = killed ? 200 : 409;
-             out.body = killed ? R"({"killed":true})" : R"({"killed":false})";
-             request->respond(std::move(out));
-           }}};
+void kill_model(const http::context& c, const http::exchange_ptr& request, const http::route_parameters& in_path) {
+  http::response out;
+  const bool killed = actors::test_hooks::kill_model(c.service, in_path["model_name"]);
+  out.status = killed ? 200 : 409;
+  out.body = killed ? R"({"killed":true})" : R"({"killed":false})";
+  request->respond(std::move(out));
+}
+
+std::vector<http::route> routes() {
+  http::family_routes add({"tests", "What no client has"});
+  add.get("/bench/direct", answer_direct);
+  add.post("/bench/direct", answer_direct);
+  add.get("/test/counters", answer_counters);
+  add.post("/test/kill/{model_name}", kill_model);
+  return add.take();
 }
 
 }  // namespace
@@ -68,5 +72,5 @@ std::vector<http::route> routes(actors::service& service) {
 int main(int argc, char** argv) {
   tests::register_test_models();
   tests::add_second_architecture();
-  return app::run_cli(argc, argv, {routes});
+  return app::run_cli(argc, argv, {routes()});
 }
