@@ -1,5 +1,6 @@
 #include "cache/prediction/prediction_cache.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <new>
 #include <span>
@@ -19,6 +20,8 @@ template <class... F>
 struct overloaded : F... {
   using F::operator()...;
 };
+template <class... F>
+overloaded(F...) -> overloaded<F...>;
 
 // False: of a kind whose answers are not kept.
 bool add_value(std::string& to, const inference::input_value& value) {
@@ -84,7 +87,8 @@ std::string prediction_cache::answers_as(std::string_view model, const inference
 std::string prediction_cache::key(std::string_view answers_as, const inference::question& asked,
                                   const inference::input& in) {
   std::string k;
-  k.reserve(answers_as.size() + inference::size_bytes(in) + 32);
+  constexpr std::uint64_t reserved_max = 4096;  // a tensor of megabytes has no key
+  k.reserve(answers_as.size() + 32 + std::min(inference::size_bytes(in), reserved_max));
   k.append(answers_as).push_back('\0');
   if (asked.task) k.append(inference::to_string(*asked.task));
   k.push_back('\0');

@@ -67,13 +67,13 @@ std::string finish(json_out& json) {
   return json.str();
 }
 
-// Why the server is not healthy, in words and model by model. Nothing where it is.
 // The registry's word for it, else what the loaded model does.
 std::string task_of(const actors::model_report& m) {
   if (!m.registration.task.empty() || !m.info || m.info->tasks.empty()) return m.registration.task;
   return std::string(inference::to_string(m.info->tasks.front()));
 }
 
+// Why the server is not healthy, in words and model by model. Nothing where it is.
 void write_missing(json_out& json, const actors::server_report& report) {
   if (report.state == actors::health::draining) {
     json.field("reason", "the server is shutting down");

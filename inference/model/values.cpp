@@ -7,6 +7,8 @@ template <class... F>
 struct overloaded : F... {
   using F::operator()...;
 };
+template <class... F>
+overloaded(F...) -> overloaded<F...>;
 
 std::uint64_t size_bytes_of(const input_value& v) noexcept {
   return std::visit(overloaded{[](const std::string& text) { return text.size(); },

@@ -95,9 +95,9 @@ std::u32string tokenizer::normalize(std::u32string_view text) const {
 }
 
 // One text on its way to ids. Stops taking text when it has one id more than can be kept.
-class encoder {
+class text_to_ids {
  public:
-  encoder(const tokenizer& t, std::size_t keep) : t_(t), keep_(keep) {}
+  text_to_ids(const tokenizer& t, std::size_t keep) : t_(t), keep_(keep) {}
 
   void text(std::u32string_view whole) {
     split(whole, t_.raw_, [this](std::u32string_view piece) { normalized_piece(piece); });
@@ -212,9 +212,9 @@ class encoder {
 result<std::vector<std::int32_t>> tokenizer::ids_of(std::string_view text, std::size_t keep) const {
   const auto decoded = decode_utf8(text);
   if (!decoded) return fail(error_code::unprocessable, "the text is not valid UTF-8");
-  encoder e(*this, keep);
-  e.text(*decoded);
-  return std::move(e.ids());
+  text_to_ids way(*this, keep);
+  way.text(*decoded);
+  return std::move(way.ids());
 }
 
 namespace {

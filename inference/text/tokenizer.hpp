@@ -36,7 +36,6 @@ class tokenizer {
   // Two texts in one row. Too long ones are cut as transformers does by default, the longer one first; both are read
   // to their ends. unprocessable: the files describe no pair.
   result<encoding> encode_pair(std::string_view first, std::string_view second, std::uint32_t length_max) const;
-  bool takes_pairs() const noexcept { return !pair_.empty(); }
 
   std::uint32_t special_count() const noexcept {
     return static_cast<std::uint32_t>(prefix_.size() + suffix_.size());
@@ -48,7 +47,7 @@ class tokenizer {
 
  private:
   friend class tokenizer_builder;
-  friend class encoder;
+  friend class text_to_ids;
 
   enum class step { clean, space_chinese, decompose, strip_nonspacing, strip_marks, lower };
   enum class splitter { bert, whitespace, word };

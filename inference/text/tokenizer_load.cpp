@@ -58,11 +58,12 @@ class tokenizer_builder {
     settings_ = std::move(*settings);
     made_->notes_ = settings_.notes;
     made_->length_max_ = settings_.length_max;
-    const bool of_class = !has_whole || class_builds();
+    const auto& file = has_whole ? whole : vocabulary;
     for (const auto step : {has_whole ? &tokenizer_builder::from_json : &tokenizer_builder::from_vocabulary,
-                            &tokenizer_builder::tokens_of_other_files, &tokenizer_builder::finish_tokens,
-                            of_class ? &tokenizer_builder::frame_with_bert : &tokenizer_builder::check_specials})
-      if (auto ok = (this->*step)(has_whole ? whole : vocabulary); !ok) return tl::unexpected(ok.error());
+                            &tokenizer_builder::tokens_of_other_files, &tokenizer_builder::finish_tokens})
+      if (auto ok = (this->*step)(file); !ok) return tl::unexpected(ok.error());
+    if (!has_whole || class_builds())
+      if (auto ok = frame_with_bert(file); !ok) return tl::unexpected(ok.error());
     made_->cut_left_ = settings_.cut_left.value_or(made_->cut_left_);
     return std::shared_ptr<const tokenizer>(std::move(made_));
   }
@@ -323,6 +324,7 @@ class tokenizer_builder {
     dom::array list;
     if (p[key].get(list)) return json_->problem(at, "must be a list");
     if (list.size() > 64) return json_->problem(at, "holds more than 64 pieces");
+    std::size_t specials = 0;
     std::vector<template_piece> pieces;
     for (std::size_t i = 0; const auto one : list) {
       const auto here = inside(at, {i++});
@@ -337,6 +339,8 @@ class tokenizer_builder {
         if (piece.sequence.empty()) return json_->problem(here, "names no sequence");
       } else if (auto ids = special_ids(p, text_of(part, "id"))) {
         piece.ids = std::move(*ids);
+        specials += piece.ids.size();
+        if (specials > 64) return json_->problem({"post_processor"}, "adds more than 64 tokens");
       } else {
         return tl::unexpected(ids.error());
       }
@@ -502,12 +506,6 @@ class tokenizer_builder {
           .add({std::move(*text), number, token.single_word, token.lstrip, token.rstrip,
                 settings_.split_special_tokens && token.special});
     }
-    return {};
-  }
-
-  result<void> check_specials(const fs::path&) {
-    if (made_->special_count() > 64)
-      return json_->problem({"post_processor"}, "adds more than 64 tokens");
     return {};
   }
 

@@ -52,7 +52,8 @@ class loader : public testing::Test {
 };
 
 // A BERT classifier with `vocabulary` words in its tokenizer and `rows` embeddings, weights of zeros, `shards` files.
-void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t rows, int shards = 1, float value = 0) {
+void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t rows, int shards = 1, float value = 0,
+                std::int64_t types = 2) {
   constexpr std::int64_t h = 64, inner = 128;
   std::vector<stored_tensor> tensors;
   const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
@@ -65,7 +66,7 @@ void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t ro
   const auto norm = [&](const std::string& name) { add(name + ".weight", {h}), add(name + ".bias", {h}); };
   add("bert.embeddings.word_embeddings.weight", {rows, h});
   add("bert.embeddings.position_embeddings.weight", {64, h});
-  add("bert.embeddings.token_type_embeddings.weight", {2, h});
+  add("bert.embeddings.token_type_embeddings.weight", {types, h});
   norm("bert.embeddings.LayerNorm");
   const std::string layer = "bert.encoder.layer.0.";
   for (const char* part : {"query", "key", "value"}) linear(layer + "attention.self." + part, h, h);
@@ -431,6 +432,40 @@ TEST_F(loader, numbers_as_python_writes_them_are_read) {
     replace("config.json", "\"hidden_size\": 32", std::string("\"hidden_size\": ") + value);
     EXPECT_TRUE(refused_with("'hidden_size' must be")) << value;
   }
+}
+
+TEST_F(loader, the_registry_s_task_must_be_one_of_the_class) {
+  auto spec = spec_of(folder());
+  spec.task = task::text_classification;
+  const auto made = load(spec, {});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->info().tasks, (std::vector<task>{task::text_classification}));
+  for (const auto other : {task::fill_mask, task::tensor}) {
+    spec.task = other;
+    const auto problem = refusal(spec);
+    EXPECT_EQ(problem.code, error_code::unprocessable);
+    EXPECT_EQ(problem.message, "the registry asks for the task " + std::string(to_string(other)) +
+                                   ", which a BertForSequenceClassification does not do");
+    EXPECT_EQ(problem.detail, "it does text-classification");
+    EXPECT_EQ(estimate_memory(spec, {}).error().message, problem.message) << "seen before anything is read";
+  }
+}
+
+TEST_F(loader, a_pair_needs_a_type_for_its_second_text) {
+  write_bert(folder(), 20, 20);
+  fs::remove(folder() / "tokenizer.json");
+  const auto two_types = load(spec_of(folder()), {});
+  ASSERT_TRUE(two_types) << two_types.error().message;
+  EXPECT_TRUE((*two_types)->prepare(text_pair{"a", "b"}));
+  write_bert(folder(), 20, 20, 1, 0, 1);
+  const auto one_type = load(spec_of(folder()), {});
+  ASSERT_TRUE(one_type) << one_type.error().message;
+  const auto refused = (*one_type)->prepare(text_pair{"a", "b"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, error_code::unprocessable);
+  EXPECT_EQ(refused.error().message, "this model takes one text, not a pair");
+  EXPECT_TRUE((*one_type)->prepare("a"));
+  EXPECT_EQ((*two_types)->info().parameters - (*one_type)->info().parameters, 2 * 64) << "those that are kept beside";
 }
 
 TEST_F(loader, a_tokenizer_beyond_the_embeddings_is_refused) {
