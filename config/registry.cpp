@@ -175,7 +175,7 @@ void write_value(json_writer& out, const registered_input& input) {
   out.Key("name");
   write_value(out, input.name);
   out.Key("dtype");
-  write_value(out, input.dtype);
+  write_value(out, std::string(to_string(input.type)));
   out.Key("shape");
   write_value(out, input.shape);
   out.EndObject();

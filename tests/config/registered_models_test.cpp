@@ -40,7 +40,7 @@ registered_model full_model() {
   m.max_queue_delay_us = 500;
   m.batching = false;
   m.labels = {"a", "b"};
-  m.inputs = {{"x", "int64", {-1, 3}}, {"y", "float32", {}}};
+  m.inputs = {{"x", dtype::i64, {-1, 3}}, {"y", dtype::f32, {}}};
   return m;
 }
 
@@ -93,8 +93,8 @@ TEST(RegisteredModels, ABadOneIsRefusedByName) {
   m.description = "\xff";
   refused(m, "not UTF-8");
   m = model("a");
-  m.inputs = {{"x", "complex64", {1}}};
-  refused(m, "dtype");
+  m.inputs = {{"x", dtype::f32, {0}}};
+  refused(m, "a size above 0");
 }
 
 TEST(RegisteredModels, AnErrorOfOneEntryNamesNoPlace) {
