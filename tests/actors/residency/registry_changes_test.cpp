@@ -185,10 +185,10 @@ TEST_F(RegistryChanges, AnotherEntryIsLoadedBesideTheOldOne) {
   EXPECT_EQ(served_length("a"), 16);
   EXPECT_EQ(report().memory.used_bytes, 10 * mb);
   auto m = at_run_time("a", 16);
-  m.priority = priority::high;
+  m.priority = config::priority::high;
   expect(put(m), registration_outcome::replaced);
   EXPECT_TRUE(loads.empty()) << "nothing to load again for";
-  EXPECT_EQ(report("a").priority, priority::high);
+  EXPECT_EQ(report("a").priority, config::priority::high);
 }
 
 TEST_F(RegistryChanges, ALoadForTheOldEntryIsStartedOver) {
@@ -212,10 +212,7 @@ TEST_F(RegistryChanges, OneThatLeavesWhileBusyFinishesFirst) {
   start();
   put(at_run_time("a"));
   load_model("a");
-  auto home = entry("a")->current.load();
-  ASSERT_EQ(home->door.try_enter(1, 10), gate::entry::entered);
-  auto work = std::make_unique<ticket>(home, 1);
-  home.reset();
+  auto work = occupy("a");
   reclaim_at_once = false;
   expect(remove("a"), registration_outcome::removed);
   EXPECT_FALSE(registered("a"));
@@ -415,7 +412,7 @@ TEST_F(RegistryChanges, AReloadWithABadOperatorsFileChangesNothing) {
   auto bad = reload();
   EXPECT_EQ(bad.get().error().code, error_code::bad_request);
   EXPECT_EQ(report().models.size(), 2u);
-  expect(put(at_run_time("b")), registration_outcome::created) << "that has nothing to do with it";
+  expect(put(at_run_time("b")), registration_outcome::created);  // that has nothing to do with it
   EXPECT_TRUE(registered("theirs"));
 }
 
