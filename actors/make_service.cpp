@@ -93,7 +93,7 @@ class actor_service final : public service {
     world->loaders = {loaders_.back()};
     world->reclaimer = reclaimer_;
     world->dispatch = [this](std::vector<pending_ptr> requests) { gateway_->resume(std::move(requests)); };
-    auto registered = std::make_shared<registered_file>(settings.registered_file());
+    auto registered = std::make_shared<registered_file>(settings.registered_file(), registry.reserved);
     registered->read(reading::at_start);
     if (const auto n = registered->models().size(); n > 0)
       spdlog::info("registered at run time, in {}: {} models", registered->path().string(), n);

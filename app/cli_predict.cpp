@@ -17,9 +17,9 @@ namespace troupe::app {
 namespace {
 
 result<inference::artifact_spec> find_artifact(const config::settings& settings, std::string model) {
-  auto registry = find_registry(settings);
+  auto registry = find_registry(settings, *http::make_routes());
   if (!registry) return tl::unexpected(registry.error());
-  *registry = config::merge(*registry, config::load_registered(settings.registered_file()).models);
+  *registry = config::merge(*registry, config::load_registered(settings.registered_file(), registry->reserved).models);
   if (model.empty()) model = config::default_model(settings, *registry);
   if (model.empty()) {
     return fail(error_code::bad_request, "no model is registered", "name a folder or file with --model");

@@ -17,6 +17,7 @@
 #include "app/signals.hpp"
 #include "config/machine.hpp"
 #include "config/version.hpp"
+#include "http/core/reserved_names.hpp"
 #include "inference/calibration.hpp"
 #include "inference/torch/runtime.hpp"
 
@@ -198,13 +199,14 @@ bool drain(application& app, int signal) {
 
 }  // namespace
 
-result<config::registry> find_registry(const config::settings& settings) {
-  if (!settings.models_file.empty()) return config::load_registry(settings.models_file);
+result<config::registry> find_registry(const config::settings& settings, const http::route_table& routes) {
+  const auto reserved = http::reserved_names(routes.routes());
+  if (!settings.models_file.empty()) return config::load_registry(settings.models_file, reserved);
   std::error_code ec;
   const auto executable = fs::read_symlink("/proc/self/exe", ec);
   for (auto folder = executable.parent_path(); !folder.empty(); folder = folder.parent_path()) {
     const auto file = folder / "share/troupe/models/models.json";
-    if (fs::exists(file, ec)) return config::load_registry(file);
+    if (fs::exists(file, ec)) return config::load_registry(file, reserved);
     if (folder == folder.root_path()) break;
   }
   spdlog::warn("no models: models_file is not set, and no share/troupe/models/models.json lies beside {}. Name a "
@@ -269,14 +271,16 @@ actors::compute_options choose_compute(const config::settings& settings) {
   return chosen;
 }
 
-application::application(config::settings settings, config::registry registry, composition extra)
+application::application(config::settings settings, config::registry registry,
+                         std::shared_ptr<const http::route_table> routes)
     : settings_(std::move(settings)) {
   service_ = actors::make_service(settings_, std::move(registry), choose_compute(settings_));
-  auto routes = extra.extra_routes ? extra.extra_routes(*service_) : std::vector<http::route>();
-  auto answer = with_access_log(settings_, http::make_handler(*service_, settings_, std::move(routes)));
+  auto answer = with_access_log(settings_, http::make_handler(routes, *service_, settings_));
   server_ = std::make_unique<http::server>(
       settings_, std::move(answer),
-      [this](std::string_view method, std::string_view path) { return body_limit_for(settings_, method, path); },
+      [this, routes](std::string_view method, std::string_view path) {
+        return routes->body_limit(settings_, method, path);
+      },
       service_->metrics());
 }
 
@@ -324,7 +328,7 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto loads = settings.loader_threads + 1;
   constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, registry_keeper = 1, teardown = 1;
   return log + chosen_actor_threads(settings) + caf + reclaimer + registry_keeper + teardown + slots + others + 2 * loads +
-         settings.prepare_threads + chosen_io_threads(settings.io_threads);
+         settings.prepare_threads + http::chosen_io_threads(settings.io_threads);
 }
 
 int serve(const config::loaded_settings& loaded, const composition& extra) {
@@ -336,7 +340,8 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   raise_file_limit(loaded.values);
   warn_if_open_to_all(loaded.values);
   warn_if_nothing_is_kept(loaded.values);
-  auto registry = find_registry(loaded.values);
+  const auto routes = http::make_routes(extra.extra_routes);
+  auto registry = find_registry(loaded.values, *routes);
   if (!registry) return refuse_to_start(registry.error(), 2);
   spdlog::info("registry {}: {} models", registry->file.string(), registry->models.size());
   inference::initialise_runtime();
@@ -345,7 +350,7 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
                             "cpu; a GPU needs a build with TROUPE_GPU=1", {}}, 1);
   }
   {
-    application app(loaded.values, std::move(*registry), extra);
+    application app(loaded.values, std::move(*registry), routes);
     if (auto listening = app.start(); !listening) {
       const auto why = listening.error();
       app.stop();

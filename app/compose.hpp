@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,14 +17,14 @@
 
 namespace troupe::app {
 
-// What a test executable adds; register model factories (inference/loader.hpp) before.
+// What a test executable adds; formats and architectures are added before (inference/tables.hpp).
 struct composition {
-  std::function<std::vector<http::route>(actors::service&)> extra_routes;
+  std::vector<http::route> extra_routes;
 };
 
 // settings.models_file, else the shipped registry (share/troupe/models/models.json, looked for from the
-// executable's folder upwards), else none: an empty registry.
-result<config::registry> find_registry(const config::settings& settings);
+// executable's folder upwards), else none: an empty registry. `routes` reserve names (http/core/reserved_names.hpp).
+result<config::registry> find_registry(const config::settings& settings, const http::route_table& routes);
 
 // The settings, and what they leave open from the measurement kept in data_dir/calibration.json. Logs what was
 // chosen and why.
@@ -34,7 +33,7 @@ actors::compute_options choose_compute(const config::settings& settings);
 // A server with all that it needs. Used by one thread; inference::initialise_runtime() has been called.
 class application {
  public:
-  application(config::settings settings, config::registry registry, composition extra = {});
+  application(config::settings settings, config::registry registry, std::shared_ptr<const http::route_table> routes);
   ~application();  // stop()
   application(const application&) = delete;
   application& operator=(const application&) = delete;

@@ -1,19 +1,7 @@
 #include "config/names.hpp"
 
-#include <algorithm>
-#include <array>
-
 namespace troupe::config {
 namespace {
-
-constexpr std::size_t max_name_bytes = 128;
-
-// Literals under /models, then first segments of other routes.
-constexpr std::array<std::string_view, 20> reserved{
-    "available", "managed", "manage",  "download", "cache", "v1",      "v2", "tei",    "catalog", "api",
-    "model",     "models",  "cleanup", "health",   "stats", "metrics", "ws", "predict", "funasr", "vosk"};
-
-constexpr std::array<std::string_view, 6> actions{"load", "unload", "warmup", "info", "predict", "status"};
 
 bool alphanumeric(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -40,7 +28,7 @@ result<void> check_segment(std::string_view segment) {
 
 result<void> check_model_name(std::string_view name) {
   if (name.empty()) return broken("it is empty");
-  if (name.size() > max_name_bytes) return broken("it is longer than 128 bytes");
+  if (name.size() > max_model_name_bytes) return broken("it is longer than 128 bytes");
   if (name.find("..") != std::string_view::npos) return broken("it contains '..'");
   const auto slash = name.find('/');
   if (slash == std::string_view::npos) return check_segment(name);
@@ -49,15 +37,15 @@ result<void> check_model_name(std::string_view name) {
   return check_segment(name.substr(slash + 1));
 }
 
-result<void> check_registered_name(std::string_view name) {
+result<void> check_registered_name(std::string_view name, const reserved_names& reserved) {
   if (auto checked = check_model_name(name); !checked) return checked;
   const auto first = name.substr(0, name.find('/'));
   const auto last = name.substr(name.rfind('/') + 1);  // npos + 1 is 0
-  if (std::find(reserved.begin(), reserved.end(), first) != reserved.end()) {
+  if (reserved.first.contains(first)) {
     return fail(error_code::bad_request, "Reserved model name: \"" + std::string(first) + "\" is part of a route",
                 "choose another name");
   }
-  if (std::find(actions.begin(), actions.end(), last) != actions.end()) {
+  if (reserved.actions.contains(last)) {
     return fail(error_code::bad_request, "Reserved model name: \"" + std::string(last) + "\" is an action of a route",
                 "choose another name");
   }

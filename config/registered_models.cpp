@@ -23,13 +23,13 @@ std::string_view to_string(registration_outcome o) noexcept {
   return "unchanged";
 }
 
-result<registered_model> check_registration(const registered_model& model) {
-  if (auto checked = check_registered_name(model.name); !checked) return tl::unexpected(checked.error());
+result<registered_model> check_registration(const registered_model& model, const reserved_names& reserved) {
+  if (auto checked = check_registered_name(model.name, reserved); !checked) return tl::unexpected(checked.error());
   if (!model.path.is_absolute()) {
     return fail(error_code::bad_request,
                 "Model " + model.name + ": its path " + shown(model.path.string()) + " is not absolute");
   }
-  auto read = parse_registry(registry_json({{model.name, model}}), {});
+  auto read = parse_registry(registry_json({{model.name, model}}), {}, reserved);
   if (!read) return tl::unexpected(read.error());
   return std::move(read->models.at(model.name));
 }
@@ -84,7 +84,7 @@ std::vector<std::string> names_in_both(const registry& operators, const register
   return names;
 }
 
-loaded_models load_registered(const std::filesystem::path& file) {
+loaded_models load_registered(const std::filesystem::path& file, const reserved_names& reserved) {
   loaded_models out;
   std::error_code ec;
   if (std::filesystem::status(file, ec).type() == std::filesystem::file_type::not_found) return out;
@@ -93,7 +93,7 @@ loaded_models load_registered(const std::filesystem::path& file) {
     out.unreadable = text.error();
     return out;
   }
-  auto read = salvage_registry(*text, file);
+  auto read = salvage_registry(*text, file, reserved);
   out.models = std::move(read.usable.models);
   out.refused = std::move(read.refused);
   return out;

@@ -23,7 +23,7 @@ std::string_view to_string(registration_outcome o) noexcept;
 
 // The model as it will be read back from the file. Errors (bad_request): its name is bad or reserved, its path is not
 // absolute, or an option cannot be used.
-result<registered_model> check_registration(const registered_model& model);
+result<registered_model> check_registration(const registered_model& model, const reserved_names& reserved);
 
 // One change. REQUIRES: `model` has passed check_registration. Errors: conflict where the operator's file has the name
 // (the change would not last), or where `most` models are registered; model_not_found where there is nothing to remove.
@@ -45,7 +45,7 @@ struct loaded_models {
   std::vector<error> refused;       // entries that cannot be used, or all of it
   std::optional<error> unreadable;  // it is there, but what it says is not known
 };
-loaded_models load_registered(const std::filesystem::path& file);
+loaded_models load_registered(const std::filesystem::path& file, const reserved_names& reserved);
 inline constexpr std::uint64_t max_registered_file_bytes = 256ull << 20;
 
 }  // namespace troupe::config

@@ -281,9 +281,9 @@ result<defaults_by_task> read_tasks(const located_json& json, const json_value& 
 }
 
 result<registered_model> read_model(const located_json& json, const json_member& entry,
-                                    const std::filesystem::path& folder) {
+                                    const std::filesystem::path& folder, const reserved_names& reserved) {
   const auto& [name, name_offset, value] = entry;
-  if (auto checked = check_registered_name(name); !checked) {
+  if (auto checked = check_registered_name(name, reserved); !checked) {
     return json.problem(name_offset, "model " + shown(name) + ": " + checked.error().message,
                         checked.error().detail);
   }
@@ -311,7 +311,8 @@ result<registered_model> read_model(const located_json& json, const json_member&
 }
 
 // With `refused`, models that cannot be used go there, and are left out.
-result<registry> parse(std::string_view text, const std::filesystem::path& file, std::vector<error>* refused) {
+result<registry> parse(std::string_view text, const std::filesystem::path& file, const reserved_names& reserved,
+                       std::vector<error>* refused) {
   auto json = located_json::parse(text, file.string());
   if (!json) return tl::unexpected(json.error());
   const auto& root = json->root();
@@ -335,9 +336,10 @@ result<registry> parse(std::string_view text, const std::filesystem::path& file,
   }
   std::error_code ec;
   all.file = std::filesystem::absolute(file, ec);
+  all.reserved = reserved;
   const auto folder = all.file.parent_path();
   for (const auto& entry : models->members) {
-    auto model = read_model(*json, entry, folder);
+    auto model = read_model(*json, entry, folder, reserved);
     if (!model && !refused) return tl::unexpected(model.error());
     if (!model) {
       refused->push_back(model.error());
@@ -390,13 +392,15 @@ std::optional<priority> parse_priority(std::string_view text) noexcept {
   return std::nullopt;
 }
 
-result<registry> parse_registry(std::string_view text, const std::filesystem::path& file) {
-  return parse(text, file, nullptr);
+result<registry> parse_registry(std::string_view text, const std::filesystem::path& file,
+                                const reserved_names& reserved) {
+  return parse(text, file, reserved, nullptr);
 }
 
-salvaged_registry salvage_registry(std::string_view text, const std::filesystem::path& file) {
+salvaged_registry salvage_registry(std::string_view text, const std::filesystem::path& file,
+                                   const reserved_names& reserved) {
   salvaged_registry out;
-  if (auto all = parse(text, file, &out.refused))
+  if (auto all = parse(text, file, reserved, &out.refused))
     out.usable = std::move(*all);
   else
     out.refused.push_back(all.error());
@@ -422,10 +426,10 @@ std::string registry_json(const std::map<std::string, registered_model>& models)
   return {buffer.GetString(), buffer.GetSize()};
 }
 
-result<registry> load_registry(const std::filesystem::path& file) {
+result<registry> load_registry(const std::filesystem::path& file, const reserved_names& reserved) {
   auto text = read_text_file(file, max_registry_bytes);
   if (!text) return tl::unexpected(text.error());
-  return parse_registry(*text, file);
+  return parse_registry(*text, file, reserved);
 }
 
 }  // namespace troupe::config

@@ -14,6 +14,7 @@
 
 #include "config/dtype.hpp"
 #include "config/error.hpp"
+#include "config/names.hpp"
 
 namespace troupe::config {
 
@@ -68,20 +69,23 @@ struct registry {
   std::map<std::string, registered_model> models;  // with the defaults of their tasks
   defaults_by_task tasks;
   std::filesystem::path file;
+  reserved_names reserved;  // by which the names were checked, and are when the file is read again
 };
 
-// Checks names (config/names.hpp), keys, types and bounds; errors carry file:line:column.
+// Checks names (config/names.hpp; `reserved` ones are refused), keys, types and bounds; errors carry file:line:column.
 // A path that does not exist is no error here: the load of that model reports it.
-result<registry> load_registry(const std::filesystem::path& file);
+result<registry> load_registry(const std::filesystem::path& file, const reserved_names& reserved);
 // Without a name (`file` is empty) errors name no place.
-result<registry> parse_registry(std::string_view json, const std::filesystem::path& file);
+result<registry> parse_registry(std::string_view json, const std::filesystem::path& file,
+                                const reserved_names& reserved);
 
 // The same for a file that must not stop the server: what cannot be used is left out, and told.
 struct salvaged_registry {
   registry usable;
   std::vector<error> refused;
 };
-salvaged_registry salvage_registry(std::string_view json, const std::filesystem::path& file);
+salvaged_registry salvage_registry(std::string_view json, const std::filesystem::path& file,
+                                   const reserved_names& reserved);
 
 // The models as parse_registry reads them back; options that say nothing are left out.
 std::string registry_json(const std::map<std::string, registered_model>& models);

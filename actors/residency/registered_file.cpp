@@ -81,7 +81,8 @@ result<void> registered_file::write_synced(const fs::path& path, std::string_vie
   return file->publish(path);
 }
 
-registered_file::registered_file(fs::path path, writer write) : path_(std::move(path)), write_(std::move(write)) {}
+registered_file::registered_file(fs::path path, config::reserved_names reserved, writer write)
+    : path_(std::move(path)), reserved_(std::move(reserved)), write_(std::move(write)) {}
 
 std::optional<registered_file::version> registered_file::version_of(const fs::path& path) {
   struct stat st{};
@@ -129,7 +130,7 @@ bool registered_file::look(reading how, const lock& held) {
     return !std::exchange(models_, {}).empty();
   }
   if (how == reading::before_a_change && found == known_) return false;
-  auto read = config::load_registered(path_);
+  auto read = config::load_registered(path_, reserved_);
   if (read.unreadable) {
     stop_writing({error_code::unavailable, read.unreadable->message, "make it readable, or move it away", {}});
     return false;

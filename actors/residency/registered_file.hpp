@@ -31,7 +31,8 @@ class registered_file {
   using writer = std::function<result<void>(const std::filesystem::path&, std::string_view)>;
   static result<void> write_synced(const std::filesystem::path& path, std::string_view text);
 
-  explicit registered_file(std::filesystem::path path, writer write = write_synced);
+  // `reserved`: names that it may not hold.
+  registered_file(std::filesystem::path path, config::reserved_names reserved, writer write = write_synced);
 
   const std::filesystem::path& path() const noexcept { return path_; }
   // What is registered: as the file says, except while there is trouble.
@@ -62,6 +63,7 @@ class registered_file {
   void stop_writing(const error& why);
 
   const std::filesystem::path path_;
+  const config::reserved_names reserved_;
   const writer write_;
   config::registered_models models_;
   std::optional<version> known_;  // of the file that models_ were read from, or written to

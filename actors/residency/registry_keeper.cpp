@@ -92,7 +92,7 @@ void registry_keeper_core::settle() {
 // False: the operator's file cannot be used, and all stays as it was. Those who asked are told.
 bool registry_keeper_core::read_files(std::vector<shared_reply<std::string>>& reloads) {
   if (const auto& file = world_.operators.file; !file.empty()) {
-    auto fresh = config::load_registry(file);
+    auto fresh = config::load_registry(file, world_.operators.reserved);
     if (!fresh) {
       for (const auto& reply : std::exchange(reloads, {})) (*reply)(tl::unexpected(fresh.error()));
       return false;
@@ -106,7 +106,7 @@ bool registry_keeper_core::read_files(std::vector<shared_reply<std::string>>& re
 result<config::registration_outcome> registry_keeper_core::apply(const order& o,
                                                                  config::registered_models& models) const {
   if (!o.model) return config::remove_registered(models, world_.operators, o.name);
-  auto checked = config::check_registration(*o.model);
+  auto checked = config::check_registration(*o.model, world_.operators.reserved);
   if (!checked) return tl::unexpected(checked.error());
   return config::put_registered(models, world_.operators, std::move(*checked), world_.max_registered_models);
 }

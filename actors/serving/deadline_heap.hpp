@@ -41,6 +41,8 @@ class deadline_heap {
     return due;
   }
 
+  std::size_t size() const noexcept { return heap_.size(); }
+
  private:
   struct entry {
     steady_time due;

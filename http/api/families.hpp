@@ -1,15 +1,15 @@
 #pragma once
-// The API families: each adds its routes to the table. `service` and `settings` outlive the routes.
+// The API families: each gives its rows of the routing table (http/core/route.hpp).
 
 #include <vector>
 
-#include "actors/protocol/service.hpp"
-#include "config/settings.hpp"
 #include "http/core/route.hpp"
 
 namespace troupe::http {
 
 // Document 001, the model cache service: model_cache.cpp.
-void add_model_cache_routes(std::vector<route>& table, actors::service& service, const config::settings& settings);
+std::vector<route> model_cache_routes();
+// What the server says of its own API: document.cpp.
+std::vector<route> document_routes();
 
 }  // namespace troupe::http

@@ -309,7 +309,7 @@ class streamed_reply final : public actors::reply_stream {
 
 void respond_error(exchange& request, const actors::service& service, error why, const std::string& model) {
   if (why.code == error_code::model_not_found && !model.empty()) why = unknown_model(service, model);
-  request.respond(error_response(why, request.request_id()));
+  request.fail(why);
 }
 
 void on_connection(const exchange_ptr& request, std::function<void()> f) {
@@ -317,10 +317,9 @@ void on_connection(const exchange_ptr& request, std::function<void()> f) {
     try {
       f();
     } catch (const std::bad_alloc&) {
-      request->respond(error_response({error_code::unavailable, "No memory for the answer", {}, 1}, request->request_id()));
+      request->fail({error_code::unavailable, "No memory for the answer", {}, 1});
     } catch (const std::exception& e) {
-      request->respond(error_response({error_code::internal, "The answer could not be written", e.what(), {}},
-                                      request->request_id()));
+      request->fail({error_code::internal, "The answer could not be written", e.what(), {}});
     }
   });
 }

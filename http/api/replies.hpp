@@ -13,7 +13,8 @@
 
 namespace troupe::http {
 
-// Answers with the envelope. For an unknown model the detail lists similar names of the registry.
+// Answers with the error, in the words of the route's family. For an unknown model the detail lists similar names of
+// the registry.
 void respond_error(exchange& request, const actors::service& service, error why, const std::string& model = {});
 
 // Runs `f` on the connection's thread; what it throws becomes an answer.

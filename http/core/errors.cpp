@@ -82,4 +82,19 @@ response error_response(const error& why, std::string_view request_id, header_li
   return out;
 }
 
+schema error_schema() {
+  using s = schema;
+  return s::object({{"status", s::one_of({"error"})},
+                    {"success", s::flag().with("enum", "[false]")},
+                    {"error", s::text().says("What was wrong, in one line")},
+                    {"message", s::text().says("The same")},
+                    {"code", s::text().says("A word for programs: MODEL_NOT_FOUND, BAD_REQUEST, ..")},
+                    {"error_code", s::text().says("The same")},
+                    {"detail", s::text().says("The message, and what would be right")},
+                    {"details", s::text().says("The same")},
+                    s::maybe("retry_after_seconds", s::integer().says("When a retry can help; as Retry-After")),
+                    s::maybe("request_id", s::text()),
+                    {"timestamp", s::time()}});
+}
+
 }  // namespace troupe::http

@@ -5,6 +5,7 @@
 
 #include "config/error.hpp"
 #include "http/core/exchange.hpp"
+#include "http/core/schema.hpp"
 
 namespace troupe::http {
 
@@ -14,5 +15,7 @@ error_code code_of_status(unsigned status) noexcept;
 
 // The envelope with its status and, where a retry can help, Retry-After. `headers` are sent as well.
 response error_response(const error& why, std::string_view request_id = {}, header_list headers = {});
+// The envelope's shape.
+schema error_schema();
 
 }  // namespace troupe::http

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "config/error.hpp"
+
 namespace troupe::http {
 
 using header_list = std::vector<std::pair<std::string, std::string>>;
@@ -21,6 +23,10 @@ struct response {
   std::string content_type = "application/json";
   header_list headers;  // beyond Content-Type, Content-Length, Date, Server, X-Request-Id and CORS, which others add
 };
+
+// How a family of routes words an error: the envelope (http/core/errors.hpp), or its clients' own shape beside the
+// same status.
+using error_writer = std::function<response(const error& why, std::string_view request_id, header_list headers)>;
 
 // A body that is sent in chunks while it comes. Any thread; calls are ordered by the caller.
 class body_stream {
@@ -51,8 +57,13 @@ class exchange {
   virtual unsigned refused_status() const = 0;
   virtual std::string_view refused_reason() const = 0;
 
-  // Exactly one of the two, once; any thread.
+  // Exactly one of respond (or fail) and start_stream, once; any thread.
   virtual void respond(response r) = 0;
+  // Said once it is known whose route this is, before anybody else has the exchange; the envelope where nobody does. The
+  // 503 of a dropped exchange is worded like this, too.
+  virtual void word_errors(error_writer words) { words_ = std::move(words); }
+  virtual response error_answer(const error& why, header_list headers) const;
+  void fail(const error& why, header_list headers = {}) { respond(error_answer(why, std::move(headers))); }
   virtual std::shared_ptr<body_stream> start_stream(unsigned status, std::string content_type,
                                                     header_list headers) = 0;
   // `f` runs once if the client leaves before the answer is complete; at once if it already has.
@@ -63,6 +74,9 @@ class exchange {
   virtual void post(std::function<void()> f) = 0;
   // Runs `f` on the same thread after `delay`; dropped without running when the server stops.
   virtual void after(std::chrono::milliseconds delay, std::function<void()> f) = 0;
+
+ private:
+  error_writer words_;
 };
 using exchange_ptr = std::shared_ptr<exchange>;
 using handler = std::function<void(exchange_ptr)>;

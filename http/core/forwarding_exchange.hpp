@@ -20,6 +20,10 @@ class forwarding_exchange : public exchange {
   std::string_view refused_reason() const override { return inner_->refused_reason(); }
 
   void respond(response r) override { inner_->respond(std::move(r)); }
+  void word_errors(error_writer words) override { inner_->word_errors(std::move(words)); }
+  response error_answer(const error& why, header_list headers) const override {
+    return inner_->error_answer(why, std::move(headers));
+  }
   std::shared_ptr<body_stream> start_stream(unsigned status, std::string type, header_list headers) override {
     return inner_->start_stream(status, std::move(type), std::move(headers));
   }

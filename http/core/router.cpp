@@ -12,22 +12,17 @@ namespace {
 
 constexpr std::size_t max_segments = 16;
 
-struct method_entry {
+struct endpoint {
   std::string method;
   std::size_t index;
+  std::vector<std::string> names;  // of its pattern's parameters: places are shared, names are each pattern's own
 };
 
-std::vector<std::string_view> split(std::string_view path) {
-  std::vector<std::string_view> out;
-  if (path.starts_with('/')) path.remove_prefix(1);
-  if (path.empty()) return out;
-  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);  // a trailing slash is tolerated
-  while (true) {
-    const auto slash = path.find('/');
-    out.push_back(path.substr(0, slash));
-    if (slash == std::string_view::npos) return out;
-    path.remove_prefix(slash + 1);
-  }
+// "GET, HEAD, POST, OPTIONS"
+std::string allow_of(const std::vector<std::string>& methods) {
+  std::string out;
+  for (const auto& m : methods) out += m + ", " + (m == "GET" ? "HEAD, " : "");
+  return out + "OPTIONS";
 }
 
 // "." or ".." as a part, also behind an encoded slash or a backslash.
@@ -41,47 +36,71 @@ bool traverses(std::string_view decoded) {
   }
 }
 
-bool is_parameter(std::string_view segment) { return segment.starts_with('{') && segment.ends_with('}'); }
-
 }  // namespace
+
+bool is_parameter(std::string_view segment) noexcept { return segment.starts_with('{') && segment.ends_with('}'); }
+
+std::vector<std::string_view> path_segments(std::string_view path) {
+  std::vector<std::string_view> out;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  if (path.empty()) return out;
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);  // a trailing slash is tolerated
+  while (true) {
+    const auto slash = path.find('/');
+    out.push_back(path.substr(0, slash));
+    if (slash == std::string_view::npos) return out;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+std::vector<std::string> parameter_names(std::string_view pattern) {
+  std::vector<std::string> names;
+  for (const auto segment : path_segments(pattern)) {
+    if (is_parameter(segment)) names.emplace_back(segment.substr(1, segment.size() - 2));
+  }
+  return names;
+}
 
 struct router::node {
   std::map<std::string, std::unique_ptr<node>, std::less<>> literals;
   std::unique_ptr<node> parameter;
   bool parameter_is_model = false;
-  std::vector<method_entry> methods;
+  std::vector<endpoint> endpoints;
 
-  const method_entry* find(std::string_view method) const {
-    for (const auto& m : methods) {
-      if (m.method == method) return &m;
+  const endpoint* find(std::string_view method) const {
+    for (const auto& e : endpoints) {
+      if (e.method == method) return &e;
     }
     return method == "HEAD" ? find("GET") : nullptr;
   }
   std::string allow() const {
-    std::string out;
-    for (const auto& m : methods) out += m.method + ", " + (m.method == "GET" ? "HEAD, " : "");
-    return out + "OPTIONS";
+    std::vector<std::string> methods;
+    for (const auto& e : endpoints) methods.push_back(e.method);
+    return allow_of(methods);
   }
 };
 
 // One path on its way through the tree.
 struct router::walk {
+  struct value {
+    std::string text;
+    bool is_model;
+  };
   std::vector<std::string> segments;  // decoded
-  std::string parameter;
-  bool parameter_is_model = false;
+  std::vector<value> values;          // of the parameters, the last one first
 
+  // Values are taken on the way back from a hit, so that a way that led nowhere leaves none.
   const node* step(const node& at, std::size_t depth) {
-    if (depth == segments.size()) return at.methods.empty() ? nullptr : &at;
+    if (depth == segments.size()) return at.endpoints.empty() ? nullptr : &at;
     if (const auto literal = at.literals.find(segments[depth]); literal != at.literals.end()) {
       if (const auto* hit = step(*literal->second, depth + 1)) return hit;
     }
     if (!at.parameter) return nullptr;
-    // A model's name takes one segment, or two with its namespace.
     for (std::size_t take = 1; take <= (at.parameter_is_model ? 2u : 1u); ++take) {
       if (depth + take > segments.size()) break;
       if (const auto* hit = step(*at.parameter, depth + take)) {
-        parameter = take == 1 ? segments[depth] : segments[depth] + '/' + segments[depth + 1];
-        parameter_is_model = at.parameter_is_model;
+        values.push_back({take == 1 ? segments[depth] : segments[depth] + '/' + segments[depth + 1],
+                          at.parameter_is_model});
         return hit;
       }
     }
@@ -90,7 +109,7 @@ struct router::walk {
 
   // Null where the path is fine. Checks every segment, also of paths that no route has.
   static std::optional<error> decode(std::string_view path, walk& out) {
-    const auto raw = split(path);
+    const auto raw = path_segments(path);
     if (raw.size() > max_segments) {
       return error{error_code::route_not_found, "No route has " + std::to_string(raw.size()) + " segments", {}, {}};
     }
@@ -124,16 +143,21 @@ router::router() : root_(std::make_unique<node>()) {}
 router::~router() = default;
 
 void router::add(std::string_view method, std::string_view pattern, std::size_t index) {
-  if (!pattern.starts_with('/')) throw std::invalid_argument("a pattern begins with '/': " + std::string(pattern));
+  const auto refuse = [&](const std::string& why) { throw std::invalid_argument(why + ": " + std::string(pattern)); };
+  if (!pattern.starts_with('/')) refuse("a pattern begins with '/'");
+  auto names = parameter_names(pattern);
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    if (name->empty() || std::find(names.begin(), name, *name) != name) {
+      refuse("a parameter has a name, and each name stands once in a pattern");
+    }
+  }
   node* at = root_.get();
-  bool has_parameter = false;
-  for (const auto segment : split(pattern)) {
+  for (const auto segment : path_segments(pattern)) {
     if (is_parameter(segment)) {
-      const bool model = segment == "{model_name}";
-      if (has_parameter || (at->parameter && at->parameter_is_model != model)) {
-        throw std::invalid_argument("one parameter a pattern, of one kind a place: " + std::string(pattern));
+      const bool model = segment == model_parameter;
+      if (at->parameter && at->parameter_is_model != model) {
+        refuse("{model_name} and another parameter in the same place of two patterns: " + std::string(segment));
       }
-      has_parameter = true;
       at->parameter_is_model = model;
       if (!at->parameter) at->parameter = std::make_unique<node>();
       at = at->parameter.get();
@@ -143,32 +167,48 @@ void router::add(std::string_view method, std::string_view pattern, std::size_t 
       at = next.get();
     }
   }
-  if (std::any_of(at->methods.begin(), at->methods.end(), [&](const auto& m) { return m.method == method; })) {
-    throw std::invalid_argument("two routes for " + std::string(method) + " " + std::string(pattern));
+  if (std::any_of(at->endpoints.begin(), at->endpoints.end(), [&](const auto& e) { return e.method == method; })) {
+    refuse("two routes for " + std::string(method));
   }
-  at->methods.push_back({std::string(method), index});
+  at->endpoints.push_back({std::string(method), index, std::move(names)});
   if (std::find(patterns_.begin(), patterns_.end(), pattern) == patterns_.end()) patterns_.emplace_back(pattern);
+  if (std::find(methods_.begin(), methods_.end(), method) == methods_.end()) methods_.emplace_back(method);
 }
 
-result<router::found> router::match(std::string_view method, std::string_view path, std::string& allow) const {
+tl::expected<router::found, router::missed> router::match(std::string_view method, std::string_view path) const {
+  const auto miss = [](error why, std::optional<std::size_t> sibling = {}, std::string allow = {}) {
+    return tl::unexpected<missed>(missed{std::move(why), std::move(allow), sibling});
+  };
   walk w;
-  if (auto bad = walk::decode(path, w)) return tl::unexpected(std::move(*bad));
+  if (auto bad = walk::decode(path, w)) return miss(std::move(*bad));
   const node* hit = path.starts_with('/') ? w.step(*root_, 0) : nullptr;
   if (hit == nullptr) {
-    return fail(error_code::route_not_found, "No route " + std::string(method) + " " + shown(path),
-                "known routes: " + similar_routes(path));
+    return miss({error_code::route_not_found, "No route " + std::string(method) + " " + shown(path),
+                 "known routes: " + similar_routes(path), {}});
   }
-  if (w.parameter_is_model) {
-    if (auto checked = config::check_model_name(w.parameter); !checked) return tl::unexpected(checked.error());
+  const auto sibling = hit->endpoints.front().index;
+  for (const auto& value : w.values) {
+    if (!value.is_model) continue;
+    auto checked = config::check_model_name(value.text);
+    if (!checked) return miss(std::move(checked.error()), sibling);
   }
-  if (const auto* entry = hit->find(method)) return found{entry->index, std::move(w.parameter)};
-  allow = hit->allow();
-  return fail(error_code::method_not_allowed, shown(method, 20) + " is not allowed for " + shown(path),
-              "use one of " + allow);
+  const auto* target = hit->find(method);
+  if (target == nullptr) {
+    auto allow = hit->allow();
+    error why{error_code::method_not_allowed, shown(method, 20) + " is not allowed for " + shown(path),
+              "use one of " + allow, {}};
+    return miss(std::move(why), sibling, std::move(allow));
+  }
+  found out;
+  out.index = target->index;
+  for (std::size_t i = 0; i < target->names.size(); ++i) {
+    out.parameters.add(target->names[i], std::move(w.values[w.values.size() - 1 - i].text));
+  }
+  return out;
 }
 
 std::string router::allowed(std::string_view path) const {
-  if (path == "*") return "GET, HEAD, POST, DELETE, OPTIONS";
+  if (path == "*") return allow_of(methods_);
   walk w;
   if (walk::decode(path, w)) return {};
   const node* hit = path.starts_with('/') ? w.step(*root_, 0) : nullptr;
@@ -176,10 +216,10 @@ std::string router::allowed(std::string_view path) const {
 }
 
 std::string router::similar_routes(std::string_view path) const {
-  const auto wanted = split(path.substr(0, 256));
+  const auto wanted = path_segments(path.substr(0, 256));
   std::vector<std::pair<std::size_t, const std::string*>> near;
   for (const auto& pattern : patterns_) {
-    const auto have = split(pattern);
+    const auto have = path_segments(pattern);
     // Segments cost their edits, missing or extra ones two each.
     std::size_t cost = 2 * (std::max(have.size(), wanted.size()) - std::min(have.size(), wanted.size()));
     for (std::size_t i = 0; i < std::min(have.size(), wanted.size()); ++i) {

@@ -69,15 +69,6 @@ void write_response(const restinio::request_handle_t& request, const std::shared
         [raw = c.get()](const asio_error&) { raw->finished(); });
 }
 
-response dropped_response() {
-  response r;
-  r.status = 503;
-  r.body = R"({"status":"error","success":false,"error":"The request was dropped","message":"The request was dropped",)"
-           R"("code":"UNAVAILABLE","error_code":"UNAVAILABLE","detail":"Try again","details":"Try again"})";
-  r.headers.emplace_back("Retry-After", "1");
-  return r;
-}
-
 }  // namespace
 
 // The chunks of one streamed answer on their way to the connection. Writers append under the mutex, the
@@ -246,10 +237,10 @@ exchange_impl::~exchange_impl() {
   if (charged_bytes_ > 0) connection_->shared().budget.release(charged_bytes_);
   if (!answer_once()) return;
   auto& thread = connection_->thread();
-  auto answer = [request = request_, c = connection_, id = id_, refused = refused_, http_1_0 = http_1_0_] {
-    write_response(request, c, dropped_response(), id, refused, http_1_0);
-  };
   try {
+    auto dropped = exchange::error_answer({error_code::unavailable, "The request was dropped", "try again", 1}, {});
+    auto answer = [request = request_, c = connection_, id = id_, refused = refused_, http_1_0 = http_1_0_,
+                   r = std::move(dropped)]() mutable { write_response(request, c, std::move(r), id, refused, http_1_0); };
     if (thread.here())
       answer();
     else if (!thread.post(std::move(answer)))

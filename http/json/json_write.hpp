@@ -71,6 +71,11 @@ class json_out {
   json_out& field(std::string_view name, const T& v) {
     return key(name).value(v);
   }
+  // A value that is JSON already. REQUIRES: it is well formed.
+  json_out& raw(std::string_view json) {
+    writer_.RawValue(json.data(), json.size(), rapidjson::kObjectType);
+    return *this;
+  }
   // A tensor's elements as nested arrays; non-finite ones are null.
   json_out& elements(const inference::tensor& t);
 

@@ -45,7 +45,7 @@ class network final : public encoder {
     // The positions hold type 0's already.
     if (all.size() > at + place::token_types) {
       const auto& types = all[at + place::token_types];
-      types_ = (types - types.narrow(0, 0, 1)).to(words_.scalar_type());
+      types_ = types.sub(types.narrow(0, 0, 1));
     }
   }
 
@@ -63,8 +63,15 @@ class network final : public encoder {
 
  private:
   at::Tensor embed(const packed_rows& p) const {
-    auto x = at::index_select(words_, 0, p.ids).add_(at::index_select(positions_, 0, p.positions));
-    if (p.types.defined() && types_.defined()) x.add_(at::index_select(types_, 0, p.types));
+    auto x = at::index_select(words_, 0, p.ids);
+    const auto positions = at::index_select(positions_, 0, p.positions);
+    if (p.types.defined() && types_.defined()) {
+      // Summed in fp32 and rounded once: what has type 0 is then as it is in a batch without types.
+      const auto types = at::index_select(types_, 0, p.types);
+      x = x.to(at::kFloat).add(positions.to(at::kFloat)).add_(types).to(words_.scalar_type());
+    } else {
+      x.add_(positions);
+    }
     return normalize(norm_, x, settings_.norm_epsilon);
   }
 
@@ -98,7 +105,7 @@ class network final : public encoder {
   packed_attention attention_;
   std::shared_ptr<const weight_memory> memory_;  // outlives the tensors below, which are views of it
   at::Tensor words_, positions_;
-  at::Tensor types_;  // [types, hidden], what each adds to type 0; undefined: there is one
+  at::Tensor types_;  // [types, hidden] in fp32, what each adds to type 0; undefined: there is one
   norm norm_;
   std::vector<layer> layers_;
   linear pool_, head_;

@@ -10,6 +10,7 @@ namespace troupe::config {
 namespace {
 
 namespace fs = std::filesystem;
+const reserved_names reserved{.first = {"cache"}, .actions = {"load"}};
 
 registered_model model(const std::string& name) {
   registered_model m;
@@ -19,7 +20,7 @@ registered_model model(const std::string& name) {
 }
 
 registry operators(const std::string& text = R"({"models": {"theirs": {"path": "x"}}})") {
-  return parse_registry(text, "/etc/troupe/models.json").value();
+  return parse_registry(text, "/etc/troupe/models.json", reserved).value();
 }
 
 // Every option is something else than its default.
@@ -47,27 +48,27 @@ registered_model full_model() {
 TEST(RegisteredModels, WhatIsWrittenIsReadBackWhole) {
   const registered_models models{{"org/m", full_model()}, {"plain", model("plain")}};
   const auto text = registry_json(models);
-  const auto back = parse_registry(text, "/data/registered.json");
+  const auto back = parse_registry(text, "/data/registered.json", reserved);
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->models, models) << text;
   EXPECT_EQ(text.find("max_length"), text.rfind("max_length")) << "an option that says nothing is left out";
-  EXPECT_TRUE(parse_registry(registry_json({}), "x")->models.empty());
+  EXPECT_TRUE(parse_registry(registry_json({}), "x", reserved)->models.empty());
 }
 
 TEST(RegisteredModels, AGoodRegistrationIsGivenBackAsItWillBeRead) {
-  const auto checked = check_registration(full_model());
+  const auto checked = check_registration(full_model(), reserved);
   ASSERT_TRUE(checked) << checked.error().message;
   EXPECT_EQ(*checked, full_model());
   auto m = model("a");
   m.path = "/models/../else/a";
   m.origin = origin::run_time;
-  EXPECT_EQ(check_registration(m)->path, "/else/a");
-  EXPECT_EQ(check_registration(m)->origin, origin::models_file);
+  EXPECT_EQ(check_registration(m, reserved)->path, "/else/a");
+  EXPECT_EQ(check_registration(m, reserved)->origin, origin::models_file);
 }
 
 TEST(RegisteredModels, ABadOneIsRefusedByName) {
   const auto refused = [](registered_model m, const std::string& expected) {
-    const auto checked = check_registration(m);
+    const auto checked = check_registration(m, reserved);
     ASSERT_FALSE(checked) << expected;
     EXPECT_EQ(checked.error().code, error_code::bad_request);
     EXPECT_NE(checked.error().message.find(expected), std::string::npos) << checked.error().message;
@@ -100,7 +101,7 @@ TEST(RegisteredModels, ABadOneIsRefusedByName) {
 TEST(RegisteredModels, AnErrorOfOneEntryNamesNoPlace) {
   auto m = model("a");
   m.max_length = 9'999'999;
-  const auto message = check_registration(m).error().message;
+  const auto message = check_registration(m, reserved).error().message;
   EXPECT_EQ(message.rfind("a.max_length: found", 0), 0u) << message;
 }
 
@@ -173,7 +174,7 @@ struct RegisteredFile : ::testing::Test {
 };
 
 TEST_F(RegisteredFile, OneThatIsNotThereIsEmpty) {
-  const auto read = load_registered(folder / "registered.json");
+  const auto read = load_registered(folder / "registered.json", reserved);
   EXPECT_TRUE(read.models.empty());
   EXPECT_TRUE(read.refused.empty());
   EXPECT_FALSE(read.unreadable);
@@ -181,7 +182,7 @@ TEST_F(RegisteredFile, OneThatIsNotThereIsEmpty) {
 
 TEST_F(RegisteredFile, OneBadEntryDoesNotTakeTheOthersAlong) {
   const auto read = load_registered(write(R"({"models": {"a": {"path": "/a"}, "b": {"path": "/b", "from_later": 1},
-    "cache": {"path": "/c"}, "d": {"path": "/d"}}})"));
+    "cache": {"path": "/c"}, "d": {"path": "/d"}}})"), reserved);
   EXPECT_EQ(read.models.size(), 2u);
   EXPECT_TRUE(read.models.contains("a"));
   EXPECT_TRUE(read.models.contains("d"));
@@ -193,7 +194,7 @@ TEST_F(RegisteredFile, OneBadEntryDoesNotTakeTheOthersAlong) {
 
 TEST_F(RegisteredFile, WhatIsNoRegistryGivesNothing) {
   for (const auto* text : {"", "{\"models\": {\"a\": {\"path\": \"/a\"}", "[]", "{}"}) {
-    const auto read = load_registered(write(text));
+    const auto read = load_registered(write(text), reserved);
     EXPECT_TRUE(read.models.empty()) << text;
     EXPECT_EQ(read.refused.size(), 1u) << text;
     EXPECT_FALSE(read.unreadable) << text;
@@ -202,7 +203,7 @@ TEST_F(RegisteredFile, WhatIsNoRegistryGivesNothing) {
 
 TEST_F(RegisteredFile, WhatCannotBeReadIsNotTakenForNothing) {
   fs::create_directory(folder / "registered.json");
-  EXPECT_TRUE(load_registered(folder / "registered.json").unreadable);
+  EXPECT_TRUE(load_registered(folder / "registered.json", reserved).unreadable);
 }
 
 }  // namespace

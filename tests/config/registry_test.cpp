@@ -9,7 +9,9 @@
 namespace troupe::config {
 namespace {
 
-result<registry> parse(const std::string& text) { return parse_registry(text, "/etc/troupe/models.json"); }
+const reserved_names reserved{.first = {"cache"}, .actions = {"load"}};
+
+result<registry> parse(const std::string& text) { return parse_registry(text, "/etc/troupe/models.json", reserved); }
 
 // The one model "m" with these further members.
 result<registry> with(const std::string& members) {
@@ -44,7 +46,7 @@ TEST(registry, reads_every_option) {
   EXPECT_FALSE(m.batching);
   EXPECT_EQ(m.labels, (std::vector<std::string>{"a", "b"}));
   ASSERT_EQ(m.inputs.size(), 1u);
-  EXPECT_EQ(m.inputs[0], (registered_input{"x", "int64", {-1, 3}}));
+  EXPECT_EQ(m.inputs[0], (registered_input{"x", dtype::i64, {-1, 3}}));
 }
 
 TEST(registry, absent_options_stay_absent) {
@@ -55,6 +57,8 @@ TEST(registry, absent_options_stay_absent) {
   expected.path = "/etc/troupe/x";
   EXPECT_EQ(all->models.at("m"), expected);
   EXPECT_EQ(all->file, "/etc/troupe/models.json");
+  EXPECT_EQ(all->reserved.first, reserved.first);  // for when the file is read again
+  EXPECT_EQ(all->reserved.actions, reserved.actions);
   EXPECT_TRUE(parse("{\"models\": {}}"));
 }
 
@@ -140,10 +144,10 @@ TEST(registry, unknown_key_names_the_nearest) {
 }
 
 TEST(registry, missing_file) {
-  const auto all = load_registry("/nowhere/models.json");
+  const auto all = load_registry("/nowhere/models.json", reserved);
   ASSERT_FALSE(all);
   EXPECT_NE(all.error().message.find("/nowhere/models.json"), std::string::npos);
-  EXPECT_FALSE(load_registry("/tmp"));
+  EXPECT_FALSE(load_registry("/tmp", reserved));
 }
 
 TEST(registry, ten_thousand_models_are_read_fast) {

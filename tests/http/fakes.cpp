@@ -162,7 +162,11 @@ void fake_service::for_each_name(const std::function<bool(const std::string&)>& 
 
 std::shared_ptr<fake_exchange> bench::send(const std::string& method, const std::string& target, std::string body,
                                            std::map<std::string, std::string> headers) {
-  if (!handle) handle = make_handler(service, settings, extra);
+  if (!handle) {
+    routes = make_routes(extra);
+    document = std::make_unique<described>(*routes, settings);
+    handle = make_handler(routes, service, settings);
+  }
   auto e = std::make_shared<fake_exchange>();
   e->method_ = method;
   const auto mark = target.find('?');
@@ -181,6 +185,13 @@ std::shared_ptr<fake_exchange> bench::ask(const std::string& method, const std::
   EXPECT_TRUE(e->answer.has_value()) << method << " " << target;
   EXPECT_EQ(e->answers, 1);
   if (!e->answer) e->answer = response{};
+  // What a fake service is told to fail with need not be what the route can.
+  if (const auto found = routes->match(e->method_, e->path_); found && !service.problem) {
+    const auto& of = routes->routes()[found->index];
+    if (!of.answers.empty()) {
+      EXPECT_EQ(document->fault(of, e->answer->status, e->answer->content_type, e->answer->body), "") << target;
+    }
+  }
   return e;
 }
 

@@ -13,6 +13,7 @@
 #include "actors/protocol/job.hpp"
 #include "actors/protocol/service.hpp"
 #include "http/routes.hpp"
+#include "tests/http/described.hpp"
 
 namespace troupe::http::tests {
 
@@ -137,11 +138,13 @@ struct bench {
   fake_service service;
   config::settings settings;
   std::vector<route> extra;
-  handler handle;
+  std::shared_ptr<const route_table> routes;
+  std::unique_ptr<described> document;
+  handler handle;  // made of `extra` and `settings` with the first request, and again where a test sets it to null
 
   std::shared_ptr<fake_exchange> send(const std::string& method, const std::string& target, std::string body = {},
                                       std::map<std::string, std::string> headers = {});
-  // Sends, runs everything posted, and expects an answer.
+  // Sends, runs everything posted, and expects an answer: of a route of ours one that its document describes.
   std::shared_ptr<fake_exchange> ask(const std::string& method, const std::string& target, std::string body = {},
                                      std::map<std::string, std::string> headers = {});
 };

@@ -28,13 +28,13 @@ constexpr const char* direct_body =
     R"("processing_time_ms":0.041,"prediction_cache_hit":false,"request_id":"0000000000000000",)"
     R"("timestamp":"2024-01-01T00:00:00Z"})";
 
-void answer_direct(http::exchange_ptr request, std::string) {
+void answer_direct(const http::context&, const http::exchange_ptr& request, const http::route_parameters&) {
   http::response out;
   out.body = direct_body;
   request->respond(std::move(out));
 }
 
-void answer_counters(http::exchange_ptr request, std::string) {
+void answer_counters(const http::context&, const http::exchange_ptr& request, const http::route_parameters&) {
   const auto& c = tests::counters();
   std::string body = "{";
   const auto field = [&](const char* name, std::uint64_t value) {
@@ -65,33 +65,36 @@ registration_reply registration_answer(const http::exchange_ptr& request, actors
   });
 }
 
-void answer_register(const http::exchange_ptr& request, actors::service& service, std::string name) {
-  const auto read = config::parse_registry(R"({"models":{"entry":)" + std::string(request->body()) + "}}", {});
-  if (!read) return http::respond_error(*request, service, read.error());
+void answer_register(const http::context& c, const http::exchange_ptr& request, const http::route_parameters& in_path) {
+  const auto read = config::parse_registry(R"({"models":{"entry":)" + std::string(request->body()) + "}}", {}, {});
+  if (!read) return http::respond_error(*request, c.service, read.error());
   auto model = read->models.at("entry");
-  model.name = std::move(name);
-  service.register_model(std::move(model), registration_answer(request, service));
+  model.name = in_path["model_name"];
+  c.service.register_model(std::move(model), registration_answer(request, c.service));
 }
 
-std::vector<http::route> routes(actors::service& service) {
-  return {{"GET", "/bench/direct", answer_direct},
-          {"POST", "/bench/direct", answer_direct},
-          {"GET", "/test/counters", answer_counters},
-          {"POST", "/test/register/{model_name}",
-           [&service](http::exchange_ptr request, std::string model) {
-             answer_register(request, service, std::move(model));
-           }},
-          {"POST", "/test/unregister/{model_name}",
-           [&service](http::exchange_ptr request, std::string model) {
-             service.unregister_model(std::move(model), registration_answer(request, service));
-           }},
-          {"POST", "/test/kill/{model_name}", [&service](http::exchange_ptr request, std::string model) {
-             http::response out;
-             const bool killed = actors::test_hooks::kill_model(service, model);
-             out.status = killed ? 200 : 409;
-             out.body = killed ? R"({"killed":true})" : R"({"killed":false})";
-             request->respond(std::move(out));
-           }}};
+void answer_unregister(const http::context& c, const http::exchange_ptr& request,
+                       const http::route_parameters& in_path) {
+  c.service.unregister_model(in_path["model_name"], registration_answer(request, c.service));
+}
+
+void kill_model(const http::context& c, const http::exchange_ptr& request, const http::route_parameters& in_path) {
+  http::response out;
+  const bool killed = actors::test_hooks::kill_model(c.service, in_path["model_name"]);
+  out.status = killed ? 200 : 409;
+  out.body = killed ? R"({"killed":true})" : R"({"killed":false})";
+  request->respond(std::move(out));
+}
+
+std::vector<http::route> routes() {
+  http::family_routes add({"tests", "What no client has"});
+  add.get("/bench/direct", answer_direct);
+  add.post("/bench/direct", answer_direct);
+  add.get("/test/counters", answer_counters);
+  add.post("/test/kill/{model_name}", kill_model);
+  add.post("/test/register/{model_name}", answer_register);
+  add.post("/test/unregister/{model_name}", answer_unregister);
+  return add.take();
 }
 
 }  // namespace
@@ -99,5 +102,5 @@ std::vector<http::route> routes(actors::service& service) {
 int main(int argc, char** argv) {
   tests::register_test_models();
   tests::add_second_architecture();
-  return app::run_cli(argc, argv, {routes});
+  return app::run_cli(argc, argv, {routes()});
 }

@@ -42,7 +42,7 @@ struct RegisteredFile : ::testing::Test {
   void TearDown() override { fs::remove_all(folder); }
 
   registered_file open() {
-    registered_file file(path, [this](const fs::path& to, std::string_view text) -> result<void> {
+    registered_file file(path, {}, [this](const fs::path& to, std::string_view text) -> result<void> {
       if (disk) return tl::unexpected(*disk);
       return registered_file::write_synced(to, text);
     });
@@ -129,7 +129,7 @@ TEST_F(RegisteredFile, ManyWritersAtOnceLoseNothing) {
   std::vector<std::thread> threads;
   for (int w = 0; w < writers; ++w)
     threads.emplace_back([&, w] {
-      registered_file file(path);
+      registered_file file(path, {});
       for (int i = 0; i < each; ++i) EXPECT_TRUE(put(file, std::to_string(w) + "-" + std::to_string(i)).kept);
     });
   for (auto& t : threads) t.join();

@@ -14,6 +14,7 @@
 namespace troupe::actors {
 namespace {
 
+const config::reserved_names reserved{.first = {"cache"}, .actions = {"load"}};
 using namespace testing;
 namespace fs = std::filesystem;
 using config::registration_outcome;
@@ -60,9 +61,9 @@ struct RegistryChanges : Supervisor {
   }
   void start() {
     write_operators_file();
-    auto operators = config::load_registry(folder / "models.json");
+    auto operators = config::load_registry(folder / "models.json", reserved);
     ASSERT_TRUE(operators) << operators.error().message;
-    kept = std::make_shared<registered_file>(kept_path,
+    kept = std::make_shared<registered_file>(kept_path, reserved,
                                              [this](const fs::path& path, std::string_view text) -> result<void> {
                                                ++writes;
                                                if (disk) return tl::unexpected(*disk);
@@ -126,7 +127,7 @@ struct RegistryChanges : Supervisor {
   }
   std::string default_model() { return world->routes->load()->default_model; }
   bool registered(const std::string& name) { return world->routes->load()->models.contains(name); }
-  config::registered_models on_disk() { return config::load_registered(kept_path).models; }
+  config::registered_models on_disk() { return config::load_registered(kept_path, reserved).models; }
 
   static void expect(const report_answer& a, registration_outcome outcome) {
     ASSERT_TRUE(a.here());
@@ -263,7 +264,8 @@ TEST_F(RegistryChanges, AStormIsWrittenAndPublishedTogether) {
   in_file("theirs");
   start();
   std::vector<report_answer> answers;
-  for (int i = 0; i < 1000; ++i) answers.push_back(send_put(at_run_time("m" + std::to_string(i))));
+  const auto name = [](int i) { return std::to_string(i).insert(0, 1, 'm'); };
+  for (int i = 0; i < 1000; ++i) answers.push_back(send_put(at_run_time(name(i))));
   time.settle();
   for (const auto& a : answers) expect(a, registration_outcome::created);
   EXPECT_LE(writes, 2);
@@ -271,7 +273,7 @@ TEST_F(RegistryChanges, AStormIsWrittenAndPublishedTogether) {
   EXPECT_EQ(on_disk().size(), 1000u);
   EXPECT_EQ(default_model(), "theirs");
   answers.clear();
-  for (int i = 0; i < 1000; ++i) answers.push_back(send_remove("m" + std::to_string(i)));
+  for (int i = 0; i < 1000; ++i) answers.push_back(send_remove(name(i)));
   time.settle();
   for (const auto& a : answers) expect(a, registration_outcome::removed);
   EXPECT_EQ(world->routes->load()->models.size(), 1u);
@@ -431,7 +433,7 @@ TEST_F(RegistryChanges, ReloadsThatMeetAreOne) {
 TEST_F(RegistryChanges, WhatAnotherProcessHasRegisteredIsKeptAndServed) {
   start();
   put(at_run_time("a"));
-  registered_file other(kept_path);
+  registered_file other(kept_path, reserved);
   other.read(reading::at_start);
   ASSERT_TRUE(other.update([&](auto& models) { return models.emplace("b", at_run_time("b")).second; }).kept);
   EXPECT_FALSE(registered("b"));

@@ -224,7 +224,7 @@ TEST_F(routes_model_cache, routing_errors) {
 TEST_F(routes_model_cache, what_the_edge_refused) {
   for (const auto& [status, code] : {std::pair{413u, "PAYLOAD_TOO_LARGE"}, {431u, "HEADER_TOO_LARGE"},
                                      {414u, "URI_TOO_LONG"}, {503u, "UNAVAILABLE"}, {400u, "BAD_REQUEST"}}) {
-    handle = make_handler(service, settings);
+    handle = make_handler(make_routes(), service, settings);
     auto x = std::make_shared<fake_exchange>();
     x->refused_ = status;
     x->refused_reason_ = "refused";
@@ -240,8 +240,9 @@ TEST_F(routes_model_cache, what_the_edge_refused) {
 TEST_F(routes_model_cache, keys) {
   settings.api_keys = {"first-key", "second-key"};
   settings.admin_api_key = "admin-key";
-  extra.push_back({"POST", "/api/system/sync",
-                   [](exchange_ptr e, std::string) { e->respond({}); }, false, true});
+  family_routes add({"tests", "An admin's"});
+  add.post("/api/system/sync", [](const auto&, const exchange_ptr& e, const auto&) { e->respond({}); }).admin();
+  extra = add.take();
   for (const char* open : {"/", "/health", "/metrics"}) EXPECT_EQ(ask("GET", open)->answer->status, 200u);
   for (const char* path : {"/models", "/stats", "/nothing", "/models/alpha"}) {
     const auto e = ask("GET", path);
@@ -284,19 +285,6 @@ TEST_F(routes_model_cache, options_and_cors) {
   EXPECT_NE(e->header_of_answer("Access-Control-Allow-Headers").find("Content-Type"), std::string::npos);
   EXPECT_EQ(ask("GET", "/nothing")->header_of_answer("Access-Control-Allow-Origin"), "https://app.example");
   EXPECT_EQ(ask("GET", "/health")->header_of_answer("Access-Control-Allow-Origin"), "https://app.example");
-}
-
-TEST_F(routes_model_cache, a_route_that_throws_is_answered) {
-  extra.push_back({"GET", "/throw", [](exchange_ptr, std::string) { throw std::runtime_error("oops"); }});
-  expect_error(*ask("GET", "/throw"), 500, "INTERNAL");
-}
-
-TEST(routes_limits, bodies) {
-  config::settings s;
-  EXPECT_EQ(body_limit_for(s, "POST", "/predict"), s.max_body_bytes);
-  EXPECT_EQ(body_limit_for(s, "POST", "/predict/batch"), s.max_body_bytes);
-  EXPECT_LE(body_limit_for(s, "POST", "/models/a/load"), 65536u);
-  EXPECT_LE(body_limit_for(s, "GET", "/predict"), 65536u);
 }
 
 }  // namespace

@@ -238,20 +238,23 @@ TEST(edge_requests, traversal_passes_untouched) {
 TEST(edge_requests, dropped_unanswered_is_503_and_a_second_answer_is_ignored) {
   test_server s({}, [](exchange_ptr e) {
     if (e->path() == "/throw") throw std::runtime_error("a handler's");
+    if (e->path() == "/worded") e->word_errors([](const auto&...) { return text_response("oops", 503); });
     if (e->path() != "/twice") return;
     e->respond(text_response("first"));
     e->respond(text_response("second"));
     EXPECT_EQ(e->start_stream(200, "text/plain", {}), nullptr);
   });
   raw_client c(s.port());
-  c.send(get("/dropped") + get("/twice") + get("/throw") + get("/twice"));
+  c.send(get("/dropped") + get("/twice") + get("/throw") + get("/twice") + get("/worded"));
   auto a = c.receive();
   EXPECT_EQ(a.status, 503u);
   EXPECT_EQ(a.headers["retry-after"], "1");
   EXPECT_NE(a.body.find("\"status\":\"error\""), std::string::npos);
+  EXPECT_NE(a.body.find("\"timestamp\":"), std::string::npos);
   EXPECT_EQ(c.receive().body, "first");
   EXPECT_EQ(c.receive().status, 503u);
   EXPECT_EQ(c.receive().body, "first");
+  EXPECT_EQ(c.receive().body, "oops");  // in the words of whose route it was
 }
 
 TEST(edge_requests, answers_from_other_threads) {

@@ -101,7 +101,9 @@ TEST_P(bert, agrees_with_transformers_in_bf16) {
     if (sorted[0] - sorted[1] > 0.05) {
       EXPECT_EQ(best_of(p), best_of(r.probabilities)) << r.text;
     }
-    for (std::size_t k = 0; k < p.size(); ++k) EXPECT_NEAR(p[k], r.probabilities[k], 2e-2) << r.text;
+    // transformers' own bf16 is 2.4e-2 off in the longest pair.
+    const double tolerance = r.pair ? 3e-2 : 2e-2;
+    for (std::size_t k = 0; k < p.size(); ++k) EXPECT_NEAR(p[k], r.probabilities[k], tolerance) << r.text;
   }
 }
 

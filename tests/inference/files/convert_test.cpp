@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "inference/model/half.hpp"
+
 namespace troupe::inference {
 namespace {
 
