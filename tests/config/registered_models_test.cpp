@@ -93,6 +93,9 @@ TEST(RegisteredModels, ABadOneIsRefusedByName) {
   refused(m, "without control characters");
   m.description = "\xff";
   refused(m, "not UTF-8");
+  m = model("a");
+  m.inputs = {{"x", dtype::f32, {0}}};
+  refused(m, "a size above 0");
 }
 
 TEST(RegisteredModels, AnErrorOfOneEntryNamesNoPlace) {

@@ -213,10 +213,7 @@ TEST_F(RegistryChanges, OneThatLeavesWhileBusyFinishesFirst) {
   start();
   put(at_run_time("a"));
   load_model("a");
-  auto home = entry("a")->current.load();
-  ASSERT_EQ(home->door.try_enter(1, 10), gate::entry::entered);
-  auto work = std::make_unique<ticket>(home, 1);
-  home.reset();
+  auto work = occupy("a");
   reclaim_at_once = false;
   expect(remove("a"), registration_outcome::removed);
   EXPECT_FALSE(registered("a"));
