@@ -17,11 +17,7 @@
 
 namespace troupe::app {
 
-<<<<<<< HEAD
 // What a test executable adds; formats, architectures and tasks of its own (inference/tables.hpp) come before.
-=======
-// What a test executable adds; formats and architectures are added before (inference/tables.hpp).
->>>>>>> shape
 struct composition {
   std::vector<http::route> extra_routes;
 };
