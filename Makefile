@@ -59,11 +59,13 @@ bench: setup ## builds and runs the benchmarks, results in bench/RESULTS.md
 	$(call cmake_build,bench)
 	@bench/run.sh build/bench $(ARGS)
 
-check: ## all tests under sanitizers, then clang-tidy
+check: ## all tests under sanitizers, schemathesis against a sanitized server, then clang-tidy
 	@scripts/setup-packages.sh check
 	@$(MAKE) debug
 	$(call say,testing (debug, sanitizers))
 	@ctest --test-dir build/debug --output-on-failure
+	$(call say,schemathesis (debug, sanitizers))
+	@scripts/schemathesis.sh build/debug/troupe
 	@$(MAKE) tidy
 
 format: ## lays our sources out as .clang-format says (make test checks it)

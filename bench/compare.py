@@ -15,7 +15,7 @@ from tables import Table, fmt, median
 from tools import MODELS, SETTINGS, SHAPES, checkpoint, cores, generate, texts_file
 
 HERE = pathlib.Path(__file__).resolve().parent
-ENVIRONMENT = HERE.parent / "scripts/parity-environment.sh"
+ENVIRONMENT = [str(HERE.parent / "scripts/python-environment.sh"), "parity"]
 ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
 OTHERS = (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("openvino", "fp32"), ("openvino", "bf16"), ("torch", "fp32"))
 # The largest difference of a probability from PyTorch's in fp32; beyond it another thing was computed.
@@ -157,10 +157,10 @@ def compare(shape: str, python: str) -> Table:
 
 
 def peers() -> Iterator[Table]:
-    found = subprocess.run([str(ENVIRONMENT), "--if-there"], capture_output=True, text=True)
+    found = subprocess.run([*ENVIRONMENT, "--if-there"], capture_output=True, text=True)
     if found.returncode != 0:
         t = Table("10. What users would take instead: not measured")
-        t.note("The Python environment of scripts/parity.txt is missing: `scripts/parity-environment.sh` makes it (some 5 GB).")
+        t.note("The Python environment of scripts/parity.txt is missing: `make parity` makes it (some 5 GB).")
         yield t
         return
     for shape in CHOICE.models:

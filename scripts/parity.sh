@@ -4,6 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python=$(scripts/parity-environment.sh)
+python=$(scripts/python-environment.sh parity)
 venv=${python%/bin/python}
 VIRTUAL_ENV=$venv PATH=$venv/bin:$PATH exec bash tests/parity/make_all.sh "$@"

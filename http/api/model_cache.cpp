@@ -56,8 +56,12 @@ tl::unexpected<error> bad_timeout(const config::settings& settings) {
                   std::to_string(settings.max_request_timeout_ms / 1000));
 }
 
-// How long a load or warm-up is waited for: `timeout` in seconds, of the query or a JSON body.
+// How long a load or warm-up is waited for: `timeout` in seconds, of the query or a JSON body, which wins. A bad one in
+// either is refused.
 result<std::uint64_t> wait_of(const exchange& request, const config::settings& settings) {
+  const auto usable = [&](double seconds) {
+    return seconds > 0 && seconds * 1000 <= static_cast<double>(settings.max_request_timeout_ms);
+  };
   std::optional<double> seconds;
   const auto parameters = parse_parameters(request.query(), "query");
   if (!parameters) return tl::unexpected(parameters.error());
@@ -66,7 +70,7 @@ result<std::uint64_t> wait_of(const exchange& request, const config::settings& s
     double number = 0;
     const auto end = value.data() + value.size();
     const auto [ptr, ec] = std::from_chars(value.data(), end, number);
-    if (ec != std::errc() || ptr != end) return bad_timeout(settings);
+    if (ec != std::errc() || ptr != end || !usable(number)) return bad_timeout(settings);
     seconds = number;
   }
   if (request.body().find_first_not_of(" \t\r\n") != std::string_view::npos) {
@@ -84,14 +88,11 @@ result<std::uint64_t> wait_of(const exchange& request, const config::settings& s
         return fail(error_code::bad_request, "'timeout' must be a number of seconds, found " + std::string(kind_of(value)),
                     "send {\"timeout\": seconds}");
       }
+      if (!usable(number)) return bad_timeout(settings);
       seconds = number;
     }
   }
-  if (!seconds) return settings.load_timeout_ms;
-  if (!(*seconds > 0) || *seconds * 1000 > static_cast<double>(settings.max_request_timeout_ms)) {
-    return bad_timeout(settings);
-  }
-  return static_cast<std::uint64_t>(std::ceil(*seconds * 1000));
+  return seconds ? static_cast<std::uint64_t>(std::ceil(*seconds * 1000)) : settings.load_timeout_ms;
 }
 
 void get_root(const context&, const exchange_ptr& request, const route_parameters&) {
@@ -267,11 +268,12 @@ std::vector<route> model_cache_routes() {
   };
   const media events{
       "text/event-stream",
-      s::text().says("One `data:` line of JSON a write of the model, with `index` and `last`; then `event: done` "
+      s::anything().says("One `data:` line of JSON a write of the model, with `index` and `last`; then `event: done` "
                      "with `batch_summary`, or `event: error`")};
   const auto form = s::object({s::maybe("text", s::text()), s::maybe("inputs", s::text()),
-                               s::maybe("model_name", s::text()), s::maybe("priority", priority_schema()),
-                               s::maybe("timeout", seconds_schema()), s::maybe("enable_batching", query_flag_schema()),
+                               s::maybe("model_name", s::text()), s::maybe("model", s::text()),
+                               s::maybe("priority", priority_schema()), s::maybe("timeout", seconds_schema()),
+                               s::maybe("enable_batching", query_flag_schema()),
                                s::maybe("stream", query_flag_schema())});
   predicts(add.post("/predict", post_predict))
       .says("Runs a text, a list of texts or a tensor through a model, which is loaded where needed")

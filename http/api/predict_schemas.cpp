@@ -63,10 +63,10 @@ schema predict_schema() {
 
 schema predict_batch_schema() {
   auto fields = options();
-  const auto items = s::list(s::anything()).with("minItems", "1");
-  fields.push_back(s::maybe("inputs", items.nullable().says("Texts or tensors; each fails alone")));
-  fields.push_back(s::maybe("texts", items.nullable().says("The same")));
-  return s::any_of({items, s::object(fields)}).with("examples", R"([["hello", "world"], {"inputs": ["hello"]}])");
+  const auto items = s::list(s::anything());
+  fields.push_back(s::maybe("inputs", items.nullable().says("Texts or tensors, at least one; each fails alone")));
+  fields.push_back(s::maybe("texts", items.nullable().says("The same; of the two the last counts")));
+  return s::any_of({items.with("minItems", "1"), s::object(fields)}).with("examples", R"([["hello", "world"], {"inputs": ["hello"]}])");
 }
 
 schema prediction_schema() {

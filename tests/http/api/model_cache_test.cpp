@@ -209,6 +209,9 @@ TEST_F(routes_model_cache, bad_timeouts_of_loads) {
   for (const char* body : {"[]", "{", R"({"timeout": "1"})", R"({"timeout": -1})"}) {
     expect_error(*ask("POST", "/models/beta/load", body), 400, "BAD_REQUEST");
   }
+  // Also where the other one is good.
+  expect_error(*ask("POST", "/models/beta/load?timeout=0", R"({"timeout": 2})"), 400, "BAD_REQUEST");
+  expect_error(*ask("POST", "/models/beta/load?timeout=2", R"({"timeout": 0})"), 400, "BAD_REQUEST");
 }
 
 TEST_F(routes_model_cache, routing_errors) {
