@@ -2,8 +2,8 @@
 
 #include <condition_variable>
 
-#include <caf/all.hpp>
 #include <spdlog/spdlog.h>
+#include <caf/all.hpp>
 
 #include "actors/residency/loader.hpp"
 #include "actors/residency/registry_keeper.hpp"
@@ -79,9 +79,10 @@ class actor_service final : public service {
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;
     world->total_bytes = memory_bytes(settings, compute.device_memory_bytes);
-    world->budget_bytes = settings.memory_limit_mb
-                              ? world->total_bytes
-                              : static_cast<std::uint64_t>(settings.max_memory_usage * static_cast<double>(world->total_bytes));
+    world->budget_bytes =
+        settings.memory_limit_mb
+            ? world->total_bytes
+            : static_cast<std::uint64_t>(settings.max_memory_usage * static_cast<double>(world->total_bytes));
     world->compute_slots = std::max(1u, compute.slots);
     world->meter = meter_;
     world->routes = routes_;
@@ -98,8 +99,8 @@ class actor_service final : public service {
     if (const auto n = registered->models().size(); n > 0)
       spdlog::info("registered at run time, in {}: {} models", registered->path().string(), n);
     world->registry_trouble = registered->trouble();
-    supervisor_ = system_.spawn(supervisor, world,
-                                std::make_shared<config::registry>(whole_registry(registry, *registered)));
+    supervisor_ =
+        system_.spawn(supervisor, world, std::make_shared<config::registry>(whole_registry(registry, *registered)));
     auto kept = std::make_shared<keeper_world>();
     kept->operators = std::move(registry);
     kept->file = std::move(registered);

@@ -14,7 +14,7 @@ namespace troupe::actors {
 struct compute_options {
   std::uint32_t slots = 1;
   std::uint32_t threads_per_slot = 1;
-  std::uint32_t lone_threads = 1;   // for a batch that has the device to itself
+  std::uint32_t lone_threads = 1;  // for a batch that has the device to itself
   std::uint32_t actor_threads = 1;
   std::uint64_t device_memory_bytes = 0;  // of a GPU, where models then live; 0: in the machine's memory
   inference::load_options load;

@@ -1,5 +1,6 @@
 #pragma once
-// What must be done before main, and before LibTorch's libraries are initialised, which takes some hundred milliseconds.
+// What must be done before main, and before LibTorch's libraries are initialised, which takes some hundred
+// milliseconds.
 // - `troupe serve` blocks SIGHUP: a change of the registry that is announced meanwhile waits, and does not end it.
 // - A working directory that has been deleted is left for "/": MKL ends the process where it cannot tell its own.
 

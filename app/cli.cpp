@@ -54,7 +54,8 @@ std::string cpu_features() {
     std::string found;
     for (const char* name : {"sse4_2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512_vnni", "avx512_bf16",
                              "avx512_fp16", "amx_bf16", "amx_int8"}) {
-      if (line.find(' ' + std::string(name) + ' ') != std::string::npos) found += (found.empty() ? "" : " ") + std::string(name);
+      if (line.find(' ' + std::string(name) + ' ') != std::string::npos)
+        found += (found.empty() ? "" : " ") + std::string(name);
     }
     return found;
   }
@@ -136,7 +137,8 @@ int run_serve(const settings_options& options, const composition& extra) {
 int run_predict_command(const settings_options& options, const predict_options& what) {
   auto loaded = options.load();
   if (!loaded) return complain(loaded.error(), bad_usage);
-  if (const auto enough = config::check_threads(1 + config::usable_cores()); !enough) return complain(enough.error(), 1);
+  if (const auto enough = config::check_threads(1 + config::usable_cores()); !enough)
+    return complain(enough.error(), 1);
   auto log = loaded->values;
   log.log_level = "warn";
   start_logging(log);
@@ -156,8 +158,10 @@ std::optional<error> problem_of_command(const CLI::App& app, const std::string& 
     if (command->get_name() == first) return std::nullopt;
   }
   const auto near = first.empty() ? std::string() : config::nearest(first, commands);
-  return error{error_code::bad_request, first.empty() ? "a command is missing" : "unknown command " + escape_for_terminal(first),
-               (near.empty() ? "" : "did you mean " + near + "? ") + "There are: " + all + "; `troupe COMMAND --help` tells more",
+  return error{error_code::bad_request,
+               first.empty() ? "a command is missing" : "unknown command " + escape_for_terminal(first),
+               (near.empty() ? "" : "did you mean " + near + "? ") + "There are: " + all +
+                   "; `troupe COMMAND --help` tells more",
                {}};
 }
 
@@ -166,7 +170,8 @@ std::optional<error> problem_of_command(const CLI::App& app, const std::string& 
 int run_cli(int argc, char** argv, const composition& extra) {
   if (argc > 1 && std::string_view(argv[1]) == "serve") prepare_signals();
   restart_with_environment(argc, argv);
-  const bool help_all = std::any_of(argv, argv + argc, [](const char* a) { return std::string_view(a) == "--help-all"; });
+  const bool help_all =
+      std::any_of(argv, argv + argc, [](const char* a) { return std::string_view(a) == "--help-all"; });
   const auto basic = help_all ? shown_settings::all : shown_settings::basic;
 
   CLI::App app("troupe: many PyTorch models from one process", "troupe");

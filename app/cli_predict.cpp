@@ -31,7 +31,8 @@ result<inference::artifact_spec> find_artifact(const config::settings& settings,
   if (found == registry->models.end()) {
     std::error_code ec;
     if (!std::filesystem::exists(model, ec)) {
-      return fail(error_code::model_not_found, "neither a registered model nor a folder or file: " + http::shown(model));
+      return fail(error_code::model_not_found,
+                  "neither a registered model nor a folder or file: " + http::shown(model));
     }
     spec.path = std::filesystem::absolute(model, ec);
     return spec;
@@ -106,7 +107,8 @@ int run_predict(const config::settings& settings, const predict_options& options
   auto spec = find_artifact(settings, options.model);
   if (!spec) return complain(spec.error(), 2);
   const auto texts = read_texts(options.texts);
-  if (texts.empty()) return complain({error_code::bad_request, "no text", "troupe predict TEXT.., or - for stdin", {}}, 2);
+  if (texts.empty())
+    return complain({error_code::bad_request, "no text", "troupe predict TEXT.., or - for stdin", {}}, 2);
   inference::initialise_runtime();
   const auto compute = choose_compute(settings);
   inference::set_thread_intra_op_threads(static_cast<int>(compute.lone_threads));

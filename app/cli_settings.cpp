@@ -32,7 +32,8 @@ std::string option_name(std::string setting) {
 std::string value_hint(const config::setting_description& d) {
   if (!d.unit.empty()) {
     auto unit = d.unit;
-    if (unit != "MiB") std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::toupper(c); });
+    if (unit != "MiB")
+      std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::toupper(c); });
     return unit;
   }
   if (d.type == "integer") return "N";

@@ -34,23 +34,24 @@ void raise_file_limit(const config::settings& settings) {
   setrlimit(RLIMIT_NOFILE, &limit);
   constexpr rlim_t others = 256;  // models, logs, what libraries open
   if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < settings.max_connections + others) {
-    spdlog::warn("{} files may be open, but max_connections is {}: raise the limit (ulimit -n, LimitNOFILE=) or "
-                 "lower the setting", limit.rlim_cur, settings.max_connections);
+    spdlog::warn(
+        "{} files may be open, but max_connections is {}: raise the limit (ulimit -n, LimitNOFILE=) or "
+        "lower the setting",
+        limit.rlim_cur, settings.max_connections);
   }
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
-}
+bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
 
 void warn_if_open_to_all(const config::settings& settings) {
   if (!settings.api_keys.empty()) return;
   for (const auto& l : settings.listeners) {
     if (is_loopback(l.host)) continue;
     spdlog::warn("**************************************************************************************");
-    spdlog::warn("{} is reachable from other machines, and NO API KEYS are set: anybody who can reach it may "
-                 "use, load and unload models. Set API_KEYS, or listen on 127.0.0.1.",
-                 config::address_text(l.host, l.port));
+    spdlog::warn(
+        "{} is reachable from other machines, and NO API KEYS are set: anybody who can reach it may "
+        "use, load and unload models. Set API_KEYS, or listen on 127.0.0.1.",
+        config::address_text(l.host, l.port));
     spdlog::warn("**************************************************************************************");
   }
 }
@@ -63,14 +64,15 @@ void warn_if_nothing_is_kept(const config::settings& settings) {
     const char *lost, *setting;
   };
   for (const auto& [folder, lost, setting] :
-       {kept{settings.data_dir, "the measurement of this machine is made at each start", "--data-dir or TROUPE_DATA_DIR"},
+       {kept{settings.data_dir, "the measurement of this machine is made at each start",
+             "--data-dir or TROUPE_DATA_DIR"},
         kept{settings.store_directory(), "models are converted at each load, into private memory", store_setting}}) {
     std::error_code ec;
     fs::create_directories(folder, ec);
     if (!ec && access(folder.c_str(), W_OK | X_OK) != 0) ec.assign(errno, std::generic_category());
     if (ec)
-      spdlog::warn("{} cannot be written to ({}): {}. Name another folder with {}", folder.string(), ec.message(),
-                   lost, setting);
+      spdlog::warn("{} cannot be written to ({}): {}. Name another folder with {}", folder.string(), ec.message(), lost,
+                   setting);
   }
 }
 
@@ -103,8 +105,8 @@ void announce(application& app, const actors::server_report& report, std::chrono
     if (m.state == actors::residency::resident) resident.push_back(m.registration.name);
     if (m.state != actors::residency::resident && !m.last_error.empty()) failed.push_back(m.registration.name);
   }
-  std::string models = resident.empty() ? "none in memory, " + std::to_string(report.models.size()) + " registered"
-                                        : list_of(resident);
+  std::string models =
+      resident.empty() ? "none in memory, " + std::to_string(report.models.size()) + " registered" : list_of(resident);
   if (!failed.empty()) models += "; failed: " + list_of(failed);
   print_line(app.settings(), "troupe " + std::string(version::project) + " ready on " + app.address() + " (" +
                                  std::to_string(took.count()) + " ms; models: " + models + ")");
@@ -209,8 +211,10 @@ result<config::registry> find_registry(const config::settings& settings, const h
     if (fs::exists(file, ec)) return config::load_registry(file, reserved);
     if (folder == folder.root_path()) break;
   }
-  spdlog::warn("no models: models_file is not set, and no share/troupe/models/models.json lies beside {}. Name a "
-               "registry with --models-file FILE", executable.string());
+  spdlog::warn(
+      "no models: models_file is not set, and no share/troupe/models/models.json lies beside {}. Name a "
+      "registry with --models-file FILE",
+      executable.string());
   return config::registry{};
 }
 
@@ -240,7 +244,8 @@ actors::compute_options choose_compute(const config::settings& settings) {
   actors::compute_options chosen;
   chosen.slots = settings.compute_slots;
   chosen.threads_per_slot = settings.threads_per_slot;
-  chosen.load.automatic_precision = inference::parse_precision(settings.precision).value_or(inference::precision::automatic);
+  chosen.load.automatic_precision =
+      inference::parse_precision(settings.precision).value_or(inference::precision::automatic);
   chosen.lone_threads = settings.lone_batch_threads;
   if (settings.device != "cpu") choose_for_gpu(chosen, settings.device);
   const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
@@ -258,7 +263,8 @@ actors::compute_options choose_compute(const config::settings& settings) {
     }
     if (chosen.lone_threads == 0) chosen.lone_threads = static_cast<std::uint32_t>(std::max(1, measured.lone_threads));
     spdlog::info("{}: fp32 {:.0f} ({}), bf16 {:.0f} GFLOP/s a core ({})", measured.cpu_model, measured.fp32_gflops,
-                 measured.fp32_by_aten ? "MKL" : "oneDNN", measured.bf16_gflops, measured.measured_now ? "measured now" : "measured before");
+                 measured.fp32_by_aten ? "MKL" : "oneDNN", measured.bf16_gflops,
+                 measured.measured_now ? "measured now" : "measured before");
   }
   chosen.lone_threads = std::max(chosen.lone_threads, chosen.threads_per_slot);
   chosen.actor_threads = chosen_actor_threads(settings);
@@ -327,8 +333,8 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto others = std::max(lone - 1, slots * (chosen(settings.threads_per_slot, 1) - 1));
   const auto loads = settings.loader_threads + 1;
   constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, registry_keeper = 1, teardown = 1;
-  return log + chosen_actor_threads(settings) + caf + reclaimer + registry_keeper + teardown + slots + others + 2 * loads +
-         settings.prepare_threads + http::chosen_io_threads(settings.io_threads);
+  return log + chosen_actor_threads(settings) + caf + reclaimer + registry_keeper + teardown + slots + others +
+         2 * loads + settings.prepare_threads + http::chosen_io_threads(settings.io_threads);
 }
 
 int serve(const config::loaded_settings& loaded, const composition& extra) {
@@ -346,8 +352,11 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   spdlog::info("registry {}: {} models", registry->file.string(), registry->models.size());
   inference::initialise_runtime();
   if (const auto& device = loaded.values.device; device != "cpu" && inference::device_memory_bytes(device) == 0) {
-    return refuse_to_start({error_code::unavailable, "the device " + device + " is not available here",
-                            "cpu; a GPU needs a build with TROUPE_GPU=1", {}}, 1);
+    return refuse_to_start({error_code::unavailable,
+                            "the device " + device + " is not available here",
+                            "cpu; a GPU needs a build with TROUPE_GPU=1",
+                            {}},
+                           1);
   }
   {
     application app(loaded.values, std::move(*registry), routes);

@@ -195,8 +195,12 @@ struct connection {
 class generator {
  public:
   generator(const load_plan& plan, const address& to, std::vector<std::string> requests)
-      : plan_(plan), to_(to), requests_(std::move(requests)), connections_(plan.concurrency),
-        epoll_(epoll_create1(EPOLL_CLOEXEC)), buffer_(256 * 1024) {}
+      : plan_(plan),
+        to_(to),
+        requests_(std::move(requests)),
+        connections_(plan.concurrency),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)),
+        buffer_(256 * 1024) {}
   ~generator() {
     for (auto& c : connections_) {
       if (c.fd >= 0) close(c.fd);
@@ -383,7 +387,8 @@ void generator::wait(clock::time_point now) {
   } else if (!idle_.empty() && more_to_issue(now)) {
     limit = std::chrono::milliseconds(1);  // connections that could not be opened try again
   }
-  const timespec time{static_cast<time_t>(limit.count() / 1'000'000'000), static_cast<long>(limit.count() % 1'000'000'000)};
+  const timespec time{static_cast<time_t>(limit.count() / 1'000'000'000),
+                      static_cast<long>(limit.count() % 1'000'000'000)};
   const int n = epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &time, nullptr);
   for (int i = 0; i < n; ++i) {
     auto& c = *static_cast<connection*>(events[static_cast<std::size_t>(i)].data.ptr);
@@ -449,8 +454,8 @@ void latency_histogram::record(nanoseconds time) noexcept {
   const unsigned width = static_cast<unsigned>(std::bit_width(ns));
   const unsigned group = width > sub_bits ? width - sub_bits : 0;
   const auto shift = group > 0 ? group - 1 : 0;
-  const auto bucket = (static_cast<std::size_t>(group) << sub_bits) +
-                      static_cast<std::size_t>((ns >> shift) & ((1u << sub_bits) - 1));
+  const auto bucket =
+      (static_cast<std::size_t>(group) << sub_bits) + static_cast<std::size_t>((ns >> shift) & ((1u << sub_bits) - 1));
   ++buckets_[bucket];
   ++count_;
   sum_ns_ += static_cast<double>(ns);
@@ -465,8 +470,8 @@ double latency_histogram::max_ms() const noexcept { return static_cast<double>(m
 
 double latency_histogram::percentile_ms(double p) const noexcept {
   if (count_ == 0) return 0;
-  const auto rank = std::max<std::uint64_t>(
-      1, static_cast<std::uint64_t>(std::ceil(p / 100.0 * static_cast<double>(count_) - 1e-9)));
+  const auto rank =
+      std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(p / 100.0 * static_cast<double>(count_) - 1e-9)));
   std::uint64_t seen = 0;
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     seen += buckets_[i];

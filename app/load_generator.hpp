@@ -22,12 +22,12 @@ struct load_plan {
   std::string model;                          // model_name
   std::vector<std::string> headers;           // "Cache-Control: no-cache"
   std::uint32_t concurrency = 16;
-  std::uint64_t requests = 0;                 // 0: until `seconds` are over
-  double seconds = 0;                         // 0: until `requests` are answered; both 0: 10 s
-  double warmup_seconds = 0;                  // at the start, not counted
-  double rate = 0;                            // requests a second; 0: closed loop
-  double timeout_seconds = 30;                // of one request
-  bool allow_remote = false;                  // else loopback addresses only
+  std::uint64_t requests = 0;   // 0: until `seconds` are over
+  double seconds = 0;           // 0: until `requests` are answered; both 0: 10 s
+  double warmup_seconds = 0;    // at the start, not counted
+  double rate = 0;              // requests a second; 0: closed loop
+  double timeout_seconds = 30;  // of one request
+  bool allow_remote = false;    // else loopback addresses only
 };
 
 // Times in buckets of at most 0.4 % width, from 1 ns to hours.
@@ -55,7 +55,7 @@ struct load_result {
   double longest_wait_ms = 0;                     // of any connection, unanswered requests included
   double client_cpu_us = 0;                       // of this program, a request
   std::uint64_t answered() const noexcept;
-  std::uint64_t failed() const noexcept;          // other statuses than 2xx, and failures
+  std::uint64_t failed() const noexcept;  // other statuses than 2xx, and failures
   double per_second() const noexcept { return seconds > 0 ? static_cast<double>(latency.count()) / seconds : 0; }
 };
 

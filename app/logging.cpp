@@ -56,8 +56,8 @@ class json_message final : public spdlog::custom_flag_formatter {
 };
 
 std::unique_ptr<spdlog::pattern_formatter> make_formatter(bool json) {
-  auto formatter = std::make_unique<spdlog::pattern_formatter>(
-      json ? spdlog::pattern_time_type::utc : spdlog::pattern_time_type::local);
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(json ? spdlog::pattern_time_type::utc
+                                                                    : spdlog::pattern_time_type::local);
   if (json) {
     formatter->add_flag<json_message>('*').set_pattern(json_pattern);
   } else {
@@ -96,8 +96,13 @@ std::string hexadecimal(const char* prefix, unsigned width, unsigned c) {
 class logged_exchange final : public http::forwarding_exchange {
  public:
   logged_exchange(http::exchange_ptr inner, std::shared_ptr<spdlog::logger> log, bool json)
-      : http::forwarding_exchange(std::move(inner)), log_(std::move(log)), json_(json), started_(steady_clock::now()),
-        client_(inner_->client_address()), method_(inner_->method()), path_(inner_->path()) {}
+      : http::forwarding_exchange(std::move(inner)),
+        log_(std::move(log)),
+        json_(json),
+        started_(steady_clock::now()),
+        client_(inner_->client_address()),
+        method_(inner_->method()),
+        path_(inner_->path()) {}
   ~logged_exchange() override {
     if (!written_.exchange(true)) write(answered_ ? status_.load() : 503u, 0);
   }
@@ -106,7 +111,8 @@ class logged_exchange final : public http::forwarding_exchange {
     if (!written_.exchange(true)) write(r.status, r.body.size());
     inner_->respond(std::move(r));
   }
-  std::shared_ptr<http::body_stream> start_stream(unsigned status, std::string type, http::header_list headers) override {
+  std::shared_ptr<http::body_stream> start_stream(unsigned status, std::string type,
+                                                  http::header_list headers) override {
     status_ = status;
     answered_ = true;
     return inner_->start_stream(status, std::move(type), std::move(headers));
@@ -121,8 +127,9 @@ class logged_exchange final : public http::forwarding_exchange {
       log_->info("{} {} {} {} {} B {:.2f} ms {}", client_, method_, path_, status, bytes, ms, id);
       return;
     }
-    log_->info(R"("message":"request","client":"{}","method":"{}","path":"{}","status":{},"bytes":{},"ms":{:.3f},"request_id":"{}")",
-               client_, escape_for_json(method_), escape_for_json(path_), status, bytes, ms, escape_for_json(id));
+    log_->info(
+        R"("message":"request","client":"{}","method":"{}","path":"{}","status":{},"bytes":{},"ms":{:.3f},"request_id":"{}")",
+        client_, escape_for_json(method_), escape_for_json(path_), status, bytes, ms, escape_for_json(id));
   }
 
   const std::shared_ptr<spdlog::logger> log_;

@@ -81,7 +81,8 @@ int main(int argc, char** argv) {
       try {
         auto model = std::make_unique<bare::encoder>(shape, o, weights());
         model->forward(batches.front());
-        variants.push_back({name + " " + std::to_string(p.slots) + "x" + std::to_string(p.threads), std::move(model), p});
+        variants.push_back(
+            {name + " " + std::to_string(p.slots) + "x" + std::to_string(p.threads), std::move(model), p});
       } catch (const std::exception& e) {
         std::fprintf(stderr, "%s: %s\n", name.c_str(), e.what());
       }
@@ -100,6 +101,6 @@ int main(int argc, char** argv) {
     if (!best || median(v.rates) > median(best->rates)) best = &v;
   }
   if (!best) return 1;
-  std::printf("{\"shape\":\"%s\",\"type\":\"%s\",\"work\":\"%s\",\"best\":\"%s\",\"rate\":%.2f}\n",
-              shape_name.c_str(), type_name.c_str(), work.c_str(), best->name.c_str(), median(best->rates));
+  std::printf("{\"shape\":\"%s\",\"type\":\"%s\",\"work\":\"%s\",\"best\":\"%s\",\"rate\":%.2f}\n", shape_name.c_str(),
+              type_name.c_str(), work.c_str(), best->name.c_str(), median(best->rates));
 }

@@ -14,9 +14,8 @@ int default_rank(bool preloaded, origin from) noexcept {
 }
 
 std::string default_model(const settings& settings, const registry& registry) {
-  return default_model(settings, registry.models, [&](const auto& m) {
-    return default_rank(is_preloaded(settings, m.second), m.second.origin);
-  });
+  return default_model(settings, registry.models,
+                       [&](const auto& m) { return default_rank(is_preloaded(settings, m.second), m.second.origin); });
 }
 
 }  // namespace troupe::config

@@ -49,8 +49,7 @@ using result = tl::expected<T, error>;
 
 inline tl::unexpected<error> fail(error_code code, std::string message, std::string detail = {},
                                   std::optional<int> retry_after_s = std::nullopt) {
-  return tl::unexpected<error>(
-      error{code, std::move(message), std::move(detail), retry_after_s});
+  return tl::unexpected<error>(error{code, std::move(message), std::move(detail), retry_after_s});
 }
 
 // Deadlines are data: a point on the steady clock, `no_deadline` where there is none.

@@ -114,8 +114,7 @@ class fault_finder {
     const auto first = unit(start);
     if (first < 0xD800 || first > 0xDFFF) return true;
     const auto second = unit(start + 6);
-    if (first > 0xDBFF || second < 0xDC00 || second > 0xDFFF)
-      return stop(start, "a \\u escape that is half of a pair");
+    if (first > 0xDBFF || second < 0xDC00 || second > 0xDFFF) return stop(start, "a \\u escape that is half of a pair");
     at_ = start + 11;
     return true;
   }
@@ -141,7 +140,10 @@ class fault_finder {
       at_ = start;
       return stop_here("a value");
     }
-    if (text_[at_] == '0') ++at_; else digits();
+    if (text_[at_] == '0')
+      ++at_;
+    else
+      digits();
     if (at_ < text_.size() && text_[at_] == '.' && (++at_, !digits())) return false;
     if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
       ++at_;
@@ -151,7 +153,8 @@ class fault_finder {
     if (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.')) {
       return stop(start, "a malformed number");
     }
-    return numbers_ == json_numbers::python || in_range(text_.substr(start, at_ - start)) || stop(start, "a number that is too large");
+    return numbers_ == json_numbers::python || in_range(text_.substr(start, at_ - start)) ||
+           stop(start, "a number that is too large");
   }
 
   static bool in_range(std::string_view number) {

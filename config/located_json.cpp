@@ -136,9 +136,7 @@ result<located_json> located_json::parse(std::string_view text, std::string file
   }
 }
 
-std::string located_json::where(std::size_t offset) const {
-  return place_in(text_, file_, offset);
-}
+std::string located_json::where(std::size_t offset) const { return place_in(text_, file_, offset); }
 
 tl::unexpected<error> located_json::problem(std::size_t offset, std::string_view message, std::string detail) const {
   const auto place = file_.empty() ? std::string() : where(offset) + ": ";

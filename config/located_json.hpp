@@ -19,10 +19,10 @@ struct json_member;
 
 struct json_value {
   json_kind kind = json_kind::null;
-  std::size_t offset = 0;             // of the value's first byte
-  std::string text;                   // string: decoded; number, boolean, null: as written
-  std::vector<json_value> items;      // array
-  std::vector<json_member> members;   // object, in the order of the file, without duplicate keys
+  std::size_t offset = 0;            // of the value's first byte
+  std::string text;                  // string: decoded; number, boolean, null: as written
+  std::vector<json_value> items;     // array
+  std::vector<json_member> members;  // object, in the order of the file, without duplicate keys
   const json_value* find(std::string_view key) const noexcept;
 };
 

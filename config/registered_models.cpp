@@ -40,9 +40,10 @@ result<registration_outcome> put_registered(registered_models& models, const reg
   const auto known = models.find(model.name);
   if (known == models.end()) {
     if (models.size() >= most) {
-      return fail(error_code::conflict, "Model " + model.name + " was not registered: there are " +
-                                            std::to_string(models.size()) + " already",
-                  "max_registered_models is " + std::to_string(most) + ": remove others, or allow more");
+      return fail(
+          error_code::conflict,
+          "Model " + model.name + " was not registered: there are " + std::to_string(models.size()) + " already",
+          "max_registered_models is " + std::to_string(most) + ": remove others, or allow more");
     }
     const auto name = model.name;
     models.emplace(name, std::move(model));

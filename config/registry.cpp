@@ -232,7 +232,9 @@ const std::vector<option>& options() {
       make_option("preload", &m::preload, boolean_of),
       make_option("pinned", &m::pinned, boolean_of),
       make_option("precision", &m::precision,
-                  [](const place& at) { return one_of(at, {"auto", "fp32", "bf16"}); }),
+                  [](const place& at) {
+                    return one_of(at, {"auto", "fp32", "bf16"});
+                  }),
       make_option("max_length", &m::max_length, between<std::uint32_t>(0, 1 << 20)),
       make_option("max_batch_items", &m::max_batch_items, between<std::uint32_t>(1, 4096)),
       make_option("max_batch_tokens", &m::max_batch_tokens, between<std::uint32_t>(1, 1 << 20)),
@@ -284,8 +286,7 @@ result<registered_model> read_model(const located_json& json, const json_member&
                                     const std::filesystem::path& folder, const reserved_names& reserved) {
   const auto& [name, name_offset, value] = entry;
   if (auto checked = check_registered_name(name, reserved); !checked) {
-    return json.problem(name_offset, "model " + shown(name) + ": " + checked.error().message,
-                        checked.error().detail);
+    return json.problem(name_offset, "model " + shown(name) + ": " + checked.error().message, checked.error().detail);
   }
   if (value.kind != json_kind::object) {
     return json.problem(value.offset, "model " + shown(name) + ": found " + shown(value) + "; allowed: an object",
@@ -381,9 +382,7 @@ std::string_view to_string(priority p) noexcept {
   return "low";
 }
 
-std::string_view to_string(origin o) noexcept {
-  return o == origin::run_time ? "run_time" : "models_file";
-}
+std::string_view to_string(origin o) noexcept { return o == origin::run_time ? "run_time" : "models_file"; }
 
 std::optional<priority> parse_priority(std::string_view text) noexcept {
   for (const auto p : {priority::low, priority::medium, priority::high}) {

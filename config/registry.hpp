@@ -36,12 +36,12 @@ struct registered_input {  // TorchScript inputs: name, dtype, shape of one item
 // One registered model. Absent options follow the settings.
 struct registered_model {
   std::string name;
-  std::filesystem::path path;                 // absolute: relative ones are taken from the file's folder
-  std::string source, task, description;      // as shown to clients
-  std::optional<config::priority> priority;   // absent: preload -> high, else from decayed use
-  std::optional<std::uint64_t> cache_ttl_s;   // "cache_ttl", seconds; 0: never
+  std::filesystem::path path;                // absolute: relative ones are taken from the file's folder
+  std::string source, task, description;     // as shown to clients
+  std::optional<config::priority> priority;  // absent: preload -> high, else from decayed use
+  std::optional<std::uint64_t> cache_ttl_s;  // "cache_ttl", seconds; 0: never
   bool preload = false;
-  bool pinned = false;                        // never evicted or expired
+  bool pinned = false;  // never evicted or expired
   std::string precision = "auto";
   std::uint32_t max_length = 0;
   std::optional<std::uint32_t> max_batch_items, max_batch_tokens, max_queue_items, max_instances;

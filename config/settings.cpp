@@ -174,16 +174,15 @@ result<std::vector<listener>> listeners_of(const located_json& json, const json_
 // The text that stands for a JSON value in the table; null where its kind does not fit the setting.
 std::optional<std::string> text_for(const setting_row& row, const json_value& value) {
   const auto type = type_of(row);
-  const auto wanted = type == "boolean"                        ? json_kind::boolean
+  const auto wanted = type == "boolean"                       ? json_kind::boolean
                       : type == "integer" || type == "number" ? json_kind::number
-                                                               : json_kind::string;
+                                                              : json_kind::string;
   return value.kind == wanted ? std::optional(value.text) : std::nullopt;
 }
 
-result<void> assign_json(const located_json& json, const setting_row& row, const json_value& value,
-                         settings& values) {
+result<void> assign_json(const located_json& json, const setting_row& row, const json_value& value, settings& values) {
   if (const auto* many = std::get_if<std::vector<listener> settings::*>(&row.member)) {
-    return listeners_of(json, value).map([&](auto&& all) { values.**many = std::move(all); });
+    return listeners_of(json, value).map([&](auto&& all) { values.** many = std::move(all); });
   }
   if (const auto* many = std::get_if<std::vector<std::string> settings::*>(&row.member)) {
     if (value.kind != json_kind::array) return refuse(json, value, row.name, allowed(row), row.secret);
@@ -196,7 +195,7 @@ result<void> assign_json(const located_json& json, const setting_row& row, const
       }
       all.push_back(item.text);
     }
-    values.**many = std::move(all);
+    values.** many = std::move(all);
     return {};
   }
   const auto text = text_for(row, value);
@@ -224,7 +223,8 @@ result<void> settings_builder::read_block(const located_json& json, const json_v
   for (const auto& member : block.members) {
     const bool is_block = member.key == "CACHE_CONFIG" || member.key == "cache_config";
     if (is_block && !nested) {
-      if (member.value.kind != json_kind::object) return refuse(json, member.value, member.key, "an object of settings");
+      if (member.value.kind != json_kind::object)
+        return refuse(json, member.value, member.key, "an object of settings");
       if (auto read = read_block(json, member.value, true, short_form); !read) return read;
     } else if (auto read = read_member(json, member, short_form); !read) {
       return read;
@@ -233,8 +233,7 @@ result<void> settings_builder::read_block(const located_json& json, const json_v
   return {};
 }
 
-result<void> settings_builder::read_member(const located_json& json, const json_member& member,
-                                           shorthand& short_form) {
+result<void> settings_builder::read_member(const located_json& json, const json_member& member, shorthand& short_form) {
   const auto source = "file " + json.where(member.value.offset);
   if (member.key == "host" || member.key == "port") {
     if (source_["listeners"] != "default") {
@@ -363,8 +362,9 @@ result<void> settings_builder::resolve_paths(const std::optional<fs::path>& fold
     std::error_code ec;
     const auto from = folder ? *folder : fs::current_path(ec);
     if (!ec) return (from / path).lexically_normal();
-    return fail(error_code::bad_request, source_[setting] + ": the path " + path.string() +
-                                             " is relative, and the working directory cannot be told: " + ec.message(),
+    return fail(error_code::bad_request,
+                source_[setting] + ": the path " + path.string() +
+                    " is relative, and the working directory cannot be told: " + ec.message(),
                 "give an absolute path, or start in a folder that exists");
   };
   for (const auto& row : setting_rows()) {
@@ -372,7 +372,7 @@ result<void> settings_builder::resolve_paths(const std::optional<fs::path>& fold
     if (member == nullptr || source_[row.name].rfind(source, 0) != 0) continue;
     auto path = resolve(row.name, out_.values.**member);
     if (!path) return tl::unexpected(path.error());
-    out_.values.**member = std::move(*path);
+    out_.values.** member = std::move(*path);
   }
   if (source_["listeners"].rfind(source, 0) != 0) return {};
   for (auto& l : out_.values.listeners) {
@@ -498,7 +498,8 @@ std::string settings_markdown() {
   for (const auto& d : describe_settings()) {
     if (d.group != group) {
       group = d.group;
-      out += "\n## " + group + "\n\n| setting | default | unit | allowed | environment | |\n|---|---|---|---|---|---|\n";
+      out +=
+          "\n## " + group + "\n\n| setting | default | unit | allowed | environment | |\n|---|---|---|---|---|---|\n";
     }
     out += "| `" + d.name + "` | " + (d.default_text.empty() ? "" : "`" + d.default_text + "`") + " | " + d.unit +
            " | " + d.allowed + " | " + d.env + " | " + d.description + " |\n";

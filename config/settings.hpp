@@ -38,19 +38,19 @@ struct settings {
   // models and memory (document 001's block first)
   double max_memory_usage = 0.8;
   double memory_threshold = 0.7;
-  std::uint64_t cache_ttl_s = 3600;          // "cache_ttl"; 0: never
+  std::uint64_t cache_ttl_s = 3600;  // "cache_ttl"; 0: never
   std::vector<std::string> preload_models;
-  bool ready_when_degraded = false;          // /health/ready, while a preloaded model is missing
+  bool ready_when_degraded = false;  // /health/ready, while a preloaded model is missing
   std::uint32_t warmup_requests = 10;
   bool enable_auto_scaling = true;
-  std::uint64_t cleanup_interval_s = 300;    // "cleanup_interval"
+  std::uint64_t cleanup_interval_s = 300;  // "cleanup_interval"
   std::uint32_t max_models = 10;
-  std::uint64_t memory_limit_mb = 0;         // 0: from the machine and the cgroup
-  std::string default_model;                 // empty: config/default_model.hpp chooses
-  std::filesystem::path models_file;         // the registry
+  std::uint64_t memory_limit_mb = 0;            // 0: from the machine and the cgroup
+  std::string default_model;                    // empty: config/default_model.hpp chooses
+  std::filesystem::path models_file;            // the registry
   std::uint32_t max_registered_models = 10000;  // at run time, beside it
-  std::filesystem::path data_dir;            // default: $XDG_DATA_HOME/troupe or ~/.local/share/troupe
-  std::filesystem::path cache_directory;     // the artifact store; default data_dir/models
+  std::filesystem::path data_dir;               // default: $XDG_DATA_HOME/troupe or ~/.local/share/troupe
+  std::filesystem::path cache_directory;        // the artifact store; default data_dir/models
   std::uint64_t max_artifact_mb = 65536;
   std::uint32_t loader_threads = 1;
   std::uint64_t load_timeout_ms = 120000;    // a load or warm-up asked for over HTTP
@@ -58,50 +58,50 @@ struct settings {
   std::uint64_t min_resident_ms = 1000;      // a just-loaded model is spared from eviction for so long
   std::uint64_t max_eviction_wait_ms = 500;  // waiting loads drain a busy model after so long
   std::uint64_t restart_backoff_min_ms = 100, restart_backoff_max_ms = 30000;
-  std::uint64_t usage_half_life_s = 600;     // decay of the use that makes priorities
+  std::uint64_t usage_half_life_s = 600;  // decay of the use that makes priorities
   // compute
-  std::string device = "cpu";                // cpu, cuda, cuda:N
-  std::string precision = "auto";            // auto, fp32, bf16
-  std::uint32_t compute_slots = 0;           // 0: measured
-  std::uint32_t threads_per_slot = 0;        // 0: measured
-  std::uint32_t lone_batch_threads = 0;      // 0: measured
-  std::uint64_t slot_timeout_ms = 30000;     // a batch that runs longer is given up, its thread replaced
+  std::string device = "cpu";             // cpu, cuda, cuda:N
+  std::string precision = "auto";         // auto, fp32, bf16
+  std::uint32_t compute_slots = 0;        // 0: measured
+  std::uint32_t threads_per_slot = 0;     // 0: measured
+  std::uint32_t lone_batch_threads = 0;   // 0: measured
+  std::uint64_t slot_timeout_ms = 30000;  // a batch that runs longer is given up, its thread replaced
   std::uint32_t max_batch_items = 64;
-  std::uint32_t max_batch_tokens = 1024;     // padded tokens
-  std::uint64_t max_queue_delay_us = 0;      // zero-delay batching
-  std::uint32_t max_instances = 0;           // a model; 0: as many as slots
-  std::uint32_t actor_threads = 0;           // 0: chosen from the cores
+  std::uint32_t max_batch_tokens = 1024;  // padded tokens
+  std::uint64_t max_queue_delay_us = 0;   // zero-delay batching
+  std::uint32_t max_instances = 0;        // a model; 0: as many as slots
+  std::uint32_t actor_threads = 0;        // 0: chosen from the cores
   // admission
   std::uint64_t request_timeout_ms = 30000;
   std::uint64_t max_request_timeout_ms = 600000;
-  std::uint32_t max_queue_items = 4096;      // a model
-  std::uint32_t max_load_waiters = 4096;     // requests that wait for loads, all models
-  std::uint32_t max_in_flight_items = 16384; // the whole process
-  std::uint32_t max_batch_inputs = 1024;     // texts in one /predict/batch
+  std::uint32_t max_queue_items = 4096;       // a model
+  std::uint32_t max_load_waiters = 4096;      // requests that wait for loads, all models
+  std::uint32_t max_in_flight_items = 16384;  // the whole process
+  std::uint32_t max_batch_inputs = 1024;      // texts in one /predict/batch
   std::uint64_t max_text_bytes = 262144;
   std::uint32_t prepare_threads = 1;
   std::uint32_t max_prepare_queue = 256;
-  std::uint64_t prepare_inline_bytes = 2048; // longer texts go to the prepare pool
-  std::uint64_t prediction_cache_mb = 32;    // 0: off
+  std::uint64_t prepare_inline_bytes = 2048;  // longer texts go to the prepare pool
+  std::uint64_t prediction_cache_mb = 32;     // 0: off
   // http edge
   std::uint64_t max_body_bytes = 8388608;
-  std::uint64_t max_body_budget_mb = 256;    // bodies being received, all connections together
+  std::uint64_t max_body_budget_mb = 256;  // bodies being received, all connections together
   std::uint32_t max_url_bytes = 16384;
   std::uint32_t max_header_count = 100;
-  std::uint32_t max_header_bytes = 32768;    // all of a request's
+  std::uint32_t max_header_bytes = 32768;  // all of a request's
   std::uint32_t max_connections = 4096;
   std::uint32_t max_pipelined_requests = 16;
   std::uint64_t request_read_timeout_ms = 30000;  // a whole request must have come by then; also idle keep-alive
   std::uint64_t stream_heartbeat_ms = 10000;
-  std::uint64_t stream_credit_bytes = 262144;     // unflushed bytes of a stream before its job waits
-  std::string cors_allow_origin;             // empty: no CORS headers
+  std::uint64_t stream_credit_bytes = 262144;  // unflushed bytes of a stream before its job waits
+  std::string cors_allow_origin;               // empty: no CORS headers
   std::uint64_t shutdown_grace_ms = 10000;
   // keys
-  std::string admin_api_key;                 // ADMIN_API_KEY
-  std::vector<std::string> api_keys;         // API_KEYS
+  std::string admin_api_key;          // ADMIN_API_KEY
+  std::vector<std::string> api_keys;  // API_KEYS
   // logs
-  std::string log_level = "info";            // trace debug info warn error
-  std::string log_format = "auto";           // auto (human on a terminal, else JSON), human, json
+  std::string log_level = "info";   // trace debug info warn error
+  std::string log_format = "auto";  // auto (human on a terminal, else JSON), human, json
   bool access_log = false;
 
   std::filesystem::path store_directory() const {
@@ -128,10 +128,9 @@ struct loaded_settings {
 // Relative paths are taken from the file's folder, from elsewhere the current one.
 // The error's message holds file:line:column, the key, what is wrong and what would be right; for an
 // unknown key also the nearest known one. TROUPE_CONFIG names the file when `file` is empty.
-result<loaded_settings> load_settings(
-    const std::optional<std::filesystem::path>& file,
-    const std::vector<std::pair<std::string, std::string>>& overrides,
-    const std::map<std::string, std::string>& environment);
+result<loaded_settings> load_settings(const std::optional<std::filesystem::path>& file,
+                                      const std::vector<std::pair<std::string, std::string>>& overrides,
+                                      const std::map<std::string, std::string>& environment);
 
 // Names of all settings with type and description, for the command line's options and the docs.
 struct setting_description {

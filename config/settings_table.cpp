@@ -74,10 +74,12 @@ void write_model_rows(table_writer& t) {
   using s = settings;
   t.group("Models and memory");
   t.number("max_memory_usage", &s::max_memory_usage, "fraction", 0.01, 1,
-           "hard limit for models, of the memory (the smaller of machine and control group, or the GPU's) unless memory_limit_mb is set")
+           "hard limit for models, of the memory (the smaller of machine and control group, or the GPU's) unless "
+           "memory_limit_mb is set")
       .basic = true;
   t.number("memory_threshold", &s::memory_threshold, "fraction", 0.01, 1,
-           "above it the cleanup evicts models; a share of the same memory as max_memory_usage, so with memory_limit_mb the cleanup starts at that limit times memory_threshold / max_memory_usage");
+           "above it the cleanup evicts models; a share of the same memory as max_memory_usage, so with "
+           "memory_limit_mb the cleanup starts at that limit times memory_threshold / max_memory_usage");
   t.number("cache_ttl", &s::cache_ttl_s, "s", 0, 10 * year_s, "a model idle for longer is unloaded; 0: never");
   t.text("preload_models", &s::preload_models, "models to load at start; their priority is high",
          {.choices = {}, .rule = text_rule::model_name, .env = {}, .secret = false})
@@ -91,20 +93,27 @@ void write_model_rows(table_writer& t) {
   t.number("memory_limit_mb", &s::memory_limit_mb, "MiB", 0, 64 * million,
            "hard limit for models, instead of max_memory_usage's; 0: that one")
       .basic = true;
-  t.text("default_model", &s::default_model, "answers requests that name none; empty: the first by name of those that are preloaded, else of all, models_file's before what was registered at run time. One that is named here and not registered is never replaced by another",
+  t.text("default_model", &s::default_model,
+         "answers requests that name none; empty: the first by name of those that are preloaded, else of all, "
+         "models_file's before what was registered at run time. One that is named here and not registered is never "
+         "replaced by another",
          {.choices = {}, .rule = text_rule::model_name, .env = {}, .secret = false})
       .basic = true;
   t.text("models_file", &s::models_file, "the registry; empty: the shipped models").basic = true;
   t.number("max_registered_models", &s::max_registered_models, "", 0, million,
            "models registered while the server runs, beside models_file; 0: none may be");
-  t.text("data_dir", &s::data_dir, "troupe's own folder; default $XDG_DATA_HOME/troupe or ~/.local/share/troupe, without HOME /var/lib/troupe")
+  t.text("data_dir", &s::data_dir,
+         "troupe's own folder; default $XDG_DATA_HOME/troupe or ~/.local/share/troupe, without HOME /var/lib/troupe")
       .basic = true;
   t.text("cache_directory", &s::cache_directory, "the artifact store; empty: data_dir/models");
   t.number("max_artifact_mb", &s::max_artifact_mb, "MiB", 1, 64 * million, "largest artifact that is loaded");
   t.number("loader_threads", &s::loader_threads, "", 1, 64, "loads that run at the same time");
   t.number("load_timeout_ms", &s::load_timeout_ms, "ms", 1, day_ms, "a load or warm-up asked for over HTTP");
-  t.number("load_patience_ms", &s::load_patience_ms, "ms", 0, day_ms, "a load beside resident models gives way to running batches for so long, then for 2 ms a step at most");
-  t.number("min_resident_ms", &s::min_resident_ms, "ms", 0, day_ms, "a just-loaded model is not evicted for so long; what is used more, or matters more, is not evicted in its place: loads wait");
+  t.number("load_patience_ms", &s::load_patience_ms, "ms", 0, day_ms,
+           "a load beside resident models gives way to running batches for so long, then for 2 ms a step at most");
+  t.number("min_resident_ms", &s::min_resident_ms, "ms", 0, day_ms,
+           "a just-loaded model is not evicted for so long; what is used more, or matters more, is not evicted in its "
+           "place: loads wait");
   t.number("max_eviction_wait_ms", &s::max_eviction_wait_ms, "ms", 0, day_ms,
            "a load that waits for memory drains a busy model after so long");
   t.number("restart_backoff_min_ms", &s::restart_backoff_min_ms, "ms", 1, day_ms, "first wait before a restart");
@@ -120,9 +129,11 @@ void write_compute_rows(table_writer& t) {
   t.text("precision", &s::precision, "auto is measured at the first start on a machine",
          {.choices = {"auto", "fp32", "bf16"}, .rule = text_rule::any, .env = {}, .secret = false})
       .basic = true;
-  t.number("compute_slots", &s::compute_slots, "", 0, 256, "batches that run at the same time; 0: measured").basic = true;
+  t.number("compute_slots", &s::compute_slots, "", 0, 256, "batches that run at the same time; 0: measured").basic =
+      true;
   t.number("threads_per_slot", &s::threads_per_slot, "", 0, 256, "threads of one batch; 0: measured");
-  t.number("lone_batch_threads", &s::lone_batch_threads, "", 0, 256, "threads of a batch that has the device to itself; 0: measured, 1 below four cores");
+  t.number("lone_batch_threads", &s::lone_batch_threads, "", 0, 256,
+           "threads of a batch that has the device to itself; 0: measured, 1 below four cores");
   t.number("slot_timeout_ms", &s::slot_timeout_ms, "ms", 10, day_ms, "a batch that runs longer is given up");
   t.number("max_batch_items", &s::max_batch_items, "items", 1, 4096, "largest batch");
   t.number("max_batch_tokens", &s::max_batch_tokens, "tokens", 1, 1 << 20, "largest batch");
@@ -174,9 +185,12 @@ void write_edge_rows(table_writer& t) {
 void write_other_rows(table_writer& t) {
   using s = settings;
   t.group("Keys");
-  t.text("admin_api_key", &s::admin_api_key, "opens admin routes (a command line is visible to others: prefer the "
-         "environment)", {.choices = {}, .rule = text_rule::key, .env = "ADMIN_API_KEY", .secret = true});
-  t.text("api_keys", &s::api_keys, "where set, every route but /, /health, /health/live, /health/ready and /metrics needs one of them",
+  t.text("admin_api_key", &s::admin_api_key,
+         "opens admin routes (a command line is visible to others: prefer the "
+         "environment)",
+         {.choices = {}, .rule = text_rule::key, .env = "ADMIN_API_KEY", .secret = true});
+  t.text("api_keys", &s::api_keys,
+         "where set, every route but /, /health, /health/live, /health/ready and /metrics needs one of them",
          {.choices = {}, .rule = text_rule::key, .env = "API_KEYS", .secret = true});
   t.group("Logs");
   t.text("log_level", &s::log_level, "least severe line that is written",
@@ -360,7 +374,7 @@ std::string environment_name(std::string_view setting) {
 }
 
 std::string type_of(const setting_row& row) {
-  static const char* const names[] = {"boolean", "integer", "integer", "number",
+  static const char* const names[] = {"boolean", "integer", "integer",         "number",
                                       "string",  "path",    "list of strings", "list of listeners"};
   return names[row.member.index()];
 }
@@ -401,7 +415,8 @@ std::optional<std::string> parse_host(std::string_view text) {
   // Of an IPv6 address, before its zone: "localhost:80" is none.
   const auto address = text.substr(0, v6 ? text.find('%') : 0);
   if (v6 && std::count(address.begin(), address.end(), ':') < 2) return std::nullopt;
-  if (!std::all_of(address.begin(), address.end(), [](unsigned char c) { return std::isxdigit(c) || c == ':' || c == '.'; }))
+  if (!std::all_of(address.begin(), address.end(),
+                   [](unsigned char c) { return std::isxdigit(c) || c == ':' || c == '.'; }))
     return std::nullopt;
   const bool good = std::all_of(text.begin(), text.end(), [&](unsigned char c) {
     return std::isalnum(c) || c == '.' || c == '-' || c == '_' || (v6 && (c == ':' || c == '%'));

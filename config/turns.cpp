@@ -27,14 +27,8 @@ void set_turn(std::uint64_t runtime_ns) noexcept {
 
 }  // namespace
 
-void take_short_turns() noexcept {
-  set_turn(100'000);
-}
-void take_long_turns() noexcept {
-  set_turn(100'000'000);
-}
-void take_usual_turns() noexcept {
-  set_turn(0);
-}
+void take_short_turns() noexcept { set_turn(100'000); }
+void take_long_turns() noexcept { set_turn(100'000'000); }
+void take_usual_turns() noexcept { set_turn(0); }
 
 }  // namespace troupe::config

@@ -2,8 +2,8 @@
 // How long a thread may keep a core that others wait for. The kernel looks at that only when some thread wakes, and at
 // its tick, every 4 ms: a thread that wakes must be allowed to interrupt at once, or it waits for the tick.
 // Linux from 6.12 on (EEVDF's custom slices, sched_setattr(2)): who wakes with a shorter turn than the running thread's
-// interrupts it. Elsewhere nothing changes. Needs no privilege, keeps the thread's nice value; inherited by threads that
-// the thread starts.
+// interrupts it. Elsewhere nothing changes. Needs no privilege, keeps the thread's nice value; inherited by threads
+// that the thread starts.
 
 namespace troupe::config {
 

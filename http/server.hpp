@@ -24,8 +24,7 @@ std::uint32_t chosen_io_threads(std::uint32_t wanted);
 
 class server {
  public:
-  server(const config::settings& settings, handler on_request, body_limit limit_for,
-         prometheus::Registry& metrics);
+  server(const config::settings& settings, handler on_request, body_limit limit_for, prometheus::Registry& metrics);
   ~server();
 
   // Binds every listener, then accepts. The error names the address and why.

@@ -46,13 +46,12 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
   if (file.empty() || !read_json_object(file, 64U << 10U, kept)) return false;
   std::string_view model, version, best;
   std::int64_t slots = 0, threads = 0, lone = 0, cores = 0;
-  if (kept.root["cpu_model"].get(model) || model != c.cpu_model ||
-      kept.root["torch_version"].get(version) || version != torch_version() ||
-      kept.root["cores"].get(cores) || cores != usable_cores() || kept.root["best"].get(best) ||
-      kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
+  if (kept.root["cpu_model"].get(model) || model != c.cpu_model || kept.root["torch_version"].get(version) ||
+      version != torch_version() || kept.root["cores"].get(cores) || cores != usable_cores() ||
+      kept.root["best"].get(best) || kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
       kept.root["lone_threads"].get(lone) || lone < 1 || lone > 4096 || kept.root["fp32_by_aten"].get(c.fp32_by_aten) ||
-      kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) ||
-      slots < 1 || slots > 4096 || threads < 1 || threads > 4096)
+      kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) || slots < 1 ||
+      slots > 4096 || threads < 1 || threads > 4096)
     return false;
   c.best = best == "bf16" ? precision::bf16 : precision::fp32;
   c.slots = static_cast<int>(slots);
@@ -64,12 +63,12 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
 void keep(const std::filesystem::path& file, const calibration& c) {
   if (file.empty()) return;
   char numbers[256];
-  std::snprintf(
-      numbers, sizeof numbers,
-      "  \"fp32_by_aten\": %s,\n  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"lone_threads\": %d,\n  \"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
-      "  \"bf16_gflops\": %.2f\n}\n",
-      c.fp32_by_aten ? "true" : "false", c.slots, c.threads_per_slot, c.lone_threads, usable_cores(), c.fp32_gflops,
-      c.bf16_gflops);
+  std::snprintf(numbers, sizeof numbers,
+                "  \"fp32_by_aten\": %s,\n  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"lone_threads\": %d,\n  "
+                "\"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
+                "  \"bf16_gflops\": %.2f\n}\n",
+                c.fp32_by_aten ? "true" : "false", c.slots, c.threads_per_slot, c.lone_threads, usable_cores(),
+                c.fp32_gflops, c.bf16_gflops);
   const auto text = "{\n  \"cpu_model\": \"" + escaped(c.cpu_model) + "\",\n  \"torch_version\": \"" +
                     escaped(torch_version()) + "\",\n  \"best\": \"" + (c.best == precision::bf16 ? "bf16" : "fp32") +
                     "\",\n" + numbers;

@@ -57,7 +57,8 @@ class encoder_instance final : public instance {
     const account_scope charged(core_->account);
     std::vector<token_row> texts;
     texts.reserve(rows.size());
-    assert(std::all_of(rows.begin(), rows.end(), [&](const row& r) { return r.in->batch_key == rows.front().in->batch_key; }));
+    assert(std::all_of(rows.begin(), rows.end(),
+                       [&](const row& r) { return r.in->batch_key == rows.front().in->batch_key; }));
     for (const auto& r : rows) texts.push_back({in_of(r).ids, in_of(r).types});
     // Rows of one batch key have one task.
     const auto given = core_->network->run(texts, in_of(rows.front()).head->wants(), *lane_);
@@ -104,15 +105,13 @@ class encoder_model final : public model {
 
   // A few of the numbers of tokens that products are prepared for (bert_network.cpp), and all code and scratch memory
   // that there is.
-  std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items,
-                                        std::uint32_t max_batch_cost) const override {
+  std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items, std::uint32_t max_batch_cost) const override {
     std::vector<warm_bucket> buckets;
     const auto add = [&](std::uint32_t items, std::uint32_t length) {
       length = std::min(length, info_.max_length);
       items = std::max(1U, std::min({items, max_batch_items, max_batch_cost / std::max(1U, length)}));
-      const bool known = std::any_of(buckets.begin(), buckets.end(), [&](const auto& b) {
-        return b.items == items && b.length == length;
-      });
+      const bool known = std::any_of(buckets.begin(), buckets.end(),
+                                     [&](const auto& b) { return b.items == items && b.length == length; });
       if (!known) buckets.push_back({items, length});
     };
     add(1, 16);
@@ -138,8 +137,8 @@ class encoder_model final : public model {
   // Null: it does not do that.
   const task_and_head* head_for(const question& asked) const {
     if (!asked.task) return &core_->heads.front();
-    const auto found = std::find_if(core_->heads.begin(), core_->heads.end(),
-                                    [&](const auto& h) { return h.what == *asked.task; });
+    const auto found =
+        std::find_if(core_->heads.begin(), core_->heads.end(), [&](const auto& h) { return h.what == *asked.task; });
     return found == core_->heads.end() ? nullptr : &*found;
   }
 
@@ -237,11 +236,9 @@ result<chosen_architecture> choose_architecture(const model_json& json, const ar
   if (!given || names.size() == 0) return architecture_from_type(json, spec);
   if (names.at(0).get(name)) return json.problem({"architectures", std::size_t{0}}, "must be a string", example);
   if (const auto* found = find_class(name)) return chosen_architecture{found, {}};
-  return json.problem({"architectures"},
-                      "names '" + std::string(name.substr(0, 100)) + "', which is not supported",
-                      name.starts_with("Roberta")
-                          ? "RoBERTa needs a byte-level BPE tokenizer, which is not implemented"
-                          : class_names());
+  return json.problem({"architectures"}, "names '" + std::string(name.substr(0, 100)) + "', which is not supported",
+                      name.starts_with("Roberta") ? "RoBERTa needs a byte-level BPE tokenizer, which is not implemented"
+                                                  : class_names());
 }
 
 // ---- the folder ----
@@ -320,17 +317,15 @@ result<std::uint32_t> length_of(const artifact_spec& spec, const encoder_shape& 
   for (const auto limit : {spec.max_length, tokens.length_max()})
     if (limit != 0) length = std::min(length, limit);
   if (length <= tokens.special_count())
-    return fail(error_code::unprocessable,
-                "a max_length of " + std::to_string(length) + " leaves no room for text");
+    return fail(error_code::unprocessable, "a max_length of " + std::to_string(length) + " leaves no room for text");
   return length;
 }
 
 result<std::shared_ptr<const tokenizer>> open_tokenizer(const artifact_spec& spec, const encoder_shape& shape) {
   auto tokens = tokenizer::load(spec.path, shape.vocab_size);
   if (tokens && (*tokens)->largest_id() >= shape.vocab_size)
-    return fail(error_code::unprocessable,
-                "the tokenizer has ids up to " + std::to_string((*tokens)->largest_id()) + ", the model only " +
-                    std::to_string(shape.vocab_size) + " embeddings");
+    return fail(error_code::unprocessable, "the tokenizer has ids up to " + std::to_string((*tokens)->largest_id()) +
+                                               ", the model only " + std::to_string(shape.vocab_size) + " embeddings");
   return tokens;
 }
 
@@ -442,7 +437,7 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
 }
 
 bool claims(const artifact_spec& spec) {
-  struct stat st{};
+  struct stat st {};
   return ::stat(spec.path.c_str(), &st) == 0 && S_ISDIR(st.st_mode) && file_exists(spec.path / "config.json");
 }
 

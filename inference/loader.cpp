@@ -19,13 +19,12 @@ namespace fs = std::filesystem;
 result<const format*> detect(const artifact_spec& spec) {
   for (const auto& f : formats())
     if (f.claims(spec)) return &f;
-  struct stat st{};
+  struct stat st {};
   if (::stat(spec.path.c_str(), &st) != 0) {
     const int why = errno;
     if (why != ENOENT || file_exists(spec.path))
       return tl::unexpected(path_error("cannot look at the artifact", spec.path, why));
-    return fail(error_code::load_failed, "no artifact at " + spec.path.string(),
-                "a Hugging Face folder or a .pt file");
+    return fail(error_code::load_failed, "no artifact at " + spec.path.string(), "a Hugging Face folder or a .pt file");
   }
   if (S_ISDIR(st.st_mode))
     return fail(error_code::load_failed, spec.path.string() + " has no config.json",
@@ -44,8 +43,7 @@ result<void> check_device(const std::string& device) {
   if (device != "cuda" && !indexed)
     return fail(error_code::unprocessable, "the device '" + device.substr(0, 60) + "' is unknown",
                 "cpu, cuda, cuda:0 .. cuda:99");
-  if (!cuda_available())
-    return fail(error_code::load_failed, "the device '" + device + "' is not available here");
+  if (!cuda_available()) return fail(error_code::load_failed, "the device '" + device + "' is not available here");
   return {};
 }
 
@@ -85,7 +83,7 @@ result<file_states> states_of(const artifact_spec& spec) {
   if (!print) return tl::unexpected(print.error());
   name_hash changes;
   for (const auto& file : *files) {
-    struct stat st{};
+    struct stat st {};
     if (::stat(file.c_str(), &st) != 0) return tl::unexpected(path_error("cannot look at", file, errno));
     changes.add(static_cast<std::uint64_t>(st.st_ctim.tv_sec)).add(static_cast<std::uint64_t>(st.st_ctim.tv_nsec));
   }

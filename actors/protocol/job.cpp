@@ -45,7 +45,8 @@ void job::deliver(F f) noexcept {
     spdlog::error("an answer of model {} could not be written: {}", model, caught_message());
     try {
       if (!closed())
-        close_locked()->fail({error_code::internal, "The answer could not be written", "something failed inside the server", {}});
+        close_locked()->fail(
+            {error_code::internal, "The answer could not be written", "something failed inside the server", {}});
     } catch (...) {  // it is closed; more cannot be done for it
     }
   }

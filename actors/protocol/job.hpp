@@ -25,13 +25,13 @@ struct item_timing {
 
 // One write: what one step of one item gave. A one-shot item has one, with last == true.
 struct item_result {
-  std::uint32_t index = 0;             // of the item within the job
-  result<inference::output> value;     // an error fails this item alone
+  std::uint32_t index = 0;          // of the item within the job
+  result<inference::output> value;  // an error fails this item alone
   bool last = true;
   bool truncated = false;
   bool prediction_cache_hit = false;
-  bool resident_at_arrival = false;    // the job's; set by job::write
-  std::uint32_t batch_items = 0;       // size of the batch that it ran in
+  bool resident_at_arrival = false;  // the job's; set by job::write
+  std::uint32_t batch_items = 0;     // size of the batch that it ran in
   item_timing timing;
 };
 
@@ -52,7 +52,7 @@ class job {
   job(std::string model, std::uint32_t items, config::priority priority, steady_time deadline,
       std::unique_ptr<reply_stream> reply,
       std::shared_ptr<std::atomic<std::uint32_t>> in_flight = nullptr);  // counts its items until it closes
-  ~job();  // answers 503 if nobody did
+  ~job();                                                                // answers 503 if nobody did
   job(const job&) = delete;
   job& operator=(const job&) = delete;
 

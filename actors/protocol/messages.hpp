@@ -26,37 +26,37 @@ using batch_ptr = std::shared_ptr<batch>;
 
 // -- messages -------------------------------------------------------------------------------------------------
 
-using enqueue_atom = caf::atom_constant<caf::atom("enqueue")>;     // items for a model's queue
-using want_atom = caf::atom_constant<caf::atom("want")>;           // a model wants a slot for one batch
-using grant_atom = caf::atom_constant<caf::atom("grant")>;         // a model may run one batch on a slot
-using decline_atom = caf::atom_constant<caf::atom("decline")>;     // the grant was not needed after all
-using narrow_atom = caf::atom_constant<caf::atom("narrow")>;       // a batch leaves the other cores alone after all
-using done_atom = caf::atom_constant<caf::atom("done")>;           // a batch has run; its rows are answered
-using release_atom = caf::atom_constant<caf::atom("release")>;     // a model gives its slot back
-using idle_atom = caf::atom_constant<caf::atom("idle")>;           // a slot's thread is idle again
-using hung_atom = caf::atom_constant<caf::atom("hung")>;           // a batch did not come back in time
-using forget_atom = caf::atom_constant<caf::atom("forget")>;       // a model is gone: drop its wishes
-using warm_atom = caf::atom_constant<caf::atom("warm")>;           // run all warm-up buckets
-using priority_atom = caf::atom_constant<caf::atom("priority")>;   // a model's priority changed
-using tick_atom = caf::atom_constant<caf::atom("tick")>;           // a timer of the actor's own
-using share_atom = caf::atom_constant<caf::atom("share")>;         // a batch has had all cores long enough
-using quiet_atom = caf::atom_constant<caf::atom("quiet")>;         // the device may be quiet now
-using estimate_atom = caf::atom_constant<caf::atom("estimate")>;   // how big will the load be
-using estimated_atom = caf::atom_constant<caf::atom("estimated")>; // the answer to it
-using load_atom = caf::atom_constant<caf::atom("load")>;           // load a model
-using loaded_atom = caf::atom_constant<caf::atom("loaded")>;       // a load ended
-using reclaim_atom = caf::atom_constant<caf::atom("reclaim")>;     // free a model's memory
-using freed_atom = caf::atom_constant<caf::atom("freed")>;         // a model's memory is back
-using emptied_atom = caf::atom_constant<caf::atom("emptied")>;     // nobody is inside a closed gate any more
-using miss_atom = caf::atom_constant<caf::atom("miss")>;           // a request for a model that is not resident
-using unload_atom = caf::atom_constant<caf::atom("unload")>;       // unload a model
-using cleanup_atom = caf::atom_constant<caf::atom("cleanup")>;     // free memory above the threshold
-using report_atom = caf::atom_constant<caf::atom("report")>;       // tell everything
-using registry_atom = caf::atom_constant<caf::atom("registry")>;   // a new registry is in force
-using register_atom = caf::atom_constant<caf::atom("register")>;   // a model is to be registered
+using enqueue_atom = caf::atom_constant<caf::atom("enqueue")>;        // items for a model's queue
+using want_atom = caf::atom_constant<caf::atom("want")>;              // a model wants a slot for one batch
+using grant_atom = caf::atom_constant<caf::atom("grant")>;            // a model may run one batch on a slot
+using decline_atom = caf::atom_constant<caf::atom("decline")>;        // the grant was not needed after all
+using narrow_atom = caf::atom_constant<caf::atom("narrow")>;          // a batch leaves the other cores alone after all
+using done_atom = caf::atom_constant<caf::atom("done")>;              // a batch has run; its rows are answered
+using release_atom = caf::atom_constant<caf::atom("release")>;        // a model gives its slot back
+using idle_atom = caf::atom_constant<caf::atom("idle")>;              // a slot's thread is idle again
+using hung_atom = caf::atom_constant<caf::atom("hung")>;              // a batch did not come back in time
+using forget_atom = caf::atom_constant<caf::atom("forget")>;          // a model is gone: drop its wishes
+using warm_atom = caf::atom_constant<caf::atom("warm")>;              // run all warm-up buckets
+using priority_atom = caf::atom_constant<caf::atom("priority")>;      // a model's priority changed
+using tick_atom = caf::atom_constant<caf::atom("tick")>;              // a timer of the actor's own
+using share_atom = caf::atom_constant<caf::atom("share")>;            // a batch has had all cores long enough
+using quiet_atom = caf::atom_constant<caf::atom("quiet")>;            // the device may be quiet now
+using estimate_atom = caf::atom_constant<caf::atom("estimate")>;      // how big will the load be
+using estimated_atom = caf::atom_constant<caf::atom("estimated")>;    // the answer to it
+using load_atom = caf::atom_constant<caf::atom("load")>;              // load a model
+using loaded_atom = caf::atom_constant<caf::atom("loaded")>;          // a load ended
+using reclaim_atom = caf::atom_constant<caf::atom("reclaim")>;        // free a model's memory
+using freed_atom = caf::atom_constant<caf::atom("freed")>;            // a model's memory is back
+using emptied_atom = caf::atom_constant<caf::atom("emptied")>;        // nobody is inside a closed gate any more
+using miss_atom = caf::atom_constant<caf::atom("miss")>;              // a request for a model that is not resident
+using unload_atom = caf::atom_constant<caf::atom("unload")>;          // unload a model
+using cleanup_atom = caf::atom_constant<caf::atom("cleanup")>;        // free memory above the threshold
+using report_atom = caf::atom_constant<caf::atom("report")>;          // tell everything
+using registry_atom = caf::atom_constant<caf::atom("registry")>;      // a new registry is in force
+using register_atom = caf::atom_constant<caf::atom("register")>;      // a model is to be registered
 using unregister_atom = caf::atom_constant<caf::atom("unregister")>;  // a model is to leave the registry
-using failed_atom = caf::atom_constant<caf::atom("failed")>;       // a resident model cannot go on
-using stop_atom = caf::atom_constant<caf::atom("stop")>;           // end in order
+using failed_atom = caf::atom_constant<caf::atom("failed")>;          // a resident model cannot go on
+using stop_atom = caf::atom_constant<caf::atom("stop")>;              // end in order
 
 // -- actors ---------------------------------------------------------------------------------------------------
 
@@ -99,8 +99,7 @@ using loader_actor = caf::typed_actor<
     // Estimates the size from the artifact alone.
     caf::reacts_to<estimate_atom, std::shared_ptr<load_order>, std::function<void(result<size_estimate>)>>,
     // Loads, warms the smallest bucket, and tells.
-    caf::reacts_to<load_atom, std::shared_ptr<load_order>,
-                   std::function<void(std::shared_ptr<load_outcome>)>>>;
+    caf::reacts_to<load_atom, std::shared_ptr<load_order>, std::function<void(std::shared_ptr<load_outcome>)>>>;
 
 // One, detached: the only place where a model's memory is freed.
 using reclaimer_actor = caf::typed_actor<caf::reacts_to<reclaim_atom, std::shared_ptr<reclaim_order>>,

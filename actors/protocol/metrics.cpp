@@ -17,7 +17,8 @@ using prometheus::Histogram;
 // 50 us to 30 s: from an echo to a deadline.
 const Histogram::BucketBoundaries seconds{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                           0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
-const Histogram::BucketBoundaries long_seconds{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400};
+const Histogram::BucketBoundaries long_seconds{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,    2.5,
+                                               5,    10,    30,   60,  300,  900, 3600, 14400};
 const Histogram::BucketBoundaries items{1, 2, 4, 8, 16, 32, 64, 128, 256};
 const Histogram::BucketBoundaries tokens{8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
 
@@ -43,7 +44,8 @@ double registered_models(const server_report& r, config::origin from) {
 
 constexpr of_report gauges_of_reports[] = {
     // document 001's
-    {"model_cache_models_total", "Total number of models", [](const server_report& r) { return number(r.models.size()); }},
+    {"model_cache_models_total", "Total number of models",
+     [](const server_report& r) { return number(r.models.size()); }},
     {"model_cache_models_cached", "Cached models count", resident_models},
     {"model_cache_memory_usage_mb", "Memory usage in MB",
      [](const server_report& r) { return number(r.memory.used_bytes) / mib; }},
@@ -70,7 +72,8 @@ constexpr of_report gauges_of_reports[] = {
      [](const server_report& r) { return number(r.memory.budget_bytes); }},
     {"troupe_in_flight_items", "Items admitted and not yet answered",
      [](const server_report& r) { return number(r.in_flight_items); }},
-    {"troupe_load_waiters", "Requests waiting for a load", [](const server_report& r) { return number(r.load_waiters); }},
+    {"troupe_load_waiters", "Requests waiting for a load",
+     [](const server_report& r) { return number(r.load_waiters); }},
     {"troupe_compute_slots", "Compute slots", [](const server_report& r) { return number(r.compute_slots); }},
     {"troupe_compute_slots_busy", "Compute slots that run a batch",
      [](const server_report& r) { return number(r.busy_slots); }},
@@ -83,7 +86,8 @@ constexpr of_report gauges_of_reports[] = {
 constexpr of_report counters_of_reports[] = {
     {"model_cache_inferences_total", "Total number of inferences",
      [](const server_report& r) { return number(r.totals.inferences); }},
-    {"model_cache_cache_hits_total", "Total cache hits", [](const server_report& r) { return number(r.totals.cache_hits); }},
+    {"model_cache_cache_hits_total", "Total cache hits",
+     [](const server_report& r) { return number(r.totals.cache_hits); }},
     {"model_cache_cache_misses_total", "Total cache misses",
      [](const server_report& r) { return number(r.totals.cache_misses); }},
     {"model_cache_cleanup_events_total", "Total cleanup events",
@@ -105,11 +109,20 @@ struct metrics::families {
   // A model's handles; the last owner of what it gives takes the series out.
   static model_metrics_ptr make(const std::shared_ptr<families>& f, const std::string& name) {
     const prometheus::Labels model{{"model", name}};
-    auto* made = new model_metrics{
-        f->end_to_end.Add(model, seconds), f->queue.Add(model, seconds), f->prepare.Add(model, seconds), f->infer.Add(model, seconds),
-        f->load.Add(model, seconds), f->batch_items.Add(model, items), f->batch_cost.Add(model, tokens), f->queue_depth.Add(model),
-        f->instances.Add(model), f->evictions.Add(model), f->restarts.Add(model), f->expired.Add(model), f->rejected.Add(model),
-        f->failed.Add(model)};
+    auto* made = new model_metrics{f->end_to_end.Add(model, seconds),
+                                   f->queue.Add(model, seconds),
+                                   f->prepare.Add(model, seconds),
+                                   f->infer.Add(model, seconds),
+                                   f->load.Add(model, seconds),
+                                   f->batch_items.Add(model, items),
+                                   f->batch_cost.Add(model, tokens),
+                                   f->queue_depth.Add(model),
+                                   f->instances.Add(model),
+                                   f->evictions.Add(model),
+                                   f->restarts.Add(model),
+                                   f->expired.Add(model),
+                                   f->rejected.Add(model),
+                                   f->failed.Add(model)};
     return {made, [f, name](model_metrics* m) {
               f->remove(name, *m);
               delete m;
@@ -137,19 +150,25 @@ struct metrics::families {
 
  private:
   explicit families(prometheus::Registry& r)
-      : end_to_end(family(r, prometheus::BuildHistogram(), "troupe_request_duration_seconds", "From admission to the answer, an item")),
+      : end_to_end(family(r, prometheus::BuildHistogram(), "troupe_request_duration_seconds",
+                          "From admission to the answer, an item")),
         queue(family(r, prometheus::BuildHistogram(), "troupe_queue_duration_seconds", "Waiting for a batch, an item")),
-        prepare(family(r, prometheus::BuildHistogram(), "troupe_tokenize_duration_seconds", "Preparing the input, an item")),
-        infer(family(r, prometheus::BuildHistogram(), "troupe_inference_duration_seconds", "Running the model, a batch")),
-        load(family(r, prometheus::BuildHistogram(), "troupe_load_duration_seconds", "Loading a model, with its first run")),
+        prepare(family(r, prometheus::BuildHistogram(), "troupe_tokenize_duration_seconds",
+                       "Preparing the input, an item")),
+        infer(
+            family(r, prometheus::BuildHistogram(), "troupe_inference_duration_seconds", "Running the model, a batch")),
+        load(family(r, prometheus::BuildHistogram(), "troupe_load_duration_seconds",
+                    "Loading a model, with its first run")),
         batch_items(family(r, prometheus::BuildHistogram(), "troupe_batch_items", "Items in a batch")),
         batch_cost(family(r, prometheus::BuildHistogram(), "troupe_batch_tokens", "Padded tokens in a batch")),
         queue_depth(family(r, prometheus::BuildGauge(), "troupe_queue_items", "Items waiting in a model's queue")),
         instances(family(r, prometheus::BuildGauge(), "troupe_model_instances", "Instances of a model")),
         evictions(family(r, prometheus::BuildCounter(), "troupe_evictions_total", "Evictions of a model")),
-        restarts(family(r, prometheus::BuildCounter(), "troupe_restarts_total", "Restarts of a model after a crash or a hang")),
+        restarts(family(r, prometheus::BuildCounter(), "troupe_restarts_total",
+                        "Restarts of a model after a crash or a hang")),
         expired(family(r, prometheus::BuildCounter(), "troupe_expired_total", "Requests whose deadline passed (504)")),
-        rejected(family(r, prometheus::BuildCounter(), "troupe_rejected_total", "Requests refused by a model's queue (429)")),
+        rejected(family(r, prometheus::BuildCounter(), "troupe_rejected_total",
+                        "Requests refused by a model's queue (429)")),
         failed(family(r, prometheus::BuildCounter(), "troupe_failed_total", "Items that the model failed")),
         reported_gauges(all<prometheus::Gauge>(r, prometheus::BuildGauge(), gauges_of_reports)),
         reported_counters(all<prometheus::Counter>(r, prometheus::BuildCounter(), counters_of_reports)) {}
@@ -188,14 +207,28 @@ struct metrics::families {
 metrics::metrics() : metrics(std::make_shared<prometheus::Registry>()) {}
 
 metrics::metrics(std::shared_ptr<prometheus::Registry> r)
-    : eviction_age_s(family(*r, prometheus::BuildHistogram(), "troupe_eviction_age_seconds", "Age of a model when it is evicted").Add({}, long_seconds)),
-      eviction_idle_s(family(*r, prometheus::BuildHistogram(), "troupe_eviction_idle_seconds", "Idle time of a model when it is evicted").Add({}, long_seconds)),
-      miss_wait_s(family(*r, prometheus::BuildHistogram(), "troupe_miss_wait_seconds", "What a request waited for a load").Add({}, seconds)),
-      load_queue_s(family(*r, prometheus::BuildHistogram(), "troupe_load_queue_seconds", "What a load waited for memory and a loader").Add({}, seconds)),
+    : eviction_age_s(
+          family(*r, prometheus::BuildHistogram(), "troupe_eviction_age_seconds", "Age of a model when it is evicted")
+              .Add({}, long_seconds)),
+      eviction_idle_s(family(*r, prometheus::BuildHistogram(), "troupe_eviction_idle_seconds",
+                             "Idle time of a model when it is evicted")
+                          .Add({}, long_seconds)),
+      miss_wait_s(
+          family(*r, prometheus::BuildHistogram(), "troupe_miss_wait_seconds", "What a request waited for a load")
+              .Add({}, seconds)),
+      load_queue_s(family(*r, prometheus::BuildHistogram(), "troupe_load_queue_seconds",
+                          "What a load waited for memory and a loader")
+                       .Add({}, seconds)),
       load_failures(family(*r, prometheus::BuildCounter(), "troupe_load_failures_total", "Loads that failed").Add({})),
-      slots_replaced(family(*r, prometheus::BuildCounter(), "troupe_compute_slots_replaced_total", "Slot threads given up because they hung").Add({})),
-      admission_rejected(family(*r, prometheus::BuildCounter(), "troupe_admission_rejected_total", "Requests refused before any queue (429)").Add({})),
-      cancelled(family(*r, prometheus::BuildCounter(), "troupe_cancelled_total", "Requests whose client left, or read its stream too slowly").Add({})),
+      slots_replaced(family(*r, prometheus::BuildCounter(), "troupe_compute_slots_replaced_total",
+                            "Slot threads given up because they hung")
+                         .Add({})),
+      admission_rejected(family(*r, prometheus::BuildCounter(), "troupe_admission_rejected_total",
+                                "Requests refused before any queue (429)")
+                             .Add({})),
+      cancelled(family(*r, prometheus::BuildCounter(), "troupe_cancelled_total",
+                       "Requests whose client left, or read its stream too slowly")
+                    .Add({})),
       registry_(std::move(r)),
       families_(std::make_shared<families>(registry_)) {}
 
@@ -222,7 +255,8 @@ model_metrics_ptr metrics::for_model(const std::string& name) {
 void metrics::forget(const std::string& name) {
   model_metrics_ptr gone;  // dropped without the lock
   const std::lock_guard lock(families_->mutex);
-  if (const auto known = families_->models.find(name); known != families_->models.end()) gone = std::move(known->second.kept);
+  if (const auto known = families_->models.find(name); known != families_->models.end())
+    gone = std::move(known->second.kept);
 }
 
 void metrics::update(const server_report& r) {

@@ -1,8 +1,8 @@
 #pragma once
 // All metrics of the actors. Handles are resolved once; the hot path only increments and observes.
-// Thread-safe. Document 001's names are kept as they are; the rest are `troupe_*`. A model's series are there from its first
-// load until it has left the registry and nobody holds its handles any more; an unloaded model's counters stay, its gauges
-// read 0.
+// Thread-safe. Document 001's names are kept as they are; the rest are `troupe_*`. A model's series are there from its
+// first load until it has left the registry and nobody holds its handles any more; an unloaded model's counters stay,
+// its gauges read 0.
 
 #include <memory>
 #include <string>
@@ -21,7 +21,7 @@ struct model_metrics {
   prometheus::Histogram& end_to_end_s;  // admission to last write
   prometheus::Histogram& queue_s;
   prometheus::Histogram& prepare_s;
-  prometheus::Histogram& infer_s;       // one batch
+  prometheus::Histogram& infer_s;  // one batch
   prometheus::Histogram& load_s;
   prometheus::Histogram& batch_items;
   prometheus::Histogram& batch_cost;
@@ -29,9 +29,9 @@ struct model_metrics {
   prometheus::Gauge& instances;
   prometheus::Counter& evictions;
   prometheus::Counter& restarts;
-  prometheus::Counter& expired;         // deadline passed: 504
-  prometheus::Counter& rejected;        // queue full or hopeless: 429
-  prometheus::Counter& failed;          // the model threw
+  prometheus::Counter& expired;   // deadline passed: 504
+  prometheus::Counter& rejected;  // queue full or hopeless: 429
+  prometheus::Counter& failed;    // the model threw
 };
 using model_metrics_ptr = std::shared_ptr<model_metrics>;
 
@@ -50,10 +50,10 @@ class metrics {
   // Document 001's gauges and counters and the models' gauges, from a report; called when the metrics are scraped.
   void update(const server_report& report);
 
-  prometheus::Histogram& eviction_age_s;      // since the evicted model was loaded
-  prometheus::Histogram& eviction_idle_s;     // since it was last used
-  prometheus::Histogram& miss_wait_s;         // what a request waited for a load
-  prometheus::Histogram& load_queue_s;        // what a load waited for memory and a loader
+  prometheus::Histogram& eviction_age_s;   // since the evicted model was loaded
+  prometheus::Histogram& eviction_idle_s;  // since it was last used
+  prometheus::Histogram& miss_wait_s;      // what a request waited for a load
+  prometheus::Histogram& load_queue_s;     // what a load waited for memory and a loader
   prometheus::Counter& load_failures;
   prometheus::Counter& slots_replaced;
   prometheus::Counter& admission_rejected;

@@ -36,26 +36,26 @@ struct model_report {
   config::registered_model registration;
   residency state = residency::unloaded;
   config::priority priority = config::priority::low;  // the effective one
-  std::uint64_t memory_bytes = 0;                      // in the ledger, for this model
-  std::uint64_t artifact_bytes = 0;                    // 0: not known yet
+  std::uint64_t memory_bytes = 0;                     // in the ledger, for this model
+  std::uint64_t artifact_bytes = 0;                   // 0: not known yet
   std::optional<wall_time> last_accessed, loaded_at;
   std::optional<double> load_time_s, warmup_time_s;
-  bool warmup_completed = false;                       // all buckets
+  bool warmup_completed = false;  // all buckets
   std::uint32_t instances = 0, queue_items = 0;
-  std::optional<inference::model_info> info;           // while resident
-  std::string last_error;                              // of the last failed load or crash
+  std::optional<inference::model_info> info;  // while resident
+  std::string last_error;                     // of the last failed load or crash
   std::uint32_t restarts = 0;
   model_counts counts;
 };
 
 struct memory_report {
-  std::uint64_t used_bytes = 0;        // the ledger: mappings once, private bytes, reservations, draining
-  std::uint64_t reserved_bytes = 0;    // of loads in flight
-  std::uint64_t draining_bytes = 0;    // unloaded, not yet back
-  std::uint64_t total_bytes = 0;       // machine, cgroup or memory_limit_mb
-  std::uint64_t budget_bytes = 0;      // the hard limit that a load must fit under
-  std::uint64_t threshold_bytes = 0;   // above it the cleanup evicts
-  double max_usage = 0.8;              // budget_bytes / total_bytes as configured
+  std::uint64_t used_bytes = 0;       // the ledger: mappings once, private bytes, reservations, draining
+  std::uint64_t reserved_bytes = 0;   // of loads in flight
+  std::uint64_t draining_bytes = 0;   // unloaded, not yet back
+  std::uint64_t total_bytes = 0;      // machine, cgroup or memory_limit_mb
+  std::uint64_t budget_bytes = 0;     // the hard limit that a load must fit under
+  std::uint64_t threshold_bytes = 0;  // above it the cleanup evicts
+  double max_usage = 0.8;             // budget_bytes / total_bytes as configured
 };
 
 struct cleanup_totals {
@@ -97,14 +97,14 @@ struct registration_report {
 };
 struct load_report {
   std::string model;
-  bool already = false;        // it was resident
+  bool already = false;  // it was resident
   double load_time_s = 0;
   std::uint64_t memory_bytes = 0;
 };
 struct unload_report {
   std::string model;
-  bool already = false;        // it was not resident
-  bool called_off = false;     // it was being loaded
+  bool already = false;           // it was not resident
+  bool called_off = false;        // it was being loaded
   std::uint64_t freed_bytes = 0;  // measured, after the memory is back
 };
 struct warmup_report {
@@ -115,8 +115,9 @@ struct warmup_report {
 struct cleanup_report {
   std::vector<std::string> models_unloaded;
   std::uint64_t before_bytes = 0, after_bytes = 0;
-  // Of what was unloaded: "memory_threshold_exceeded", "max_models_exceeded", or "ttl_expired" where neither was the case;
-  // of a cleanup that unloaded nothing: "not_needed", or "all_spared" where nothing may go yet (just loaded, in use or pinned).
+  // Of what was unloaded: "memory_threshold_exceeded", "max_models_exceeded", or "ttl_expired" where neither was the
+  // case; of a cleanup that unloaded nothing: "not_needed", or "all_spared" where nothing may go yet (just loaded, in
+  // use or pinned).
   std::string reason;
 };
 

@@ -15,7 +15,7 @@
 namespace prometheus {
 class Counter;
 class Registry;
-}
+}  // namespace prometheus
 
 namespace troupe::actors {
 
@@ -25,8 +25,8 @@ struct predict_request {
   inference::question asked;             // of all of them
   std::optional<config::priority> priority;
   std::optional<std::uint64_t> timeout_ms;
-  bool batching = true;                  // enable_batching: false runs each item alone
-  bool use_prediction_cache = true;      // Cache-Control: no-cache
+  bool batching = true;              // enable_batching: false runs each item alone
+  bool use_prediction_cache = true;  // Cache-Control: no-cache
 };
 
 // Cancels the job of one request when its client is gone, and counts it. Cheap to copy, may outlive the job.
@@ -62,9 +62,7 @@ class service {
   virtual bool knows(std::string_view model) const = 0;
   virtual std::string default_model() const = 0;
   // What the registry says of a model, from the routing snapshot; null if it is unknown. Cheap.
-  virtual std::shared_ptr<const config::registered_model> registration(std::string_view) const {
-    return nullptr;
-  }
+  virtual std::shared_ptr<const config::registered_model> registration(std::string_view) const { return nullptr; }
   // Every registered name in order, until `f` returns false: for "did you mean". From the snapshot.
   virtual void for_each_name(const std::function<bool(const std::string&)>&) const {}
 

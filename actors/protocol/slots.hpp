@@ -25,10 +25,10 @@ struct slot_wish {
 // A slot is given to a model for one batch. Answered exactly once: by decline, or by the slot's release.
 struct grant {
   slot_ptr where;
-  std::uint64_t epoch = 0;         // of the slot's thread; goes back with the answer
-  std::uint32_t threads = 1;       // intra-op
-  std::uint32_t lone_threads = 1;  // for a single row: all cores, where nothing else wants them
-  bool background = false;         // of the wish that it answers
+  std::uint64_t epoch = 0;                             // of the slot's thread; goes back with the answer
+  std::uint32_t threads = 1;                           // intra-op
+  std::uint32_t lone_threads = 1;                      // for a single row: all cores, where nothing else wants them
+  bool background = false;                             // of the wish that it answers
   std::shared_ptr<const std::vector<slot_ptr>> slots;  // all of the device
   std::uint32_t others = 0;                            // wishes of other models that wait
 };

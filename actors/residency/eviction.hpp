@@ -28,8 +28,8 @@ struct eviction_need {
 struct eviction_rules {
   steady_time now{};
   std::chrono::milliseconds min_resident{1000};  // just-loaded ones are spared, and those after them in the order wait
-  bool take_busy = false;  // waited long enough: busy ones are drained, idle ones still go first
-  bool as_far_as_it_goes = false;  // plan even where the need cannot be covered
+  bool take_busy = false;                        // waited long enough: busy ones are drained, idle ones still go first
+  bool as_far_as_it_goes = false;                // plan even where the need cannot be covered
 };
 
 struct eviction_plan {
@@ -42,8 +42,8 @@ struct eviction_plan {
   steady_time retry_at = no_deadline;
 };
 
-// Low before medium before high priority, least recently used within one (to have been loaded is to have been used), and
-// only as many as are needed (a single sufficient model later in that order does not save several earlier ones: the
+// Low before medium before high priority, least recently used within one (to have been loaded is to have been used),
+// and only as many as are needed (a single sufficient model later in that order does not save several earlier ones: the
 // order is the promise; but a victim whose bytes turn out not to be needed once a later one was chosen is spared
 // again). Sparing a just-loaded one delays: it never sends another, more used one in its place.
 eviction_plan plan_eviction(std::vector<eviction_candidate> candidates, const eviction_need& need,

@@ -65,7 +65,7 @@ class ledger {
     std::string file;
     std::uint32_t users = 0, draining_users = 0;  // draining_users <= users, users > 0
   };
-  struct planned {  // a file that loads in flight are going to map
+  struct planned {                 // a file that loads in flight are going to map
     std::uint64_t size_bytes = 0;  // the largest that any of them told
     std::uint32_t users = 0;       // > 0
   };

@@ -22,8 +22,8 @@ namespace {
 constexpr int gentle_nice = 10;
 // One wait for running batches; whoever hurries a load wakes it.
 constexpr std::chrono::milliseconds way_pause{100}, hurried_pause{2};
-// The kernel chooses again who runs when somebody wakes or sleeps, and else at its tick, every 4 ms. A thread that woke on
-// a loader's core and was not let in at once waits for that: so a loader does not work for much longer than a
+// The kernel chooses again who runs when somebody wakes or sleeps, and else at its tick, every 4 ms. A thread that woke
+// on a loader's core and was not let in at once waits for that: so a loader does not work for much longer than a
 // millisecond without a break. The shortest sleep there is takes some 60 us.
 constexpr std::chrono::microseconds work_without_break{500}, break_time{1};
 // All waits of one model that leaves memory: somebody may be waiting for that memory.
@@ -33,9 +33,7 @@ constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
 // who then fault it in again. Not for ever, though.
 constexpr std::chrono::milliseconds trim_later{1000}, trim_when_quiet_for{200}, trim_at_last{30'000};
 
-void be_gentle() {
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice);
-}
+void be_gentle() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice); }
 
 // Called between a thread's pieces of work, of a millisecond at most each.
 class breaks {
@@ -105,8 +103,9 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
   return {
       [how](estimate_atom, const std::shared_ptr<load_order>& order,
             const std::function<void(result<size_estimate>)>& done) { done(estimate(*order, *how)); },
-      [how, limits, way = std::move(way), gentle = std::move(gentle)](load_atom, const std::shared_ptr<load_order>& order,
-                   const std::function<void(std::shared_ptr<load_outcome>)>& done) {
+      [how, limits, way = std::move(way), gentle = std::move(gentle)](
+          load_atom, const std::shared_ptr<load_order>& order,
+          const std::function<void(std::shared_ptr<load_outcome>)>& done) {
         std::shared_ptr<load_outcome> outcome;
         {
           const load_scope scope(*way);

@@ -14,8 +14,8 @@ namespace troupe::actors {
 struct gentleness {
   explicit gentleness(std::shared_ptr<right_of_way> w) : way(std::move(w)) {}
   const std::shared_ptr<right_of_way> way;
-  std::atomic<int> thread{0};         // the id of its load's thread, while there is one
-  std::atomic<bool> hurried{false};   // its last load was; cleared when the next begins
+  std::atomic<int> thread{0};        // the id of its load's thread, while there is one
+  std::atomic<bool> hurried{false};  // its last load was; cleared when the next begins
 };
 
 // `gentle` is null for a normal one, which is for loads that disturb nobody when they begin.

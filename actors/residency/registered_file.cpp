@@ -40,8 +40,7 @@ result<inference::file_descriptor> take_lock(const fs::path& file) {
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) break;  // a file system that knows no locks
-    if (steady_clock::now() >= until)
-      return fail(error_code::unavailable, path + " is held by another process", {}, 1);
+    if (steady_clock::now() >= until) return fail(error_code::unavailable, path + " is held by another process", {}, 1);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return fd;
@@ -85,7 +84,7 @@ registered_file::registered_file(fs::path path, config::reserved_names reserved,
     : path_(std::move(path)), reserved_(std::move(reserved)), write_(std::move(write)) {}
 
 std::optional<registered_file::version> registered_file::version_of(const fs::path& path) {
-  struct stat st{};
+  struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return std::nullopt;
   return version{st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size), nanoseconds(st.st_mtim),
                  nanoseconds(st.st_ctim)};
@@ -157,9 +156,9 @@ bool registered_file::look(reading how, const lock& held) {
   }
   stuck_.reset();
   trouble_ = why + "; the file as it was is " + aside->string();
-  spdlog::error("models registered at run time: the file as it was is {}; {}", aside->string(),
-                how == reading::at_start ? "what can be used of it is registered"
-                                         : "what was registered before still is");
+  spdlog::error(
+      "models registered at run time: the file as it was is {}; {}", aside->string(),
+      how == reading::at_start ? "what can be used of it is registered" : "what was registered before still is");
   return false;
 }
 

@@ -44,7 +44,7 @@ class registered_file {
   void read(reading how);
 
   struct updated {
-    result<void> kept;     // an error: nothing was written, models() is without the change
+    result<void> kept;    // an error: nothing was written, models() is without the change
     bool others = false;  // models() had changed before, by what others have written
   };
   // `change` is called once, on what is to be written; false: it has changed nothing.

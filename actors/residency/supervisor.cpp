@@ -46,7 +46,8 @@ void supervisor_core::miss(const pending_ptr& p) {
   const bool pauses = !r.loading || r.loading->at == attempt::phase::backing_off;
   if (pauses && r.load_failures > 0 && now() < r.not_before) {
     const auto left = std::chrono::ceil<std::chrono::seconds>(r.not_before - now()).count();
-    p->job->fail({error_code::load_failed, "Model " + r.name() + " could not be loaded", r.last_error, static_cast<int>(left)});
+    p->job->fail(
+        {error_code::load_failed, "Model " + r.name() + " could not be loaded", r.last_error, static_cast<int>(left)});
     return;
   }
   if (waiting_requests_ >= world_.settings.max_load_waiters) {

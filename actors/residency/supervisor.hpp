@@ -131,23 +131,23 @@ class supervisor_core {
     std::string fingerprint;
     std::shared_ptr<gentleness> gentle;  // of the loader it was given to; null: a normal one
     steady_time given_at{};              // to a gentle one
-    bool replaces = false;          // the model was resident when it was wanted: load beside, swap, then drain
-    bool only_if_changed = false;   // a re-validation
-    bool wanted_by_server = false;  // preload, restart: goes on without anybody waiting
+    bool replaces = false;               // the model was resident when it was wanted: load beside, swap, then drain
+    bool only_if_changed = false;        // a re-validation
+    bool wanted_by_server = false;       // preload, restart: goes on without anybody waiting
   };
   template <class T>
   struct waiter {
     shared_reply<T> reply;          // given by `due` in any case
     steady_time due = no_deadline;  // a tick is under way for it
   };
-  struct record {  // of a registered model
+  struct record {                                                  // of a registered model
     entry_ptr entry;                                               // the same for as long as it is registered
     std::shared_ptr<const config::registered_model> registration;  // never null; entry's, too
     bool preload = false;                                          // by its registration or by preload_models
     config::priority priority = config::priority::low;             // the effective one, as of the last look
     resident_ptr current;                                          // S1; null: not resident
     std::shared_ptr<const config::registered_model> loaded_as;  // current was; alike with `registration`, or outdated
-    std::optional<attempt> loading;  // where it is ordered: for what is alike with `registration`
+    std::optional<attempt> loading;                   // where it is ordered: for what is alike with `registration`
     std::vector<pending_ptr> requests;                // S5: of clients, answered or given to the gateway
     std::vector<waiter<load_report>> load_waiters;    // S5
     std::vector<waiter<warmup_report>> warm_waiters;  // S5
@@ -169,10 +169,10 @@ class supervisor_core {
   };
   struct leaving {  // S4: unloaded, its memory not yet back
     std::string model;
-    resident_ptr resident;  // until nobody is inside, or its actor has died
+    resident_ptr resident;                       // until nobody is inside, or its actor has died
     std::vector<waiter<unload_report>> waiters;  // the first of them is told the bytes
-    bool emptied = false;  // its gate was empty when it closed, or has told so
-    bool evicted = false;  // not asked for: what it frees counts as cleaned up
+    bool emptied = false;                        // its gate was empty when it closed, or has told so
+    bool evicted = false;                        // not asked for: what it frees counts as cleaned up
   };
   struct cleaning {
     std::set<lease_id> leases;  // not empty: of what it unloaded, until their memory is back

@@ -16,15 +16,15 @@ double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576.0;
 }  // namespace
 
 std::uint64_t supervisor_core::threshold_bytes() const {
-  // Both settings are shares of one whole, of which the budget is the larger one's; so too where memory_limit_mb is the budget.
+  // Both settings are shares of one whole, of which the budget is the larger one's; so too where memory_limit_mb is the
+  // budget.
   const auto share = world_.settings.memory_threshold / world_.settings.max_memory_usage;
   return std::min(world_.budget_bytes, static_cast<std::uint64_t>(share * static_cast<double>(world_.budget_bytes)));
 }
 
 std::uint32_t supervisor_core::resident_or_loading() const {
   std::uint32_t n = 0;
-  for (const auto& [name, r] : records_)
-    n += r.current || (r.loading && r.loading->at == attempt::phase::loading);
+  for (const auto& [name, r] : records_) n += r.current || (r.loading && r.loading->at == attempt::phase::loading);
   return n;
 }
 
@@ -71,7 +71,8 @@ bool supervisor_core::make_room(record& r) {
   const auto budget = world_.budget_bytes;
   a.size_bytes = ledger_.additional_bytes(a.memory);
   if (a.memory.total_bytes() > budget) {
-    fail_load(r, {error_code::insufficient_memory, "Model " + r.name() + " does not fit into the memory budget",
+    fail_load(r, {error_code::insufficient_memory,
+                  "Model " + r.name() + " does not fit into the memory budget",
                   fmt::format("it needs {:.1f} MiB, the budget is {:.1f} MiB (max_memory_usage, memory_limit_mb)",
                               mib(a.memory.total_bytes()), mib(budget)),
                   {}});
@@ -79,7 +80,8 @@ bool supervisor_core::make_room(record& r) {
   }
   const auto used = ledger_.used_bytes(), coming_back = ledger_.draining_bytes();
   const auto count = resident_or_loading();
-  const std::uint32_t over = !r.current && count + 1 > world_.settings.max_models ? count + 1 - world_.settings.max_models : 0;
+  const std::uint32_t over =
+      !r.current && count + 1 > world_.settings.max_models ? count + 1 - world_.settings.max_models : 0;
   if (used + a.size_bytes <= budget && over == 0) {
     begin_loading(r);
     return true;
@@ -96,8 +98,8 @@ bool supervisor_core::make_room(record& r) {
   const auto plan = plan_eviction(candidates(&r), need, rules);
   if (plan.hopeless && ledger_.reserved_bytes() == 0 && !others_go_on(r)) {
     fail_load(r, {error_code::insufficient_memory, "no memory for model " + r.name(),
-                  fmt::format("it needs {:.1f} MiB of a budget of {:.1f} MiB, and what is resident is pinned", mib(a.size_bytes),
-                              mib(budget)),
+                  fmt::format("it needs {:.1f} MiB of a budget of {:.1f} MiB, and what is resident is pinned",
+                              mib(a.size_bytes), mib(budget)),
                   1});
     return false;
   }
@@ -111,7 +113,8 @@ bool supervisor_core::make_room(record& r) {
     arm(rules.take_busy ? rules.now + std::chrono::milliseconds(50) : patience);
   }
   // max_models alone was in the way: the places are free at once, the bytes are enough.
-  if (need.size_bytes == 0 && used + a.size_bytes <= budget && resident_or_loading() + 1 <= world_.settings.max_models) {
+  if (need.size_bytes == 0 && used + a.size_bytes <= budget &&
+      resident_or_loading() + 1 <= world_.settings.max_models) {
     begin_loading(r);
     return true;
   }
@@ -140,7 +143,8 @@ void supervisor_core::evict(const std::string& model, bool drain, const char* re
   if (!r.current) return;
   if (!drain && !r.current->door.try_close_if_idle()) return;  // somebody has just come in
   const auto t = now();
-  spdlog::info("evicting model {} ({}{}, {:.1f} MiB)", model, reason, drain ? ", drains" : "", mib(ledger_.bytes_of(r.current->lease)));
+  spdlog::info("evicting model {} ({}{}, {:.1f} MiB)", model, reason, drain ? ", drains" : "",
+               mib(ledger_.bytes_of(r.current->lease)));
   r.current->metrics->evictions.Increment();
   world_.meter->eviction_age_s.Observe(std::chrono::duration<double>(t - r.loaded_at).count());
   const steady_time used(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
@@ -288,7 +292,8 @@ void supervisor_core::refresh_priorities() {
   }
 }
 
-// Unloads what has been idle for longer than its TTL, and has the artifacts of those that stay all the same looked at again.
+// Unloads what has been idle for longer than its TTL, and has the artifacts of those that stay all the same looked at
+// again.
 std::vector<supervisor_core::departure> supervisor_core::expire_idle() {
   const auto t = now();
   std::vector<departure> gone;
@@ -355,8 +360,9 @@ void supervisor_core::expire_waiters() {
   const auto t = now();
   for (auto& j : deadlines_.expired(t)) {
     const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(t - j->created).count();
-    const bool late = j->fail({error_code::deadline_exceeded, "Model " + j->model + " was not loaded within the request's deadline",
-                               "waited " + std::to_string(waited) + " ms; the load goes on, try again or send a longer timeout", 1});
+    const bool late =
+        j->fail({error_code::deadline_exceeded, "Model " + j->model + " was not loaded within the request's deadline",
+                 "waited " + std::to_string(waited) + " ms; the load goes on, try again or send a longer timeout", 1});
     if (late && knows(j->model)) world_.meter->for_model(j->model)->expired.Increment();
   }
   auto next = no_deadline;

@@ -74,8 +74,8 @@ bool supervisor_core::outdated(const record& r) const {
   return r.current && !config::loads_alike(*r.loaded_as, *r.registration);
 }
 
-// The registration has changed: nothing that was loaded, or is being loaded, for the old one may go on under the new one
-// as if it were its own. What is resident serves until its successor is there.
+// The registration has changed: nothing that was loaded, or is being loaded, for the old one may go on under the new
+// one as if it were its own. What is resident serves until its successor is there.
 void supervisor_core::follow_registration(record& r, const config::registered_model& before) {
   r.not_before = {};
   r.load_failures = 0;
@@ -120,7 +120,8 @@ void supervisor_core::start(record& r) {
 }
 
 loader_actor supervisor_core::pick_loader(attempt& a) {
-  const bool disturbs = std::any_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.current != nullptr; });
+  const bool disturbs =
+      std::any_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.current != nullptr; });
   a.gentle = nullptr;
   if (!disturbs) return world_.loaders[next_loader_++ % world_.loaders.size()];
   const auto& chosen = world_.gentle_loaders[next_loader_++ % world_.gentle_loaders.size()];
@@ -185,10 +186,11 @@ void supervisor_core::begin_loading(record& r) {
   spdlog::log(r.load_failures == 0 || awaited(r) ? spdlog::level::info : spdlog::level::debug,
               "loading model {} ({:.1f} MiB reserved)", r.name(), static_cast<double>(a.size_bytes) / 1048576.0);
   const auto self = caf::actor_cast<supervisor_actor>(self_);
-  self_->send(pick_loader(a), load_atom::value, a.order,
-              std::function<void(std::shared_ptr<load_outcome>)>([self, lease = a.lease](std::shared_ptr<load_outcome> o) {
-                caf::anon_send(self, loaded_atom::value, lease, std::move(o));
-              }));
+  self_->send(
+      pick_loader(a), load_atom::value, a.order,
+      std::function<void(std::shared_ptr<load_outcome>)>([self, lease = a.lease](std::shared_ptr<load_outcome> o) {
+        caf::anon_send(self, loaded_atom::value, lease, std::move(o));
+      }));
 }
 
 // -- from the loader to residency -----------------------------------------------------------------------------
@@ -228,19 +230,18 @@ resident_ptr supervisor_core::make_resident(record& r, lease_id lease, loaded_mo
   // The one door through which memory goes back: whoever drops the last reference, the reclaimer frees it.
   auto order = std::make_shared<reclaim_order>();  // made now: then there may be no memory for it
   order->freed = [self, lease] { caf::anon_send(self, freed_atom::value, lease); };
-  made->model = inference::model_ptr(loaded.model.release(),
-                                     [reclaimer = world_.reclaimer, order = std::move(order)](const inference::model* m) {
-                                       order->model.reset(m);
-                                       caf::anon_send(reclaimer, reclaim_atom::value, order);
-                                     });
+  made->model = inference::model_ptr(
+      loaded.model.release(), [reclaimer = world_.reclaimer, order = std::move(order)](const inference::model* m) {
+        order->model.reset(m);
+        caf::anon_send(reclaimer, reclaim_atom::value, order);
+      });
   made->answers_as = cache::prediction_cache::answers_as(r.name(), made->model->info());
   made->on_emptied = [self, lease] { caf::anon_send(self, emptied_atom::value, lease); };
-  made->actor = self_->spawn(
-      model, made, world_.device, r.priority,
-      std::make_shared<std::unique_ptr<inference::instance>>(std::move(loaded.first_instance)),
-      std::function<void(std::string)>([self, lease](std::string why) {
-        caf::anon_send(self, failed_atom::value, lease, std::move(why));
-      }));
+  made->actor = self_->spawn(model, made, world_.device, r.priority,
+                             std::make_shared<std::unique_ptr<inference::instance>>(std::move(loaded.first_instance)),
+                             std::function<void(std::string)>([self, lease](std::string why) {
+                               caf::anon_send(self, failed_atom::value, lease, std::move(why));
+                             }));
   self_->monitor(made->actor);
   return made;
 }
@@ -295,7 +296,7 @@ void supervisor_core::serve_waiters(record& r, bool already) {
 void supervisor_core::call_off(attempt& a) {
   a.cancelled->store(true);
   if (a.gentle && a.at == attempt::phase::loading) hurry(*a.gentle);  // it holds a reservation, and its loader
-  lease_models_.erase(a.lease);  // its reservation stays until the loader answers
+  lease_models_.erase(a.lease);                                       // its reservation stays until the loader answers
 }
 
 void supervisor_core::cancel_load(record& r, const error& why) {
@@ -313,8 +314,9 @@ void supervisor_core::fail_load(record& r, const error& why) {
   const bool retries = r.preload && !r.current;
   // A preload that goes on failing the same way is told once, unless somebody has asked for it.
   const bool news = !retries || r.load_failures == 0 || r.last_error != why.message || awaited(r);
-  spdlog::log(news ? spdlog::level::err : spdlog::level::debug, "loading model {} failed: {}{}{}{}", r.name(), why.message,
-              why.detail.empty() ? "" : ": ", why.detail, retries ? " (preloaded: it is tried again)" : "");
+  spdlog::log(news ? spdlog::level::err : spdlog::level::debug, "loading model {} failed: {}{}{}{}", r.name(),
+              why.message, why.detail.empty() ? "" : ": ", why.detail,
+              retries ? " (preloaded: it is tried again)" : "");
   world_.meter->load_failures.Increment();
   r.last_error = why.message;
   const bool replaces = r.current != nullptr;
@@ -336,8 +338,8 @@ void supervisor_core::fail_load(record& r, const error& why) {
 // when the last of them has gone.
 void supervisor_core::give_up_unwanted_loads() {
   for (auto& [name, r] : records_) {
-    const auto gone = std::remove_if(r.requests.begin(), r.requests.end(),
-                                     [](const pending_ptr& p) { return p->job->closed(); });
+    const auto gone =
+        std::remove_if(r.requests.begin(), r.requests.end(), [](const pending_ptr& p) { return p->job->closed(); });
     waiting_requests_ -= static_cast<std::uint32_t>(r.requests.end() - gone);
     r.requests.erase(gone, r.requests.end());
     if (!r.loading || r.loading->wanted_by_server || r.loading->replaces) continue;

@@ -114,11 +114,10 @@ server_report supervisor_core::report() {
   out.missing = missing_models();
   out.registry_trouble = world_.registry_trouble;
   out.state = world_.draining->load() ? health::draining
-              : !preloads_done_      ? health::starting
-              : out.missing.empty()  ? health::healthy
-                                     : health::degraded;
-  out.ready = out.state == health::healthy ||
-              (out.state == health::degraded && world_.settings.ready_when_degraded);
+              : !preloads_done_       ? health::starting
+              : out.missing.empty()   ? health::healthy
+                                      : health::degraded;
+  out.ready = out.state == health::healthy || (out.state == health::degraded && world_.settings.ready_when_degraded);
   for (const auto& [name, r] : records_) {
     auto m = report_of(r);
     add_counts(out.totals, m.counts);

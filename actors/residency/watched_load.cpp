@@ -5,8 +5,8 @@
 #include <optional>
 #include <system_error>
 
-#include "actors/serving/abandonable_thread.hpp"
 #include "actors/protocol/foreign_exception.hpp"
+#include "actors/serving/abandonable_thread.hpp"
 #include "actors/serving/slot.hpp"
 #include "inference/loader.hpp"
 #include "inference/torch/runtime.hpp"
@@ -93,20 +93,22 @@ std::shared_ptr<load_outcome> wait_for(watch& w, const load_order& order, watch_
 
 }  // namespace
 
-std::shared_ptr<load_outcome> load_watched(const std::shared_ptr<load_order>& order, const inference::load_options& options,
-                                           watch_limits limits, std::function<std::shared_ptr<void>()> enter) {
+std::shared_ptr<load_outcome> load_watched(const std::shared_ptr<load_order>& order,
+                                           const inference::load_options& options, watch_limits limits,
+                                           std::function<std::shared_ptr<void>()> enter) {
   const auto w = std::make_shared<watch>();
   const auto failed = [](error why) { return std::make_shared<load_outcome>(tl::unexpected(std::move(why))); };
   abandonable_thread thread;
   try {
-    thread = abandonable_thread("load", [w, order, options, enter = std::move(enter), made = std::make_shared<load_outcome>()] {
-      auto out = made;
-      load_or_tell(*order, options, *w, *out, enter);
-      const std::lock_guard lock(w->mutex);
-      if (w->given_up) return;
-      w->outcome = std::move(out);
-      w->changed.notify_all();
-    });
+    thread = abandonable_thread("load",
+                                [w, order, options, enter = std::move(enter), made = std::make_shared<load_outcome>()] {
+                                  auto out = made;
+                                  load_or_tell(*order, options, *w, *out, enter);
+                                  const std::lock_guard lock(w->mutex);
+                                  if (w->given_up) return;
+                                  w->outcome = std::move(out);
+                                  w->changed.notify_all();
+                                });
   } catch (const std::system_error& e) {
     return failed({error_code::unavailable, "Model " + order->model + " cannot be loaded now: " + e.what(), {}, 1});
   }
@@ -115,8 +117,10 @@ std::shared_ptr<load_outcome> load_watched(const std::shared_ptr<load_order>& or
     return out;
   }
   thread.leave_behind();
-  return failed({error_code::load_failed, "Model " + order->model + " did not finish its first run",
-                 "its thread is left behind; slot_timeout_ms bounds a run", {}});
+  return failed({error_code::load_failed,
+                 "Model " + order->model + " did not finish its first run",
+                 "its thread is left behind; slot_timeout_ms bounds a run",
+                 {}});
 }
 
 }  // namespace troupe::actors

@@ -31,13 +31,13 @@ struct item {
   inference::prepared_ptr in;
   std::unique_ptr<inference::state> state;
   const inference::instance* home = nullptr;  // of a stepping model, from its first step on: where its state is
-  std::unique_ptr<ticket> place;  // its place inside the model's gate
-  steady_time enqueued{};         // at this step
+  std::unique_ptr<ticket> place;              // its place inside the model's gate
+  steady_time enqueued{};                     // at this step
   std::uint32_t prepare_us = 0, queue_us = 0, infer_us = 0;
-  bool alone = false;             // enable_batching: false
-  std::string cache_key;          // where its result is kept; empty: nowhere
+  bool alone = false;     // enable_batching: false
+  std::string cache_key;  // where its result is kept; empty: nowhere
 
-  bool answered = false;          // its last write is done, or somebody else will do it
+  bool answered = false;  // its last write is done, or somebody else will do it
 
   item();
   ~item();  // dropped unanswered, on a queue of an actor that died: its job answers 503

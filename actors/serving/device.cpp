@@ -8,15 +8,15 @@
 namespace troupe::actors {
 
 std::uint32_t device_state::busy_seats() const {
-  return static_cast<std::uint32_t>(
-      std::count_if(seats.begin(), seats.end(), [](const seat& s) { return s.busy; }));
+  return static_cast<std::uint32_t>(std::count_if(seats.begin(), seats.end(), [](const seat& s) { return s.busy; }));
 }
 
 bool device_state::sound() const {
   const auto right = [](const seat& s) {
     return s.busy == s.where->is_taken() && s.busy == static_cast<bool>(s.user_actor);
   };
-  return std::all_of(seats.begin(), seats.end(), right) && (tick_armed || busy_seats() == 0) && gauges->busy.load(std::memory_order_relaxed) == busy_seats();
+  return std::all_of(seats.begin(), seats.end(), right) && (tick_armed || busy_seats() == 0) &&
+         gauges->busy.load(std::memory_order_relaxed) == busy_seats();
 }
 
 namespace {
@@ -27,7 +27,8 @@ void arm_watchdog(self_ptr self) {
   auto& st = self->state;
   if (st.tick_armed || st.busy_seats() == 0) return;
   st.tick_armed = true;
-  const auto pause = std::clamp(st.options.slot_timeout / 4, std::chrono::milliseconds(10), std::chrono::milliseconds(1000));
+  const auto pause =
+      std::clamp(st.options.slot_timeout / 4, std::chrono::milliseconds(10), std::chrono::milliseconds(1000));
   self->delayed_send(self, pause, tick_atom::value);
 }
 

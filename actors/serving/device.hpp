@@ -54,27 +54,27 @@ struct device_state {
 
   // Of one slot. What is below `busy` is of the grant that made it so, and says nothing of a free seat.
   struct seat {
-    slot_ptr where;          // never null; its index() is the seat's
-    bool busy = false;       // D1
-    bool whole = false;      // D3: its batch leaves no core for another
-    bool ended = false;      // its thread is idle again
-    bool user_gone = false;  // the model's actor has died: nobody will release it
+    slot_ptr where;                     // never null; its index() is the seat's
+    bool busy = false;                  // D1
+    bool whole = false;                 // D3: its batch leaves no core for another
+    bool ended = false;                 // its thread is idle again
+    bool user_gone = false;             // the model's actor has died: nobody will release it
     std::chrono::microseconds used{0};  // once ended
     std::uint64_t epoch = 0;            // of the slot's thread when it was granted
     slot_wish user;                     // that was granted
     model_actor user_actor;             // D1
     steady_time granted{};
   };
-  std::vector<seat> seats;                             // as many as slots, for ever
-  std::shared_ptr<const std::vector<slot_ptr>> slots;  // of all seats, for those who plan
-  fair_queue queue;                                    // wishes that are not granted yet
+  std::vector<seat> seats;                                   // as many as slots, for ever
+  std::shared_ptr<const std::vector<slot_ptr>> slots;        // of all seats, for those who plan
+  fair_queue queue;                                          // wishes that are not granted yet
   std::unordered_map<lease_id, model_actor> waiting_actors;  // whoever has a wish in the queue, until it is forgotten
   device_options options;
   std::shared_ptr<metrics> meter;
   std::shared_ptr<device_gauges> gauges;
   bool tick_armed = false, quiet_armed = false, share_armed = false;  // D4
-  steady_time shared_at = steady_time::min();  // a batch had company
-  steady_time asked_at = steady_time::min();   // a slot was given or given back, not for warm-up
+  steady_time shared_at = steady_time::min();                         // a batch had company
+  steady_time asked_at = steady_time::min();                          // a slot was given or given back, not for warm-up
 
   std::uint32_t busy_seats() const;
   bool sound() const;  // D1, D4 and D5, for asserts

@@ -42,8 +42,8 @@ class fair_queue {
 // What happens beside a batch that is about to run.
 struct company {
   std::uint32_t busy_slots = 0;
-  std::size_t waiting = 0;                // wishes for slots
-  std::uint32_t loads = 0;                // models being loaded
+  std::size_t waiting = 0;                  // wishes for slots
+  std::uint32_t loads = 0;                  // models being loaded
   std::chrono::nanoseconds since_shared{};  // since a batch last had company
 };
 // A batch that had no company lately either may use the other cores. Where others use them too, its threads wait

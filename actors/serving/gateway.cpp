@@ -20,8 +20,9 @@ void touch(model_entry& e, std::uint64_t items, bool resident) {
   e.accesses.fetch_add(items, std::memory_order_relaxed);
   (resident ? e.cache_hits : e.cache_misses).fetch_add(items, std::memory_order_relaxed);
   e.last_used_ns.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
-  e.last_used_wall_ns.store(duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
-                            std::memory_order_relaxed);
+  e.last_used_wall_ns.store(
+      duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
+      std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -31,8 +32,9 @@ void cancel_handle::operator()() const {
   if (j && j->cancel() && cancelled_) cancelled_->Increment();
 }
 
-gateway::gateway(const config::settings& settings, std::shared_ptr<routing_snapshot> routes, std::shared_ptr<metrics> meter,
-                 std::shared_ptr<std::atomic<std::uint32_t>> in_flight, std::shared_ptr<std::atomic<bool>> draining)
+gateway::gateway(const config::settings& settings, std::shared_ptr<routing_snapshot> routes,
+                 std::shared_ptr<metrics> meter, std::shared_ptr<std::atomic<std::uint32_t>> in_flight,
+                 std::shared_ptr<std::atomic<bool>> draining)
     : settings_(settings),
       routes_(std::move(routes)),
       meter_(std::move(meter)),
@@ -55,23 +57,29 @@ entry_ptr gateway::find(std::string_view model) const {
 cancel_handle gateway::predict(predict_request request, std::unique_ptr<reply_stream> reply) {
   if (request.model.empty()) request.model = default_model();
   const auto entry = find(request.model);
-  const auto timeout_ms = std::min(request.timeout_ms.value_or(settings_.request_timeout_ms), settings_.max_request_timeout_ms);
+  const auto timeout_ms =
+      std::min(request.timeout_ms.value_or(settings_.request_timeout_ms), settings_.max_request_timeout_ms);
   const auto level = request.priority ? *request.priority : config::priority::medium;
   const auto items = static_cast<std::uint32_t>(request.inputs.size());
   auto p = std::make_shared<pending_request>();
-  p->job = std::make_shared<job>(request.model, items, level, steady_clock::now() + std::chrono::milliseconds(timeout_ms),
-                                 std::move(reply), in_flight_);
+  p->job =
+      std::make_shared<job>(request.model, items, level, steady_clock::now() + std::chrono::milliseconds(timeout_ms),
+                            std::move(reply), in_flight_);
   p->request = std::move(request);
   cancel_handle handle(p->job, {meter_, &meter_->cancelled});
 
   if (draining_->load(std::memory_order_relaxed)) {
     p->job->fail({error_code::unavailable, "the server is shutting down", "another instance may answer", 1});
   } else if (p->request.model.empty()) {
-    p->job->fail({error_code::bad_request, "no model was named and there is no default",
-                  "send model_name, or set default_model", {}});
+    p->job->fail({error_code::bad_request,
+                  "no model was named and there is no default",
+                  "send model_name, or set default_model",
+                  {}});
   } else if (!entry) {
-    p->job->fail({error_code::model_not_found, "Model " + p->request.model + " not found",
-                  "GET /models lists what is registered", {}});
+    p->job->fail({error_code::model_not_found,
+                  "Model " + p->request.model + " not found",
+                  "GET /models lists what is registered",
+                  {}});
   } else if (items == 0) {
     p->job->fail({error_code::unprocessable, "no input was given", "send text or inputs", {}});
   } else if (in_flight_->load(std::memory_order_relaxed) > settings_.max_in_flight_items) {
@@ -125,7 +133,8 @@ result<void> prepare(const inference::model& model, const predict_request& reque
     it.state = model.open_state(*it.in);
     return {};
   } catch (...) {
-    return tl::unexpected(caught_error(error_code::model_failed, "Model " + request.model + " could not prepare the input"));
+    return tl::unexpected(
+        caught_error(error_code::model_failed, "Model " + request.model + " could not prepare the input"));
   }
 }
 
@@ -166,7 +175,8 @@ ready_inputs make_ready(const pending_request& p, const resident& home) {
     auto it = std::make_shared<item>();
     const auto prepared = prepare(*home.model, p.request, i, *it);
     const auto ended = steady_clock::now();
-    it->prepare_us = told.timing.prepare_us = static_cast<std::uint32_t>(duration_cast<microseconds>(ended - started).count());
+    it->prepare_us = told.timing.prepare_us =
+        static_cast<std::uint32_t>(duration_cast<microseconds>(ended - started).count());
     started = ended;
     if (!prepared) {
       told.value = tl::unexpected(prepared.error());
@@ -187,7 +197,8 @@ void gateway::prepare_and_queue(const pending_ptr& p, const resident_ptr& home) 
   try {
     prepare_and_enter(p, home);
   } catch (...) {
-    p->job->fail(caught_error(error_code::internal, "The request to model " + p->job->model + " failed inside the server"));
+    p->job->fail(
+        caught_error(error_code::internal, "The request to model " + p->job->model + " failed inside the server"));
   }
 }
 

@@ -53,16 +53,16 @@ batch_limits limits_of(const model_state& st) {
 
 void reject_hopeless(model_state& st, item& it) {
   st.me->metrics->rejected.Increment();
-  it.job->fail({error_code::too_many_requests,
-                "Model " + st.me->name + " cannot answer before the request's deadline",
+  it.job->fail({error_code::too_many_requests, "Model " + st.me->name + " cannot answer before the request's deadline",
                 std::to_string(st.queue.size()) + " requests wait; send fewer, or a longer timeout", 1});
 }
 
 void enqueue(self_ptr self, std::vector<item_ptr>& items) {
   auto& st = self->state;
   const auto now = self->clock().now();
-  const double item_cost = st.queue.empty() ? items.front()->in->cost
-                                            : static_cast<double>(st.queue.cost()) / static_cast<double>(st.queue.size());
+  const double item_cost = st.queue.empty()
+                               ? items.front()->in->cost
+                               : static_cast<double>(st.queue.cost()) / static_cast<double>(st.queue.size());
   const auto cost_per_s = st.learned.cost_per_s(st.instances, limits_of(st), item_cost) * st.instances;
   st.learned.arrived(items.size(), now);
   job* last = nullptr;
@@ -222,9 +222,8 @@ std::unique_ptr<inference::instance> instance_for(model_state& st, const batch& 
     if (it->home) home = it->home;
   auto& idle = st.free_instances;
   if (idle.empty()) return nullptr;
-  auto chosen = std::find_if(idle.begin(), idle.end(), [&](const auto& i) {
-    return home ? i.get() == home : !st.queue.waits_for(i.get());
-  });
+  auto chosen = std::find_if(idle.begin(), idle.end(),
+                             [&](const auto& i) { return home ? i.get() == home : !st.queue.waits_for(i.get()); });
   if (chosen == idle.end()) --chosen;
   auto i = std::move(*chosen);
   idle.erase(chosen);
@@ -243,8 +242,8 @@ void run(self_ptr self, const std::shared_ptr<grant>& g, batch_ptr b) {
   st.me->running.store(st.running, std::memory_order_relaxed);
   st.learned.begins(*b, *g, self->clock().now());
   // Both hear of it from the slot's own thread; the rows are answered there already.
-  g->where->run(std::move(b), [me = caf::actor_cast<model_actor>(self), device = st.device,
-                               index = g->where->index()](std::uint64_t epoch, batch_ptr ended) {
+  g->where->run(std::move(b), [me = caf::actor_cast<model_actor>(self), device = st.device, index = g->where->index()](
+                                  std::uint64_t epoch, batch_ptr ended) {
     const slot_use use{index, epoch, ended->took};
     ended->epoch = epoch;
     ended->slot_index = index;
@@ -370,8 +369,7 @@ void on_hung(self_ptr self, batch& b) {
   auto& st = self->state;
   const std::string why = "a batch did not come back from the model in time";
   for (auto& j : b.jobs)
-    j->fail({error_code::model_failed, "Model " + st.me->name + " hangs: " + why,
-                   "the model is being restarted", 1});
+    j->fail({error_code::model_failed, "Model " + st.me->name + " hangs: " + why, "the model is being restarted", 1});
   if (st.warm)
     for (auto& reply : st.warm->waiters)
       (*reply)(fail(error_code::model_failed, "Warm-up of model " + st.me->name + " failed: " + why));
@@ -398,7 +396,8 @@ model_actor::behavior_type model(self_ptr self, resident_ptr me, device_actor de
   st.report_failure = std::move(report_failure);
   if (first && *first) st.free_instances.push_back(std::move(*first));
   // Whatever ends this actor: nobody waits for a slot in its name any more. Its queue's jobs answer 503.
-  self->attach_functor([device = st.device, lease = st.me->lease] { caf::anon_send(device, forget_atom::value, lease); });
+  self->attach_functor(
+      [device = st.device, lease = st.me->lease] { caf::anon_send(device, forget_atom::value, lease); });
   start_warm_up(self, true, nullptr);
   return {
       [self](enqueue_atom, const item_list_ptr& items) { enqueue(self, *items); },

@@ -51,16 +51,16 @@ struct model_state {
 
   resident_ptr me;  // never null
   device_actor device;
-  std::function<void(std::string)> report_failure;  // to the supervisor
+  std::function<void(std::string)> report_failure;       // to the supervisor
   config::priority priority = config::priority::medium;  // of the wishes from now on
 
-  batch_queue queue;        // M4; what runs is not in it
-  deadline_heap deadlines;  // of every job that came and is open
+  batch_queue queue;                                                 // M4; what runs is not in it
+  deadline_heap deadlines;                                           // of every job that came and is open
   std::vector<std::unique_ptr<inference::instance>> free_instances;  // M3; none is null, none runs
-  std::uint32_t instances = 1;          // M2: that may run beside each other now; follows use (scaling.hpp)
-  std::uint32_t running = 0;            // batches that are on slots
-  std::uint32_t wishes = 0;             // M1: 0 or 1
-  std::uint32_t background_wishes = 0;  // M1: 0 or 1
+  std::uint32_t instances = 1;                     // M2: that may run beside each other now; follows use (scaling.hpp)
+  std::uint32_t running = 0;                       // batches that are on slots
+  std::uint32_t wishes = 0;                        // M1: 0 or 1
+  std::uint32_t background_wishes = 0;             // M1: 0 or 1
   steady_time surplus_since = steady_time::max();  // not all instances are needed; max(): they are
   pace learned;
 
@@ -81,9 +81,8 @@ struct model_state {
 
 // `first` is an instance that the loader made and warmed; null: none. `report_failure` is called when the model hangs;
 // the actor then quits.
-model_actor::behavior_type model(model_actor::stateful_pointer<model_state> self, resident_ptr me,
-                                 device_actor device, config::priority priority,
-                                 std::shared_ptr<std::unique_ptr<inference::instance>> first,
+model_actor::behavior_type model(model_actor::stateful_pointer<model_state> self, resident_ptr me, device_actor device,
+                                 config::priority priority, std::shared_ptr<std::unique_ptr<inference::instance>> first,
                                  std::function<void(std::string)> report_failure);
 
 }  // namespace troupe::actors

@@ -13,8 +13,8 @@ namespace {
 using std::chrono::microseconds;
 
 steady_clock::duration hold_of(microseconds batch) {
-  return std::min<steady_clock::duration>(
-      std::chrono::duration_cast<steady_clock::duration>(batch * pace::hold_share), pace::hold_max);
+  return std::min<steady_clock::duration>(std::chrono::duration_cast<steady_clock::duration>(batch * pace::hold_share),
+                                          pace::hold_max);
 }
 
 // Within which those who were answered count as coming back.

@@ -25,13 +25,13 @@ class pace {
   static constexpr std::chrono::milliseconds hold_max{5};
 
   struct decision {
-    std::uint64_t cost = 0;                // what the batch takes; batch_queue::all: up to the limits
-    std::chrono::microseconds time{0};     // that it is predicted to take
+    std::uint64_t cost = 0;                       // what the batch takes; batch_queue::all: up to the limits
+    std::chrono::microseconds time{0};            // that it is predicted to take
     steady_time hold_until = steady_time::min();  // above now: not yet, or as soon as so much waits
   };
   // For the work that waits now and a slot granted at `granted`. `may_hold`: the slot may be kept.
-  decision decide(const waiting_work& waiting, const grant& g, const batch_limits& limits,
-                  std::uint32_t instances_left, steady_time granted, steady_time now, bool may_hold);
+  decision decide(const waiting_work& waiting, const grant& g, const batch_limits& limits, std::uint32_t instances_left,
+                  steady_time granted, steady_time now, bool may_hold);
 
   // The batch is about to run: counts the slots that are busy beside it, and tells its own slot what to expect.
   void begins(batch& b, const grant& g, steady_time now);

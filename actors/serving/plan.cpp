@@ -13,9 +13,9 @@ constexpr double near_best = 1.05, worth_a_change = 1.1;
 
 // The work spread over the first `count` slots.
 struct spread {
-  double end_us = 0;       // when its items are done, on average
-  double own_items = 0;    // of the granted slot
-  bool reaches = true;     // the last slot is free in time to take part
+  double end_us = 0;     // when its items are done, on average
+  double own_items = 0;  // of the granted slot
+  bool reaches = true;   // the last slot is free in time to take part
 };
 
 // Whole items: each slot gets those that fit under the level, what is left goes where it ends first.

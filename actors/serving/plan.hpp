@@ -24,8 +24,8 @@ struct slot_outlook {
 };
 
 struct batch_plan {
-  std::uint64_t cost = 0;      // for this batch; whole items, at least one
-  std::uint32_t batches = 1;   // that the waiting work makes, this one counted
+  std::uint64_t cost = 0;             // for this batch; whole items, at least one
+  std::uint32_t batches = 1;          // that the waiting work makes, this one counted
   std::chrono::microseconds time{0};  // that this batch is predicted to take; 0: unknown
 };
 

@@ -39,7 +39,7 @@ struct resident {
   model_limits limits;
   model_metrics_ptr metrics;
   std::shared_ptr<model_entry> counters;  // of the registered model
-  model_actor actor;  // set before it is published
+  model_actor actor;                      // set before it is published
   gate door;
   std::function<void()> on_emptied;  // the last item left a closed gate; any thread
   // Written by the model actor, read by reports.
@@ -69,7 +69,7 @@ struct model_entry {
   explicit model_entry(std::string n) : name(std::move(n)) {}
   const std::string name;
   std::atomic<std::shared_ptr<const config::registered_model>> registration;
-  std::atomic<resident_ptr> current;  // null unless resident
+  std::atomic<resident_ptr> current;          // null unless resident
   std::atomic<std::int64_t> last_used_ns{0};  // steady clock; 0: never
   std::atomic<std::int64_t> last_used_wall_ns{0};
   std::atomic<std::uint64_t> accesses{0}, cache_hits{0}, cache_misses{0}, prediction_cache_hits{0};

@@ -12,8 +12,8 @@ namespace troupe::actors {
 // fewer for `shrink_after`.
 struct scaling_input {
   std::uint32_t instances = 1, max_instances = 1;
-  std::uint32_t wanted = 0;                        // batches that run or are about to
-  std::chrono::nanoseconds idle_surplus{0};        // since when not all instances were needed
+  std::uint32_t wanted = 0;                  // batches that run or are about to
+  std::chrono::nanoseconds idle_surplus{0};  // since when not all instances were needed
 };
 std::uint32_t desired_instances(const scaling_input& in) noexcept;
 inline constexpr std::chrono::seconds shrink_after{30};

@@ -3,8 +3,8 @@
 #include <condition_variable>
 #include <system_error>
 
-#include "actors/serving/abandonable_thread.hpp"
 #include "actors/protocol/foreign_exception.hpp"
+#include "actors/serving/abandonable_thread.hpp"
 #include "cache/prediction/prediction_cache.hpp"
 #include "config/turns.hpp"
 #include "inference/torch/runtime.hpp"
@@ -43,8 +43,7 @@ void answer(batch& b, item& it, inference::row& row, std::uint32_t infer_us, std
   } else {
     if (row.again && std::holds_alternative<std::monostate>(row.out)) return;
     out.last = !row.again;
-    if (out.last && !it.cache_key.empty())
-      cache::prediction_cache::shared().put(it.cache_key, row.out);
+    if (out.last && !it.cache_key.empty()) cache::prediction_cache::shared().put(it.cache_key, row.out);
     out.value = std::move(row.out);
   }
   if (!row.again) {

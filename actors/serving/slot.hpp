@@ -29,20 +29,20 @@ namespace troupe::actors {
 // Rows that run together, and where they run. Travels model actor -> slot thread -> model actor.
 struct batch {
   resident_ptr owner;
-  std::vector<item_ptr> items;                   // empty for a warm-up
-  std::vector<job_ptr> jobs;                     // of the items; stays as it is while the batch runs
-  std::optional<inference::warm_bucket> bucket;  // of a warm-up
-  std::unique_ptr<ticket> warm_place;            // an explicit warm-up keeps its model from being evicted
-  std::unique_ptr<inference::instance> instance; // null: the slot's thread makes one
+  std::vector<item_ptr> items;                    // empty for a warm-up
+  std::vector<job_ptr> jobs;                      // of the items; stays as it is while the batch runs
+  std::optional<inference::warm_bucket> bucket;   // of a warm-up
+  std::unique_ptr<ticket> warm_place;             // an explicit warm-up keeps its model from being evicted
+  std::unique_ptr<inference::instance> instance;  // null: the slot's thread makes one
   std::uint64_t cost = 0;
   std::uint32_t threads = 1;
   std::chrono::microseconds took{0};
-  std::uint64_t epoch = 0;                       // of the slot's thread that ran it
+  std::uint64_t epoch = 0;  // of the slot's thread that ran it
   std::uint32_t slot_index = 0;
-  std::uint32_t busy_slots = 1;                  // when it began, its own counted
-  bool wide = false;                             // has the threads of other slots, too
-  bool first_of_shape = false;                   // kernels are prepared in it: its time says nothing of the next
-  std::string failure;                           // the batch threw as a whole
+  std::uint32_t busy_slots = 1;  // when it began, its own counted
+  bool wide = false;             // has the threads of other slots, too
+  bool first_of_shape = false;   // kernels are prepared in it: its time says nothing of the next
+  std::string failure;           // the batch threw as a whole
   bool warm() const noexcept { return bucket.has_value(); }
 };
 

@@ -49,8 +49,8 @@ void warm_up::skip_long_buckets(std::uint64_t cost, std::chrono::microseconds to
   if (per_cost_.count() == 0 || per_cost < per_cost_) per_cost_ = per_cost;
   // A single row of cost 1 says next to nothing of many.
   const double doubt = cost == 1 ? 0.125 : 1;
-  while (!left_.empty() && per_cost_ * doubt * static_cast<double>(left_.front().items * left_.front().length) >
-                               background_batch_max)
+  while (!left_.empty() &&
+         per_cost_ * doubt * static_cast<double>(left_.front().items * left_.front().length) > background_batch_max)
     left_.pop_front();
 }
 

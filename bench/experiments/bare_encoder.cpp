@@ -24,16 +24,16 @@ using scalars = c10::List<std::optional<at::Scalar>>;
 
 at::Tensor linear_pointwise(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& b,
                             const char* what, std::optional<std::string_view> algorithm) {
-  static const auto op = operation<at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                                              std::string_view, scalars, std::optional<std::string_view>)>(
-      "mkldnn::_linear_pointwise");
+  static const auto op =
+      operation<at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
+                           scalars, std::optional<std::string_view>)>("mkldnn::_linear_pointwise");
   return op.call(x, w, b, what, scalars(), algorithm);
 }
 at::Tensor linear_add(const at::Tensor& x, const at::Tensor& other, const at::Tensor& w,
                       const std::optional<at::Tensor>& b) {
-  static const auto op = operation<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                              const std::optional<at::Tensor>&, std::string_view)>(
-      "mkldnn::_linear_pointwise", "binary");
+  static const auto op =
+      operation<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                           std::string_view)>("mkldnn::_linear_pointwise", "binary");
   return op.call(x, other, w, b, "add");
 }
 at::Tensor reorder(const at::Tensor& w) {
@@ -57,9 +57,9 @@ at::Tensor onednn_prepack(const at::Tensor& w) {
 }
 at::Tensor onednn_qlinear(const at::Tensor& x, double scale, int64_t zero, const linear& l, at::ScalarType out,
                           const char* post) {
-  static const auto op = operation<at::Tensor(at::Tensor, double, int64_t, at::Tensor, at::Tensor, at::Tensor,
-                                              std::optional<at::Tensor>, double, int64_t, std::optional<at::ScalarType>,
-                                              std::string_view, scalars, std::string_view)>("onednn::qlinear_pointwise");
+  static const auto op = operation<at::Tensor(
+      at::Tensor, double, int64_t, at::Tensor, at::Tensor, at::Tensor, std::optional<at::Tensor>, double, int64_t,
+      std::optional<at::ScalarType>, std::string_view, scalars, std::string_view)>("onednn::qlinear_pointwise");
   return op.call(x, scale, zero, l.prepared, l.scales, l.zeros, l.bias, 1.0, 0, out, post, scalars(), "none");
 }
 
@@ -97,8 +97,8 @@ shape shape_12x768() { return {12, 768, 12, 3072, 30522, 512, 5}; }
 
 int64_t weights::bytes(const shape& s, at::ScalarType type) {
   const int64_t h = s.hidden, a_layer = 4 * (h * h + h) + 2 * h * s.inner + s.inner + h + 4 * h;
-  const int64_t elements = (s.vocabulary + s.positions + 1) * h + 2 * h + s.layers * a_layer + (h * h + h) +
-                           (s.labels * h + s.labels);
+  const int64_t elements =
+      (s.vocabulary + s.positions + 1) * h + 2 * h + s.layers * a_layer + (h * h + h) + (s.labels * h + s.labels);
   return elements * static_cast<int64_t>(c10::elementSize(type)) + 64 * (16 * s.layers + 16);
 }
 
@@ -155,8 +155,7 @@ batch packed(std::vector<int64_t> lengths, int64_t step, const shape& s, at::Sca
     }
     if (real.front() != length) {
       auto mask = at::zeros({g.rows, 1, 1, length}, at::kFloat);
-      for (int64_t r = 0; r < g.rows; ++r)
-        mask[r].slice(-1, real[static_cast<size_t>(r)]).fill_(-10000.0);
+      for (int64_t r = 0; r < g.rows; ++r) mask[r].slice(-1, real[static_cast<size_t>(r)]).fill_(-10000.0);
       g.mask = mask.to(type);
     }
     b.groups.push_back(std::move(g));
@@ -178,22 +177,19 @@ linear encoder::prepare(at::Tensor weight, at::Tensor bias) const {
   l.bias = bias;
   switch (options_.linear) {
     case linear_kind::aten:
-    case linear_kind::onednn_plain:
-      l.weight = weight;
-      break;
-    case linear_kind::onednn:
-      l.prepared = reorder(weight);
-      break;
+    case linear_kind::onednn_plain: l.weight = weight; break;
+    case linear_kind::onednn: l.prepared = reorder(weight); break;
     case linear_kind::mkl:
       l.weight = weight;
       l.prepared = mkl_reorder(weight, 64);
       break;
     case linear_kind::int8_fbgemm: {
       auto [q, scales] = quantize_rows(weight);
-      auto w = at::_make_per_channel_quantized_tensor(q, scales.to(at::kDouble),
-                                                      at::zeros({weight.size(0)}, at::kLong), 0);
-      static const auto op = operation<c10::intrusive_ptr<LinearPackedParamsBase>(at::Tensor, std::optional<at::Tensor>)>(
-          "quantized::linear_prepack");
+      auto w =
+          at::_make_per_channel_quantized_tensor(q, scales.to(at::kDouble), at::zeros({weight.size(0)}, at::kLong), 0);
+      static const auto op =
+          operation<c10::intrusive_ptr<LinearPackedParamsBase>(at::Tensor, std::optional<at::Tensor>)>(
+              "quantized::linear_prepack");
       l.quantized = op.call(w, bias.to(at::kFloat));
       break;
     }
@@ -220,12 +216,8 @@ at::Tensor encoder::apply(const linear& l, const at::Tensor& x, bool gelu, const
       if (residual.defined()) return linear_add(x, residual, w, l.bias);
       return linear_pointwise(x, w, l.bias, "none", std::nullopt);
     }
-    case linear_kind::aten:
-      y = at::linear(x, l.weight, l.bias);
-      break;
-    case linear_kind::mkl:
-      y = mkl_linear(x, l);
-      break;
+    case linear_kind::aten: y = at::linear(x, l.weight, l.bias); break;
+    case linear_kind::mkl: y = mkl_linear(x, l); break;
     case linear_kind::int8_fbgemm: {
       static const auto op = operation<at::Tensor(at::Tensor, const c10::intrusive_ptr<LinearPackedParamsBase>&, bool)>(
           "quantized::linear_dynamic");
@@ -298,14 +290,12 @@ at::Tensor encoder::attend(const at::Tensor& q, const at::Tensor& k, const at::T
     kind = products ? attention_kind::math : attention_kind::flash;
   }
   switch (kind) {
-    case attention_kind::fastest:
-      break;
-    case attention_kind::sdpa:
-      return at::scaled_dot_product_attention(q, k, v, mask);
+    case attention_kind::fastest: break;
+    case attention_kind::sdpa: return at::scaled_dot_product_attention(q, k, v, mask);
     case attention_kind::flash:
       return std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(
-          q, k, v, 0.0, false, g.mask.defined() ? std::optional<at::Tensor>(g.mask.expand({g.rows, 1, g.length, g.length}))
-                                                : std::nullopt));
+          q, k, v, 0.0, false,
+          g.mask.defined() ? std::optional<at::Tensor>(g.mask.expand({g.rows, 1, g.length, g.length})) : std::nullopt));
     case attention_kind::math: {
       const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
       auto scores = at::matmul(q * scale, k.transpose(-1, -2));
@@ -337,7 +327,8 @@ at::Tensor encoder::forward(const batch& b) const {
     std::vector<at::Tensor> results;
     results.reserve(b.groups.size());
     for (const auto& g : b.groups)
-      results.push_back(attend(split(q, g), split(k, g), split(v, g), g).transpose(1, 2).reshape({g.rows * g.length, h}));
+      results.push_back(
+          attend(split(q, g), split(k, g), split(v, g), g).transpose(1, 2).reshape({g.rows * g.length, h}));
     const auto context = results.size() == 1 ? results.front() : at::cat(results);
     x = apply(l.out, context, false, x);
     x = at::layer_norm(x, {h}, l.norm1_weight, l.norm1_bias, 1e-12);

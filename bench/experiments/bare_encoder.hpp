@@ -22,10 +22,10 @@ enum class linear_kind {
   int8_onednn,   // onednn::qlinear_pointwise on plain int8 tensors, activations quantized a tensor
 };
 enum class attention_kind {
-  sdpa,   // at::scaled_dot_product_attention
-  flash,  // the CPU flash kernel called directly
-  math,   // two batched products and a softmax
-  fastest // whichever of flash and math was measured faster for the type, rows and length
+  sdpa,    // at::scaled_dot_product_attention
+  flash,   // the CPU flash kernel called directly
+  math,    // two batched products and a softmax
+  fastest  // whichever of flash and math was measured faster for the type, rows and length
 };
 
 linear_kind linear_kind_of(const std::string& name);

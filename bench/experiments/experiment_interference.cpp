@@ -1,6 +1,7 @@
 // Experiment b: what loading and unloading a model does to one that is being served. See docs/experiments.md.
 // A loader thread maps, touches and unmaps a file in a loop; the foreground times its steps meanwhile.
-// --file-mb=440 --folder=/tmp --seconds=2 --rounds=2 --foreground=encoder1,encoder2,slots2,matrix1,malloc --ways='touch;touch, IDLE;...'
+// --file-mb=440 --folder=/tmp --seconds=2 --rounds=2 --foreground=encoder1,encoder2,slots2,matrix1,malloc
+// --ways='touch;touch, IDLE;...'
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fcntl.h>
@@ -34,8 +35,8 @@ void touch(const char* p, size_t n) {
 struct way {
   std::string name;
   enum { none, whole, populate_flag, populate_read, read_copy, convert } fill = whole;
-  size_t chunk = 0;         // bytes filled at a time, 0: all
-  double pause_us = 0;      // between chunks; 0 with a chunk: sched_yield
+  size_t chunk = 0;     // bytes filled at a time, 0: all
+  double pause_us = 0;  // between chunks; 0 with a chunk: sched_yield
   std::string klass = "normal";
   enum { munmap_whole, munmap_chunks, dontneed_chunks } drop = munmap_whole;
   bool huge = false;
@@ -60,8 +61,7 @@ std::pair<double, double> cycle(const way& w, const file& f) {
   char* p;
   if (copies) {
     p = static_cast<char*>(mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    if (w.fill == way::convert)
-      source = static_cast<char*>(mmap(nullptr, f.size, PROT_READ, MAP_PRIVATE, f.fd, 0));
+    if (w.fill == way::convert) source = static_cast<char*>(mmap(nullptr, f.size, PROT_READ, MAP_PRIVATE, f.fd, 0));
   } else {
     p = static_cast<char*>(mmap(nullptr, length, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | (w.fill == way::populate_flag ? MAP_POPULATE : 0), f.fd, 0));
@@ -69,24 +69,26 @@ std::pair<double, double> cycle(const way& w, const file& f) {
   if (p == MAP_FAILED) std::abort();
   if (w.huge) madvise(p, length, MADV_HUGEPAGE);
   const auto fill = [&] {
-   for (size_t at = 0; at < f.size; at += chunk) {
-    const size_t n = std::min(chunk, f.size - at);
-    switch (w.fill) {
-      case way::whole: touch(p + at, n); break;
-      case way::populate_read: madvise(p + at, n, MADV_POPULATE_READ); break;
-      case way::read_copy:
-        for (size_t done = 0; done < n;) done += static_cast<size_t>(pread(f.fd, p + at + done, n - done, static_cast<off_t>(at + done)));
-        break;
-      case way::convert: {
-        const auto* from = reinterpret_cast<const uint32_t*>(source + at);
-        auto* to = reinterpret_cast<uint16_t*>(p + at / 2);
-        for (size_t i = 0; i < n / 4; ++i) to[i] = static_cast<uint16_t>((from[i] + 0x7fff + ((from[i] >> 16) & 1)) >> 16);
-        break;
+    for (size_t at = 0; at < f.size; at += chunk) {
+      const size_t n = std::min(chunk, f.size - at);
+      switch (w.fill) {
+        case way::whole: touch(p + at, n); break;
+        case way::populate_read: madvise(p + at, n, MADV_POPULATE_READ); break;
+        case way::read_copy:
+          for (size_t done = 0; done < n;)
+            done += static_cast<size_t>(pread(f.fd, p + at + done, n - done, static_cast<off_t>(at + done)));
+          break;
+        case way::convert: {
+          const auto* from = reinterpret_cast<const uint32_t*>(source + at);
+          auto* to = reinterpret_cast<uint16_t*>(p + at / 2);
+          for (size_t i = 0; i < n / 4; ++i)
+            to[i] = static_cast<uint16_t>((from[i] + 0x7fff + ((from[i] >> 16) & 1)) >> 16);
+          break;
+        }
+        default: break;
       }
-      default: break;
+      if (w.chunk) between(w);
     }
-    if (w.chunk) between(w);
-   }
   };
   if (w.klass == "idle-touch")
     // Only the touching is idle: a thread that is starved inside mmap, munmap or madvise would keep the
@@ -97,7 +99,8 @@ std::pair<double, double> cycle(const way& w, const file& f) {
   const double loaded = now_us();
   const auto drop = [&](char* what, size_t size) {
     if (w.drop == way::munmap_chunks)
-      for (size_t at = 0; at < size; at += 2u << 20) munmap(what + at, std::min<size_t>(2u << 20, size - at)), between(w);
+      for (size_t at = 0; at < size; at += 2u << 20)
+        munmap(what + at, std::min<size_t>(2u << 20, size - at)), between(w);
     else {
       if (w.drop == way::dontneed_chunks)
         for (size_t at = 0; at < size; at += 2u << 20)
@@ -151,8 +154,9 @@ int main(int argc, char** argv) {
       touch(p, f.size);
       const double d = now_us() - t;
       getrusage(RUSAGE_SELF, &b);
-      std::printf("touch%s: %.1f ms, %ld faults (%.0f KiB each), FilePmdMapped %.0f MB\n", huge ? " with MADV_HUGEPAGE" : "",
-                  d / 1e3, b.ru_minflt - a.ru_minflt, static_cast<double>(f.size) / 1024 / static_cast<double>(b.ru_minflt - a.ru_minflt),
+      std::printf("touch%s: %.1f ms, %ld faults (%.0f KiB each), FilePmdMapped %.0f MB\n",
+                  huge ? " with MADV_HUGEPAGE" : "", d / 1e3, b.ru_minflt - a.ru_minflt,
+                  static_cast<double>(f.size) / 1024 / static_cast<double>(b.ru_minflt - a.ru_minflt),
                   static_cast<double>(smaps_bytes("FilePmdMapped")) / 1e6);
       munmap(p, f.size);
     }
@@ -240,12 +244,13 @@ int main(int argc, char** argv) {
         loader.join();
         for (auto& t : times) results[i].steps.insert(results[i].steps.end(), t.begin(), t.end());
       }
-    std::printf("\nforeground %s (us a step)\n%-36s %8s %8s %8s %8s   %9s %9s\n", foreground.c_str(), "loader", "p50", "p99",
-                "p99.9", "max", "load ms", "unload ms");
+    std::printf("\nforeground %s (us a step)\n%-36s %8s %8s %8s %8s   %9s %9s\n", foreground.c_str(), "loader", "p50",
+                "p99", "p99.9", "max", "load ms", "unload ms");
     for (size_t i = 0; i < ways.size(); ++i) {
       const auto& r = results[i];
       std::printf("%-36s %8.0f %8.0f %8.0f %8.0f   %9.1f %9.1f\n", ways[i].name.c_str(), median(r.steps),
-                  percentile(r.steps, 0.99), percentile(r.steps, 0.999), maximum(r.steps), median(r.loads) / 1e3, median(r.unloads) / 1e3);
+                  percentile(r.steps, 0.99), percentile(r.steps, 0.999), maximum(r.steps), median(r.loads) / 1e3,
+                  median(r.unloads) / 1e3);
     }
     std::fflush(stdout);
   }

@@ -19,28 +19,36 @@ namespace {
 /// One thread that runs what it is handed, as a server's slot would.
 class slot {
  public:
-  explicit slot(int threads) : thread_([this, threads] {
-    at::get_num_threads();          // LibTorch sets the thread's default on first use ..
-    omp_set_num_threads(threads);   // .. and this overrides it for this thread alone
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      wake_.wait(lock, [this] { return stop_ || work_; });
-      if (stop_) return;
-      auto work = std::exchange(work_, nullptr);
-      lock.unlock();
-      work();
-      lock.lock();
-      done_ = true;
-      finished_.notify_one();
-    }
-  }) {}
+  explicit slot(int threads)
+      : thread_([this, threads] {
+          at::get_num_threads();         // LibTorch sets the thread's default on first use ..
+          omp_set_num_threads(threads);  // .. and this overrides it for this thread alone
+          std::unique_lock lock(mutex_);
+          for (;;) {
+            wake_.wait(lock, [this] { return stop_ || work_; });
+            if (stop_) return;
+            auto work = std::exchange(work_, nullptr);
+            lock.unlock();
+            work();
+            lock.lock();
+            done_ = true;
+            finished_.notify_one();
+          }
+        }) {}
   ~slot() {
-    { std::lock_guard lock(mutex_); stop_ = true; }
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
     wake_.notify_one();
     thread_.join();
   }
   void start(std::function<void()> work) {
-    { std::lock_guard lock(mutex_); work_ = std::move(work); done_ = false; }
+    {
+      std::lock_guard lock(mutex_);
+      work_ = std::move(work);
+      done_ = false;
+    }
     wake_.notify_one();
   }
   void wait() {
@@ -59,21 +67,22 @@ class slot {
 /// Wakes 2,000 times a second and burns 20 us: stands for HTTP. Records how late it wakes.
 class io_thread {
  public:
-  explicit io_thread(bool on) : thread_([this, on] {
-    double next = now_us();
-    while (on && !stop_) {
-      next += 500;
-      const double left = next - now_us();
-      if (left > 0) {
-        timespec t{0, static_cast<long>(left * 1e3)};
-        nanosleep(&t, nullptr);
-      } else {
-        next = now_us();
-      }
-      late.push_back(std::max(0.0, now_us() - next));
-      spin_us(20);
-    }
-  }) {}
+  explicit io_thread(bool on)
+      : thread_([this, on] {
+          double next = now_us();
+          while (on && !stop_) {
+            next += 500;
+            const double left = next - now_us();
+            if (left > 0) {
+              timespec t{0, static_cast<long>(left * 1e3)};
+              nanosleep(&t, nullptr);
+            } else {
+              next = now_us();
+            }
+            late.push_back(std::max(0.0, now_us() - next));
+            spin_us(20);
+          }
+        }) {}
   ~io_thread() { stop(); }
   void stop() {
     stop_ = true;
@@ -141,7 +150,8 @@ void thread_switching() {
       step();
       after.push_back(now_us() - t);
     }
-    std::printf("gelu + bf16 linear on 2 threads: %.0f us; right after the same on 1 thread: %.0f us\n", median(always), median(after));
+    std::printf("gelu + bf16 linear on 2 threads: %.0f us; right after the same on 1 thread: %.0f us\n", median(always),
+                median(after));
   }).join();
 }
 
@@ -149,7 +159,9 @@ void thread_switching() {
 
 int main(int argc, char** argv) {
   const auto policy = option(argc, argv, "policy", "passive");
-  with_environment(argv, {{"OMP_WAIT_POLICY", policy == "default" ? "" : policy == "active" ? "ACTIVE" : "PASSIVE"},
+  with_environment(argv, {{"OMP_WAIT_POLICY", policy == "default"  ? ""
+                                              : policy == "active" ? "ACTIVE"
+                                                                   : "PASSIVE"},
                           {"GOMP_SPINCOUNT", option(argc, argv, "spin", "")}});
   const double seconds = number(argc, argv, "seconds", 0.4);
   const auto folder = option(argc, argv, "folder", "/tmp");
@@ -159,7 +171,9 @@ int main(int argc, char** argv) {
   }
   const auto label = policy + option(argc, argv, "spin", "");
   const auto shape = bare::shape_6x384();
-  struct size { int rows, length; };
+  struct size {
+    int rows, length;
+  };
   std::vector<size> sizes{{1, 32}, {8, 32}, {32, 32}, {8, 128}};
   if (const auto only = option(argc, argv, "rows", ""); !only.empty()) {
     sizes.clear();
@@ -187,8 +201,9 @@ int main(int argc, char** argv) {
               times = sample(seconds, step, 3);
             }).join();
           }
-          std::printf("%s %s %dx%d io%s bare 1x%d  rate/s %.1f p50 %.2f p99 %.2f\n", label.c_str(), type_name.c_str(), rows, length,
-                      io.c_str(), threads, 1e6 / median(times), median(times) / 1e3, percentile(times, 0.99) / 1e3);
+          std::printf("%s %s %dx%d io%s bare 1x%d  rate/s %.1f p50 %.2f p99 %.2f\n", label.c_str(), type_name.c_str(),
+                      rows, length, io.c_str(), threads, 1e6 / median(times), median(times) / 1e3,
+                      percentile(times, 0.99) / 1e3);
         }
         for (const int slots : {1, 2})
           for (const int threads : {1, 2}) {
@@ -219,11 +234,13 @@ int main(int argc, char** argv) {
               }
             }
             traffic.stop();
-            std::printf("%s %s %dx%d io%s slots %dx%d  rate/s %.1f p50 %.2f p99 %.2f", label.c_str(), type_name.c_str(), rows, length,
-                        io.c_str(), slots, threads, static_cast<double>(merged.size()) / wall * 1e6, median(merged) / 1e3,
-                        percentile(merged, 0.99) / 1e3);
-            if (!lone.empty()) std::printf(" lone_p50 %.2f lone_p99 %.2f", median(lone) / 1e3, percentile(lone, 0.99) / 1e3);
-            if (io == "1") std::printf(" io_late_p50 %.0f io_late_p99 %.0f", median(traffic.late), percentile(traffic.late, 0.99));
+            std::printf("%s %s %dx%d io%s slots %dx%d  rate/s %.1f p50 %.2f p99 %.2f", label.c_str(), type_name.c_str(),
+                        rows, length, io.c_str(), slots, threads, static_cast<double>(merged.size()) / wall * 1e6,
+                        median(merged) / 1e3, percentile(merged, 0.99) / 1e3);
+            if (!lone.empty())
+              std::printf(" lone_p50 %.2f lone_p99 %.2f", median(lone) / 1e3, percentile(lone, 0.99) / 1e3);
+            if (io == "1")
+              std::printf(" io_late_p50 %.0f io_late_p99 %.0f", median(traffic.late), percentile(traffic.late, 0.99));
             std::printf("\n");
             std::fflush(stdout);
           }

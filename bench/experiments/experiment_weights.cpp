@@ -45,9 +45,9 @@ int main(int argc, char** argv) {
   at::set_num_threads(static_cast<int>(number(argc, argv, "threads", 2)));
   for (const auto t : {at::kFloat, at::kBFloat16}) bare::weights::write(path(t), shape, t);
   const auto open = [&](const way& w) {
-    return std::make_unique<bare::encoder>(shape, bare::options{w.type, w.kind, bare::attention_kind::fastest, w.fused},
-                                           std::make_shared<bare::weights>(path(w.convert ? at::kFloat : w.type), shape,
-                                                                           w.convert ? at::kFloat : w.type));
+    return std::make_unique<bare::encoder>(
+        shape, bare::options{w.type, w.kind, bare::attention_kind::fastest, w.fused},
+        std::make_shared<bare::weights>(path(w.convert ? at::kFloat : w.type), shape, w.convert ? at::kFloat : w.type));
   };
   const std::vector<std::pair<int, int>> sizes{{1, 32}, {8, 32}, {32, 32}, {4, 256}};
 

@@ -67,8 +67,8 @@ inline std::vector<double> sample(double seconds, const std::function<void()>& s
 struct variant {
   std::string name;
   std::function<void()> step;
-  std::vector<double> times{};       // every call, microseconds
-  std::vector<double> medians{};     // one a round
+  std::vector<double> times{};    // every call, microseconds
+  std::vector<double> medians{};  // one a round
 };
 inline void interleave(std::vector<variant>& variants, int rounds, double seconds_each) {
   for (auto& v : variants) v.step(), v.step();

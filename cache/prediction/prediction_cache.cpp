@@ -73,9 +73,9 @@ std::string prediction_cache::answers_as(std::string_view model, const inference
     for (const auto n : in.shape) add_part(lists, std::to_string(n));
   }
   std::string out;
-  for (const std::string_view part : {model, std::string_view(info.version), std::string_view(info.precision),
-                                      std::string_view(info.architecture),
-                                      std::string_view(info.format), std::string_view(info.device)})
+  for (const std::string_view part :
+       {model, std::string_view(info.version), std::string_view(info.precision), std::string_view(info.architecture),
+        std::string_view(info.format), std::string_view(info.device)})
     add_part(out, part);
   for (const auto t : info.tasks) add_part(out, inference::to_string(t));
   add_part(out, std::to_string(info.max_length));

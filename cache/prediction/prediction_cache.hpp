@@ -1,7 +1,7 @@
 #pragma once
-// Answers to repeated requests: a bounded LRU from (all that decides the answer, exact input) to output. Thread-safe; split
-// into shards so that I/O and compute threads seldom meet. Owned by whoever makes it; shared() is the
-// process's own.
+// Answers to repeated requests: a bounded LRU from (all that decides the answer, exact input) to output. Thread-safe;
+// split into shards so that I/O and compute threads seldom meet. Owned by whoever makes it; shared() is the process's
+// own.
 
 #include <array>
 #include <atomic>
@@ -25,8 +25,8 @@ class prediction_cache {
   void set_capacity(std::uint64_t capacity_bytes);
   bool enabled() const noexcept { return capacity_.load(std::memory_order_relaxed) != 0; }
 
-  // All that decides a model's answers beside the input: its name, version, precision, length, task, labels and what else
-  // it says of itself. Two loads of one artifact share answers only where these are the same.
+  // All that decides a model's answers beside the input: its name, version, precision, length, task, labels and what
+  // else it says of itself. Two loads of one artifact share answers only where these are the same.
   static std::string answers_as(std::string_view model, const inference::model_info& info);
   // A key for that, what is asked, and an input. Inputs are kept whole: two never share an answer. Empty for kinds of
   // input whose answers are not kept (tensors, media, sound).

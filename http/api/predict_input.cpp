@@ -21,7 +21,7 @@ struct fields {
   std::optional<std::string> text;  // of `text`, or of `inputs` in the query
   std::optional<element> inputs;    // of the body
   std::optional<std::string> model;
-  bool model_is_alias = false;      // came as `model`, which `model_name` overrides
+  bool model_is_alias = false;  // came as `model`, which `model_name` overrides
   std::optional<config::priority> priority;
   std::optional<std::uint64_t> timeout_ms;
   bool batching = true;
@@ -156,8 +156,8 @@ result<void> take_object(element root, const config::settings& settings, fields&
 }
 
 // Reads the body into `document` (which owns what `fields` refers to).
-result<void> take_body(const exchange& request, const config::settings& settings, bool batch_route,
-                       json_body& document, fields& out) {
+result<void> take_body(const exchange& request, const config::settings& settings, bool batch_route, json_body& document,
+                       fields& out) {
   auto body = request.body();
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     if (batch_route) return bad("The body is empty", "send a JSON array of texts, or {\"inputs\": [..]}");
@@ -204,7 +204,8 @@ std::optional<error> check_text(std::string_view text, const config::settings& s
     return error{error_code::payload_too_large,
                  "The text has " + std::to_string(text.size()) + " bytes, more than the limit of " +
                      std::to_string(settings.max_text_bytes),
-                 "send a shorter text, or raise max_text_bytes", {}};
+                 "send a shorter text, or raise max_text_bytes",
+                 {}};
   }
   if (is_blank(text)) {
     return error{error_code::unprocessable, "The text is empty", "send at least one visible character", {}};
@@ -218,7 +219,8 @@ class item_reader {
   item_reader(const config::settings& settings, const actors::service& service, predict_input& out)
       : settings_(settings), out_(out), registration_(service.registration(out.request.model)) {
     if (!registration_) return;
-    takes_tensors_ = !registration_->inputs.empty() || inference::parse_task(registration_->task) == inference::task::tensor;
+    takes_tensors_ =
+        !registration_->inputs.empty() || inference::parse_task(registration_->task) == inference::task::tensor;
     if (!registration_->inputs.empty()) type_ = registration_->inputs[0].type;
   }
 
@@ -241,8 +243,8 @@ class item_reader {
     if (!tensor) return list(items);
     auto t = read_tensor(value, type_, "inputs");
     if (!t) return tl::unexpected(t.error());
-    const bool several = registration_ && !registration_->inputs.empty() &&
-                         registration_->inputs[0].shape.size() + 1 == t->shape.size();
+    const bool several =
+        registration_ && !registration_->inputs.empty() && registration_->inputs[0].shape.size() + 1 == t->shape.size();
     if (!several) {
       add_tensor(std::move(*t));
       return {};
@@ -287,8 +289,8 @@ class item_reader {
       const std::string_view text(item.get_string().value_unsafe());
       if (auto problem = check_text(text, settings_)) {
         // What is too long is not sent back either.
-        out_.items.push_back({text.size() > settings_.max_text_bytes ? std::string() : std::string(text), true,
-                              std::move(problem)});
+        out_.items.push_back(
+            {text.size() > settings_.max_text_bytes ? std::string() : std::string(text), true, std::move(problem)});
       } else {
         add_text(text);
       }
@@ -304,9 +306,12 @@ class item_reader {
       }
       return;
     }
-    out_.items.push_back({{}, false, error{error_code::unprocessable,
-                                           "A text must be a string, found " + std::string(kind_of(item)),
-                                           "send a string", {}}});
+    out_.items.push_back({{},
+                          false,
+                          error{error_code::unprocessable,
+                                "A text must be a string, found " + std::string(kind_of(item)),
+                                "send a string",
+                                {}}});
   }
   void add_text(std::string_view text) {
     out_.positions.push_back(static_cast<std::uint32_t>(out_.items.size()));
@@ -371,8 +376,8 @@ result<predict_input> read_predict(const exchange& request, const config::settin
   out.request.timeout_ms = given.timeout_ms;
   out.request.batching = given.batching;
   const auto cache_control = request.header("Cache-Control");
-  out.request.use_prediction_cache = !contains_token(cache_control, "no-cache") &&
-                                     !contains_token(cache_control, "no-store");
+  out.request.use_prediction_cache =
+      !contains_token(cache_control, "no-cache") && !contains_token(cache_control, "no-store");
   out.stream = given.stream || contains_token(request.header("Accept"), "text/event-stream");
 
   item_reader reader(settings, service, out);

@@ -15,13 +15,13 @@ namespace troupe::http {
 
 // One text or tensor as the client gave it.
 struct predict_item {
-  std::string text;              // echoed in the answer
+  std::string text;  // echoed in the answer
   bool is_text = true;
   std::optional<error> problem;  // it fails alone and is not sent to the model
 };
 
 struct predict_input {
-  actors::predict_request request;       // `model` is always set; inputs of the good items
+  actors::predict_request request;  // `model` is always set; inputs of the good items
   std::vector<predict_item> items;
   std::vector<std::uint32_t> positions;  // request.inputs[i] is items[positions[i]]
   bool batch = false;                    // answered as a batch

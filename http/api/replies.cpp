@@ -33,7 +33,8 @@ struct item_answer {
 // One request to /predict: written by the model's thread (never two at once), then read by the
 // connection's, to which post() hands it over.
 struct predict_call {
-  predict_call(exchange_ptr r, const actors::service& s, const config::settings& c) : request(std::move(r)), service(s), settings(c) {}
+  predict_call(exchange_ptr r, const actors::service& s, const config::settings& c)
+      : request(std::move(r)), service(s), settings(c) {}
 
   const exchange_ptr request;
   const actors::service& service;
@@ -45,7 +46,7 @@ struct predict_call {
   bool batch = false;
   std::vector<item_answer> answers;  // as items
   std::vector<std::string> labels;
-  bool cache_hit = false;            // the model was resident when the request arrived
+  bool cache_hit = false;  // the model was resident when the request arrived
 
   // Streams only; the connection's thread.
   std::shared_ptr<event_stream> events;
@@ -124,8 +125,7 @@ void write_answer(json_out& json, const predict_call& call, std::size_t i, doubl
   json.field("prediction_cache_hit", answer.prediction_cache_hit);
 }
 
-void write_summary(json_out& json, const predict_call& call, std::uint64_t good, std::uint64_t failed,
-                   double own_ms) {
+void write_summary(json_out& json, const predict_call& call, std::uint64_t good, std::uint64_t failed, double own_ms) {
   json.key("batch_summary")
       .object()
       .field("total_texts", static_cast<std::uint64_t>(call.items.size()))

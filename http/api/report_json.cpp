@@ -255,7 +255,8 @@ std::string stats_json(const actors::server_report& report) {
 
 std::string load_json(const actors::load_report& done) {
   json_out json;
-  write_message(json, "Model " + done.model + (done.already ? " is already loaded" : " loaded successfully"), done.model);
+  write_message(json, "Model " + done.model + (done.already ? " is already loaded" : " loaded successfully"),
+                done.model);
   json.field("load_time_seconds", done.load_time_s)
       .field("memory_usage_mb", mib(done.memory_bytes))
       .field("cache_status", "loaded")
@@ -289,10 +290,11 @@ std::string cleanup_json(const actors::cleanup_report& done) {
   const double before = mib(done.before_bytes), after = mib(done.after_bytes);
   const double freed = std::max(0.0, before - after);
   json_out json;
-  json.object().field("message", done.reason == "not_needed" ? "Memory cleanup completed: nothing to do"
-                                 : done.reason == "all_spared"
-                                     ? "Memory cleanup completed: nothing may go yet, all was just loaded, is in use or is pinned"
-                                     : "Memory cleanup completed");
+  json.object().field("message",
+                      done.reason == "not_needed" ? "Memory cleanup completed: nothing to do"
+                      : done.reason == "all_spared"
+                          ? "Memory cleanup completed: nothing may go yet, all was just loaded, is in use or is pinned"
+                          : "Memory cleanup completed");
   json.key("cleanup_summary")
       .object()
       .field("models_unloaded", static_cast<std::uint64_t>(done.models_unloaded.size()))

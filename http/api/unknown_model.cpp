@@ -15,7 +15,8 @@ std::vector<std::string> similar_models(const actors::service& service, const st
   std::size_t seen = 0;
   const auto bound = std::max<std::size_t>(2, model.size() / 3);
   service.for_each_name([&](const std::string& name) {
-    const bool part = model.size() >= 3 && (name.find(model) != std::string::npos || model.find(name) != std::string::npos);
+    const bool part =
+        model.size() >= 3 && (name.find(model) != std::string::npos || model.find(name) != std::string::npos);
     const auto distance = part ? 1 : edit_distance(name, model, bound);
     if (distance <= bound) near.emplace_back(distance, name);
     return ++seen < looked_at;

@@ -22,8 +22,10 @@ std::string_view given_key(const exchange& request) {
 std::optional<error> check_access(const config::settings& settings, guard needed, const exchange& request) {
   if (needed == guard::open || (needed == guard::keyed && settings.api_keys.empty())) return std::nullopt;
   if (needed == guard::admin && settings.admin_api_key.empty()) {
-    return error{error_code::forbidden, "Admin routes are off: no admin key is configured",
-                 "set ADMIN_API_KEY and send it as 'Authorization: Bearer KEY'", {}};
+    return error{error_code::forbidden,
+                 "Admin routes are off: no admin key is configured",
+                 "set ADMIN_API_KEY and send it as 'Authorization: Bearer KEY'",
+                 {}};
   }
   const auto key = given_key(request);
   if (key.empty()) {
@@ -38,8 +40,10 @@ std::optional<error> check_access(const config::settings& settings, guard needed
     for (const auto& k : settings.api_keys) good = equal_in_constant_time(k, key) || good;
   }
   if (good) return std::nullopt;
-  return error{error_code::forbidden, needed == guard::admin ? "Wrong admin key" : "Wrong API key",
-               needed == guard::admin ? "use the value of ADMIN_API_KEY" : "use one of the server's API_KEYS", {}};
+  return error{error_code::forbidden,
+               needed == guard::admin ? "Wrong admin key" : "Wrong API key",
+               needed == guard::admin ? "use the value of ADMIN_API_KEY" : "use one of the server's API_KEYS",
+               {}};
 }
 
 response options_response(const config::settings& settings, const std::string& allow, const exchange& request) {

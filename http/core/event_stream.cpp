@@ -114,8 +114,8 @@ void event_stream::schedule_step() {
 
 void event_stream::step() {
   quiet_ms_ = std::exchange(sent_since_step_, false) ? 0 : quiet_ms_ + step_ms();
-  const bool due = (limits_.heartbeat_ms != 0 && quiet_ms_ >= limits_.heartbeat_ms) ||
-                   (quiet_ms_ != 0 && request_->half_closed());
+  const bool due =
+      (limits_.heartbeat_ms != 0 && quiet_ms_ >= limits_.heartbeat_ms) || (quiet_ms_ != 0 && request_->half_closed());
   // Not to a reader that has enough to read already.
   if (due && pending_.empty() && !waiting_) {
     quiet_ms_ = 0;

@@ -31,7 +31,7 @@ using error_writer = std::function<response(const error& why, std::string_view r
 // A body that is sent in chunks while it comes. Any thread; calls are ordered by the caller.
 class body_stream {
  public:
-  virtual ~body_stream() = default;  // ends the stream if nobody did
+  virtual ~body_stream() = default;           // ends the stream if nobody did
   virtual bool write(std::string chunk) = 0;  // false: the client is gone
   virtual void end() = 0;
   // Bytes written but not yet flushed to the socket: a slow reader shows here.
@@ -49,9 +49,10 @@ class exchange {
   virtual std::string_view path() const = 0;   // as sent, still percent-encoded, without the query
   virtual std::string_view query() const = 0;  // as sent, without '?'; empty if none
   virtual std::optional<std::string_view> header(std::string_view name) const = 0;
-  virtual std::string_view body() const = 0;   // valid while the handler runs
+  virtual std::string_view body() const = 0;  // valid while the handler runs
   virtual const std::string& request_id() const = 0;
-  virtual std::string client_address() const = 0;  // of the connection's other end, "10.0.0.7"; a proxy's where there is one
+  virtual std::string client_address()
+      const = 0;  // of the connection's other end, "10.0.0.7"; a proxy's where there is one
   // Set when the edge has refused the request (413, 431, ..): the handler answers with the envelope and
   // does nothing else. 0: not refused.
   virtual unsigned refused_status() const = 0;
@@ -59,13 +60,12 @@ class exchange {
 
   // Exactly one of respond (or fail) and start_stream, once; any thread.
   virtual void respond(response r) = 0;
-  // Said once it is known whose route this is, before anybody else has the exchange; the envelope where nobody does. The
-  // 503 of a dropped exchange is worded like this, too.
+  // Said once it is known whose route this is, before anybody else has the exchange; the envelope where nobody does.
+  // The 503 of a dropped exchange is worded like this, too.
   virtual void word_errors(error_writer words) { words_ = std::move(words); }
   virtual response error_answer(const error& why, header_list headers) const;
   void fail(const error& why, header_list headers = {}) { respond(error_answer(why, std::move(headers))); }
-  virtual std::shared_ptr<body_stream> start_stream(unsigned status, std::string content_type,
-                                                    header_list headers) = 0;
+  virtual std::shared_ptr<body_stream> start_stream(unsigned status, std::string content_type, header_list headers) = 0;
   // `f` runs once if the client leaves before the answer is complete; at once if it already has.
   virtual void on_disconnect(std::function<void()> f) = 0;
   // The client has ended its side of the connection: it may still read, or be gone. On the connection's thread.

@@ -1,5 +1,5 @@
-#include "http/core/forwarding_exchange.hpp"
 #include "http/core/http_metrics.hpp"
+#include "http/core/forwarding_exchange.hpp"
 
 #include <prometheus/family.h>
 #include <prometheus/histogram.h>
@@ -15,7 +15,10 @@ class tracked_exchange final : public forwarding_exchange {
  public:
   tracked_exchange(exchange_ptr inner, std::shared_ptr<route_metrics> metrics, steady_time started,
                    const std::string& allow_origin)
-      : forwarding_exchange(std::move(inner)), metrics_(std::move(metrics)), started_(started), allow_origin_(allow_origin) {}
+      : forwarding_exchange(std::move(inner)),
+        metrics_(std::move(metrics)),
+        started_(started),
+        allow_origin_(allow_origin) {}
   ~tracked_exchange() override {
     // A stream's time ends here; so does that of a request that nobody answered.
     if (!observed_.exchange(true)) metrics_->observe(answered_ ? status_.load() : 503u, steady_clock::now() - started_);

@@ -44,7 +44,7 @@ class connection : public std::enable_shared_from_this<connection> {
   // The status of the refusal if request `ordinal` of this connection was refused by the edge, else 0.
   virtual unsigned refused_status(std::uint64_t ordinal) const = 0;
   virtual const std::string& refused_reason() const = 0;
-  virtual bool http_1_0() const = 0;  // RESTinio keeps no version
+  virtual bool http_1_0() const = 0;     // RESTinio keeps no version
   virtual bool half_closed() const = 0;  // the client has ended its side, and may still read
 
  protected:

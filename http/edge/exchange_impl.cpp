@@ -6,17 +6,17 @@
 namespace troupe::http::edge {
 namespace {
 
-constexpr std::size_t one_piece_bytes = 16 * 1024;      // smaller bodies are copied behind their head
-constexpr std::uint64_t charged_from_bytes = 4096;      // smaller bodies are not worth two atomics
-constexpr std::size_t stream_cap_credits = 64;          // a job that ignores its credit loses its client
+constexpr std::size_t one_piece_bytes = 16 * 1024;  // smaller bodies are copied behind their head
+constexpr std::uint64_t charged_from_bytes = 4096;  // smaller bodies are not worth two atomics
+constexpr std::size_t stream_cap_credits = 64;      // a job that ignores its credit loses its client
 
 using restinio::response_connection_attr_t;
 using restinio::response_output_flags_t;
 using restinio::response_parts_attr_t;
 
 response_output_flags_t final_flags(bool keep_alive) {
-  return {response_parts_attr_t::final_parts, keep_alive ? response_connection_attr_t::connection_keepalive
-                                                         : response_connection_attr_t::connection_close};
+  return {response_parts_attr_t::final_parts,
+          keep_alive ? response_connection_attr_t::connection_keepalive : response_connection_attr_t::connection_close};
 }
 
 // On the connection's thread. RESTinio calls `done` exactly once, at once if the connection is closed.
@@ -25,8 +25,7 @@ void write(const restinio::request_handle_t& request, response_output_flags_t fl
            restinio::writable_items_container_t items, Done done) {
   restinio::write_group_t group{std::move(items)};
   group.after_write_notificator(std::move(done));
-  restinio::impl::access_req_connection(*request)->write_response_parts(request->request_id(), flags,
-                                                                        std::move(group));
+  restinio::impl::access_req_connection(*request)->write_response_parts(request->request_id(), flags, std::move(group));
 }
 
 struct answer_form {
@@ -37,13 +36,13 @@ answer_form form_of(const restinio::request_handle_t& request, const connection&
   const auto& header = request->header();
   // After an upgrade request RESTinio cannot go on with plain requests.
   const bool upgrade = header.connection() == restinio::http_connection_header_t::upgrade;
-  return {header.should_keep_alive() && !upgrade && refused == 0 &&
-              !c.shared().draining.load(std::memory_order_relaxed),
-          header.method() == restinio::http_method_head(), http_1_0};
+  return {
+      header.should_keep_alive() && !upgrade && refused == 0 && !c.shared().draining.load(std::memory_order_relaxed),
+      header.method() == restinio::http_method_head(), http_1_0};
 }
 
-void write_response(const restinio::request_handle_t& request, const std::shared_ptr<connection>& c,
-                    response&& r, const std::string& id, unsigned refused, bool http_1_0) {
+void write_response(const restinio::request_handle_t& request, const std::shared_ptr<connection>& c, response&& r,
+                    const std::string& id, unsigned refused, bool http_1_0) {
   const auto form = form_of(request, *c, refused, http_1_0);
   const bool bodiless = r.status == 204 || r.status == 304 || r.status < 200;
   response_head head;
@@ -240,7 +239,9 @@ exchange_impl::~exchange_impl() {
   try {
     auto dropped = exchange::error_answer({error_code::unavailable, "The request was dropped", "try again", 1}, {});
     auto answer = [request = request_, c = connection_, id = id_, refused = refused_, http_1_0 = http_1_0_,
-                   r = std::move(dropped)]() mutable { write_response(request, c, std::move(r), id, refused, http_1_0); };
+                   r = std::move(dropped)]() mutable {
+      write_response(request, c, std::move(r), id, refused, http_1_0);
+    };
     if (thread.here())
       answer();
     else if (!thread.post(std::move(answer)))
@@ -295,8 +296,7 @@ void exchange_impl::respond(response r) {
     return;
   }
   if (!thread.post([self = shared_from_this(), r = std::move(r)]() mutable {
-        write_response(self->request_, self->connection_, std::move(r), self->id_, self->refused_,
-                       self->http_1_0_);
+        write_response(self->request_, self->connection_, std::move(r), self->id_, self->refused_, self->http_1_0_);
       }))
     thread.exchange_finished();
 }

@@ -92,8 +92,8 @@ std::size_t framer::parse(const char* data, std::size_t size, std::uint32_t requ
     output_.append(data, size);
     return 0;
   }
-  std::size_t at = 0;      // parsed so far
-  std::size_t from = 0;    // where the bytes of the current request begin in `data`
+  std::size_t at = 0;    // parsed so far
+  std::size_t from = 0;  // where the bytes of the current request begin in `data`
   std::size_t passed = 0;
   while (at < size) {
     parsed_begin_ = data + at;
@@ -291,8 +291,7 @@ int framer::on_header() {
           bad_encoding_ |= !chunked_;
         }
         break;
-      default:
-        break;
+      default: break;
     }
   }
   name_.clear();
@@ -364,9 +363,7 @@ int framer::on_complete() {
   return 0;
 }
 
-std::string_view framer::path() const {
-  return std::string_view(url_).substr(0, url_.find('?'));
-}
+std::string_view framer::path() const { return std::string_view(url_).substr(0, url_.find('?')); }
 
 // Keeps the head without the lines that RESTinio is not to act on.
 void framer::edit_head(std::string_view raw) {

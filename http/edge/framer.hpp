@@ -107,9 +107,9 @@ class framer {
   http_parser parser_;
 
   // The request being read.
-  std::string held_;      // its bytes so far, unless edited_
-  std::string head_;      // edited_: its head, to be passed on
-  std::string body_;      // edited_: its body without chunk framing
+  std::string held_;  // its bytes so far, unless edited_
+  std::string head_;  // edited_: its head, to be passed on
+  std::string body_;  // edited_: its body without chunk framing
   std::string url_, name_, value_;
   std::string request_id_, origin_;  // kept for the answer to a refused request
   std::uint64_t body_limit_bytes_ = 0, body_bytes_ = 0, raw_body_bytes_ = 0, charged_bytes_ = 0;

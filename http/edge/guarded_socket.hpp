@@ -185,7 +185,7 @@ class guarded_connection final : public connection {
     const bool answered = !killed_ && !write_failed_ && !read_failed_;
     bool unread = !input_ended_ && (framer_.refused() || framer_.inside_request() || framer_.has_output());
     if (answered && !unread && !input_ended_) unread = tcp_of(*inner_).available(ignored) > 0;
-    if (answered && (unread || is_tls<Inner>) && !thread().stopping() && !handshaking_) {
+    if (answered && (unread || is_tls<Inner>)&&!thread().stopping() && !handshaking_) {
       tcp_of(*inner_).cancel(ignored);
       // Posted, so that what was cancelled is through before the TLS layer is used again.
       asio::post(thread().context(),
@@ -206,8 +206,7 @@ class guarded_connection final : public connection {
       if (now - write_since_ > shared().stall_timeout) kill("stalled_reader");
     } else if (framer_.inside_request()) {
       if (now - since_ > shared().read_timeout) {
-        framer_.refuse(408, "The request did not come within " + std::to_string(shared().read_timeout.count()) +
-                                " ms");
+        framer_.refuse(408, "The request did not come within " + std::to_string(shared().read_timeout.count()) + " ms");
         refused();
         wake();
       }
@@ -253,7 +252,9 @@ class guarded_connection final : public connection {
   }
 
  private:
-  asio_error end_of_read() const { return killed_ ? asio_error(asio::error::eof) : asio_error(asio::error::operation_aborted); }
+  asio_error end_of_read() const {
+    return killed_ ? asio_error(asio::error::eof) : asio_error(asio::error::operation_aborted);
+  }
 
   void refused() { shared().counts.refused(framer_.refused_status()); }
 
@@ -332,7 +333,8 @@ class guarded_connection final : public connection {
   }
 
   // A write that costs nothing draws a reset from a client that is gone: an interim answer, as long as the next
-  // answer has not begun. HTTP/1.0 knows none, and which of several requests the next answer is for is not known here. (Streams have their heartbeats: event_stream.hpp.)
+  // answer has not begun. HTTP/1.0 knows none, and which of several requests the next answer is for is not known here.
+  // (Streams have their heartbeats: event_stream.hpp.)
   void probe(clock::time_point now) {
     if (now < probe_due_ || answer_begun_ || probing_ || framer_.any_http_1_0()) return;
     probe_due_ = now + probe_period;
@@ -476,18 +478,18 @@ class guarded_connection final : public connection {
   void send_continue(Then then) {
     continue_waits_ = false;
     since_ = thread().now();
-    asio::async_write(*inner_, asio::buffer(continue_line),
-                      [self = shared_from_this(), then = std::move(then)](const asio_error& e, std::size_t) mutable {
-                        then(e);
-                      });
+    asio::async_write(
+        *inner_, asio::buffer(continue_line),
+        [self = shared_from_this(), then = std::move(then)](const asio_error& e, std::size_t) mutable { then(e); });
   }
 
   connection_slot slot_;
   std::unique_ptr<Inner> inner_;
   framer framer_;
-  std::function<void(const asio_error&)> parked_;  // a read while max_pipelined_requests are in flight, or after the end
-  std::function<void()> held_write_;               // while a probe is written
-  clock::time_point since_;        // idle, or inside a request, or in the handshake
+  std::function<void(const asio_error&)>
+      parked_;                        // a read while max_pipelined_requests are in flight, or after the end
+  std::function<void()> held_write_;  // while a probe is written
+  clock::time_point since_;           // idle, or inside a request, or in the handshake
   clock::time_point write_since_, probe_due_;
   bool open_ = true, killed_ = false, handshaking_ = false, reading_ = false, writing_ = false;
   bool write_failed_ = false, read_failed_ = false, continue_waits_ = false;

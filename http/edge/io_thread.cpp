@@ -20,10 +20,7 @@ thread_local const io_thread* current = nullptr;
 }  // namespace
 
 io_thread::io_thread(std::shared_ptr<edge::shared> s)
-    : shared_(std::move(s)),
-      work_(asio::make_work_guard(context_)),
-      sweep_timer_(context_),
-      scratch_(scratch_bytes) {}
+    : shared_(std::move(s)), work_(asio::make_work_guard(context_)), sweep_timer_(context_), scratch_(scratch_bytes) {}
 
 void io_thread::start() {
   thread_ = std::thread([self = shared_from_this()] { self->run(); });

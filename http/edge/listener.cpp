@@ -10,7 +10,7 @@
 namespace troupe::http::edge {
 namespace {
 
-constexpr std::size_t read_buffer_bytes = 4096;             // RESTinio's, a connection
+constexpr std::size_t read_buffer_bytes = 4096;               // RESTinio's, a connection
 constexpr auto second_line_period = std::chrono::seconds(5);  // of RESTinio's own timers
 constexpr auto accept_retry = std::chrono::milliseconds(50);  // after no more file descriptors, say
 
@@ -65,8 +65,7 @@ struct connection_settings {
 template <class Inner>
 void serve(const std::shared_ptr<io_thread>& thread, connection_slot slot, std::unique_ptr<Inner> inner) {
   using T = traits<Inner>;
-  static const auto parser_settings =
-      restinio::impl::create_parser_settings<typename T::http_methods_mapper_t>();
+  static const auto parser_settings = restinio::impl::create_parser_settings<typename T::http_methods_mapper_t>();
   using no_limiter = restinio::connection_count_limits::noop_connection_count_limiter_t;  // ours: connection_slot
   asio_error failed;
   const auto peer = tcp_of(*inner).remote_endpoint(failed);

@@ -39,8 +39,8 @@ void append_clean(std::string& to, std::string_view text) {
 }
 
 bool ours(std::string_view name) {
-  static constexpr std::string_view names[] = {"content-length", "transfer-encoding", "connection",
-                                               "date",           "server",            "x-request-id"};
+  static constexpr std::string_view names[] = {"content-length", "transfer-encoding", "connection", "date",
+                                               "server",         "x-request-id"};
   for (const auto each : names)
     if (each.size() == name.size() &&
         std::equal(name.begin(), name.end(), each.begin(), [](char a, char b) { return (a | 0x20) == b; }))
@@ -64,12 +64,9 @@ void append_head(std::string& to, const response_head& head) {
       to.append("\r\nContent-Length: ");
       append_number(to, head.content_bytes);
       break;
-    case body_framing::chunked:
-      to.append("\r\nTransfer-Encoding: chunked");
-      break;
+    case body_framing::chunked: to.append("\r\nTransfer-Encoding: chunked"); break;
     case body_framing::until_close:
-    case body_framing::none:
-      break;
+    case body_framing::none: break;
   }
   to.append("\r\nX-Request-Id: ").append(head.request_id);
   if (!head.keep_alive)

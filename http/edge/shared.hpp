@@ -45,10 +45,10 @@ struct shared {
   handler on_request;
   body_budget budget;
   framer_limits limits;
-  std::chrono::milliseconds read_timeout;      // a whole request; an idle connection
+  std::chrono::milliseconds read_timeout;  // a whole request; an idle connection
   std::chrono::milliseconds handshake_timeout;
-  std::chrono::milliseconds stall_timeout;     // a client that does not take its answer
-  std::chrono::milliseconds handle_timeout;    // RESTinio's, above every deadline
+  std::chrono::milliseconds stall_timeout;   // a client that does not take its answer
+  std::chrono::milliseconds handle_timeout;  // RESTinio's, above every deadline
   std::chrono::milliseconds sweep_period;
   std::size_t stream_credit_bytes;
   std::uint32_t max_pipelined_requests;

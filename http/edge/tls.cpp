@@ -24,16 +24,17 @@ result<std::shared_ptr<asio::ssl::context>> make_tls_context(const config::tls_f
   if (auto r = readable("private key", files.private_key_file); !r) return tl::unexpected(r.error());
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   asio_error e;
-  context->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_compression |
-                           asio::ssl::context::single_dh_use,
-                       e);
+  context->set_options(
+      asio::ssl::context::default_workarounds | asio::ssl::context::no_compression | asio::ssl::context::single_dh_use,
+      e);
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
   SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
   context->use_certificate_chain_file(files.certificate_file, e);
   if (e) return fail(error_code::internal, "TLS: bad certificate file " + files.certificate_file + ": " + e.message());
   context->use_private_key_file(files.private_key_file, asio::ssl::context::pem, e);
-  if (e) return fail(error_code::internal, "TLS: bad private key file " + files.private_key_file + ": " + e.message(),
-                     "An unencrypted PEM key that belongs to " + files.certificate_file);
+  if (e)
+    return fail(error_code::internal, "TLS: bad private key file " + files.private_key_file + ": " + e.message(),
+                "An unencrypted PEM key that belongs to " + files.certificate_file);
   return context;
 }
 

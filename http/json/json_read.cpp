@@ -19,7 +19,8 @@ std::string what_is_wrong(simdjson::error_code code) {
     case simdjson::EMPTY: return "it is empty";
     case simdjson::T_ATOM_ERROR:
     case simdjson::F_ATOM_ERROR:
-    case simdjson::N_ATOM_ERROR: return "a value is neither true, false, null, a number, a string, an array nor an object";
+    case simdjson::N_ATOM_ERROR:
+      return "a value is neither true, false, null, a number, a string, an array nor an object";
     default: return "its brackets, commas or colons do not match";
   }
 }

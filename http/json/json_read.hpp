@@ -13,8 +13,8 @@ namespace troupe::http {
 
 inline constexpr std::size_t max_json_depth = 64;
 
-// A request's body as JSON. The whole text is validated (grammar, UTF-8, depth, numbers). Errors are bad_request and say
-// what is wrong.
+// A request's body as JSON. The whole text is validated (grammar, UTF-8, depth, numbers). Errors are bad_request and
+// say what is wrong.
 class json_body {
  public:
   json_body() = default;

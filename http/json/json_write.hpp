@@ -55,9 +55,9 @@ class json_out {
     }
     return *this;
   }
-  json_out& value(double number);                 // rounded to six decimals
-  json_out& value(float number);                  // as short as it can be read back
-  json_out& exact(double number);                 // all its digits
+  json_out& value(double number);  // rounded to six decimals
+  json_out& value(float number);   // as short as it can be read back
+  json_out& exact(double number);  // all its digits
   json_out& value(std::chrono::system_clock::time_point at);
   json_out& value(std::nullptr_t) {
     writer_.Null();

@@ -68,8 +68,10 @@ class reader {
   }
 
   bool refuse(std::string what) {
-    problem_ = {error_code::unprocessable, where_ + " " + std::move(what),
-                "send a rectangular array of numbers, all rows of one length", {}};
+    problem_ = {error_code::unprocessable,
+                where_ + " " + std::move(what),
+                "send a rectangular array of numbers, all rows of one length",
+                {}};
     return false;
   }
 
@@ -114,7 +116,8 @@ class reader {
       default: break;
     }
     if (std::abs(real) > static_cast<double>(std::numeric_limits<float>::max())) return refuse_value(value);
-    return out_.type == dtype::bf16 ? put(inference::float_to_bf16(static_cast<float>(real))) : put(static_cast<float>(real));
+    return out_.type == dtype::bf16 ? put(inference::float_to_bf16(static_cast<float>(real)))
+                                    : put(static_cast<float>(real));
   }
 
   bool append(element value) {

@@ -22,7 +22,12 @@ char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c 
 // Length of the valid sequence at the front; 0 if it is not valid.
 std::size_t sequence_length(std::string_view text) noexcept {
   const auto lead = static_cast<unsigned char>(text[0]);
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xc2 ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
+                             : lead < 0xf5 ? 4
+                                           : 0;
   if (length == 0 || length > text.size() || !is_utf8(text.substr(0, length))) return 0;
   return length;
 }
@@ -68,9 +73,9 @@ bool is_blank(std::string_view utf8) noexcept {
     if (rest.size() < 3) return false;
     const auto b = static_cast<unsigned char>(rest[1]), d = static_cast<unsigned char>(rest[2]);
     const auto point = static_cast<std::uint32_t>((c & 0x0fu) << 12 | (b & 0x3fu) << 6 | (d & 0x3fu));
-    const bool space = (c & 0xf0) == 0xe0 && (point == 0x1680 || (point >= 0x2000 && point <= 0x200b) ||
-                                              point == 0x2028 || point == 0x2029 || point == 0x202f ||
-                                              point == 0x205f || point == 0x3000 || point == 0xfeff);
+    const bool space = (c & 0xf0) == 0xe0 &&
+                       (point == 0x1680 || (point >= 0x2000 && point <= 0x200b) || point == 0x2028 || point == 0x2029 ||
+                        point == 0x202f || point == 0x205f || point == 0x3000 || point == 0xfeff);
     if (!space) return false;
     i += 3;
   }
@@ -110,10 +115,10 @@ result<parameter_list> parse_parameters(std::string_view encoded, std::string_vi
     auto name = percent_decode(part.substr(0, equals), true);
     auto value = percent_decode(part.substr(std::min(equals + 1, part.size())), true);
     if (!name || !value) {
-      return fail(error_code::bad_request,
-                  "Bad percent-encoding in the " + std::string(what) + " parameter '" +
-                      shown(part.substr(0, equals)) + "'",
-                  "'%' must be followed by two hexadecimal digits; a '%' itself is written %25");
+      return fail(
+          error_code::bad_request,
+          "Bad percent-encoding in the " + std::string(what) + " parameter '" + shown(part.substr(0, equals)) + "'",
+          "'%' must be followed by two hexadecimal digits; a '%' itself is written %25");
     }
     if (!is_utf8(*name) || !is_utf8(*value)) {
       return fail(error_code::bad_request,

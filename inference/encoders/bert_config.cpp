@@ -12,7 +12,7 @@ struct number_field {
   const char* distil_name;  // DistilBERT's
   std::int64_t otherwise;   // transformers' default
   std::int64_t max;
-  std::int64_t bert_settings::* member;
+  std::int64_t bert_settings::*member;
 };
 constexpr number_field number_fields[] = {
     {"vocab_size", "vocab_size", 30522, 16 << 20, &bert_settings::vocab_size},
@@ -40,8 +40,7 @@ result<void> read_numbers(const model_json& json, bert_settings& c) {
   if (const auto given = member(json.root(), "layer_norm_eps"); !c.distil && given) {
     double epsilon = 0;
     if (given->get(epsilon)) return json.problem({"layer_norm_eps"}, "must be a number");
-    if (!(epsilon > 0 && epsilon < 1))
-      return json.problem({"layer_norm_eps"}, "must lie between 0 and 1");
+    if (!(epsilon > 0 && epsilon < 1)) return json.problem({"layer_norm_eps"}, "must lie between 0 and 1");
     c.norm_epsilon = epsilon;
   }
   return {};
@@ -66,14 +65,13 @@ result<bert_settings> read_bert(const model_json& json, bool distil) {
 class name_finder {
  public:
   name_finder(const checkpoint& source, std::string prefix) : source_(source) {
-    if (source_.find(prefix + "embeddings.word_embeddings.weight").tensor != nullptr)
-      prefix_ = std::move(prefix);
+    if (source_.find(prefix + "embeddings.word_embeddings.weight").tensor != nullptr) prefix_ = std::move(prefix);
   }
   std::string operator()(const std::string& name) const {
     const auto full = prefix_ + name;
     if (source_.find(full).tensor != nullptr) return full;
-    for (const auto& [modern, old] : {std::pair{"LayerNorm.weight", "LayerNorm.gamma"},
-                                      std::pair{"LayerNorm.bias", "LayerNorm.beta"}})
+    for (const auto& [modern, old] :
+         {std::pair{"LayerNorm.weight", "LayerNorm.gamma"}, std::pair{"LayerNorm.bias", "LayerNorm.beta"}})
       if (full.ends_with(modern)) {
         const auto legacy = full.substr(0, full.size() - std::string_view(modern).size()) + old;
         if (source_.find(legacy).tensor != nullptr) return legacy;
@@ -154,15 +152,15 @@ result<weight_plan> plan_bert(const bert_settings& c, const checkpoint& source) 
   };
   const auto pooler = find("pooler.dense.weight");
   head_linear("pool", h,
-              c.distil ? "pre_classifier"
-                       : pooler.substr(0, pooler.size() - std::string_view(".weight").size()));
+              c.distil ? "pre_classifier" : pooler.substr(0, pooler.size() - std::string_view(".weight").size()));
   head_linear("head", plan.logits, "classifier");
 
   // What a pair's second text needs beside it.
   if (!c.distil) {
     plan.token_types = 1;
     const auto* all = source.find(types).tensor;
-    if (all != nullptr && all->shape.size() == 2 && all->shape[0] > 1 && all->shape[0] <= bert_places::token_types_max) {
+    if (all != nullptr && all->shape.size() == 2 && all->shape[0] > 1 &&
+        all->shape[0] <= bert_places::token_types_max) {
       plan.token_types = all->shape[0];
       out.push_back({"token_types", {plan.token_types, h}, true, {types}, {}});
     }

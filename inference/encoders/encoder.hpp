@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "inference/files/weights.hpp"
 #include "inference/files/model_json.hpp"
+#include "inference/files/weights.hpp"
 #include "inference/model/task.hpp"
 #include "inference/torch/device_lane.hpp"
 
@@ -59,7 +59,7 @@ struct encoder_shape {
 // The recipe for a checkpoint's weights, with the names that it uses.
 struct weight_plan {
   std::vector<planned_tensor> tensors;
-  std::int64_t logits = 0;      // width of the head; 0: it has none
+  std::int64_t logits = 0;       // width of the head; 0: it has none
   std::int64_t token_types = 0;  // rows of the type embedding; 0: types are not looked at
   std::int64_t parameters = 0;
 };
@@ -78,9 +78,9 @@ class encoder_config {
 
 // One architecture: a row of the table (inference/tables.hpp).
 struct architecture {
-  std::string class_name;           // as config.json's `architectures` names it
-  std::string model_type;           // as config.json's `model_type` names its family
-  std::vector<task> tasks;          // that a checkpoint of this class can do; the first is what it was made for
+  std::string class_name;   // as config.json's `architectures` names it
+  std::string model_type;   // as config.json's `model_type` names its family
+  std::vector<task> tasks;  // that a checkpoint of this class can do; the first is what it was made for
   // Reads config.json. Bounds every number, so that sizes computed from them cannot overflow.
   result<std::unique_ptr<const encoder_config>> (*read)(const model_json& config) = nullptr;
 };

@@ -15,13 +15,12 @@ namespace {
 // their own that nobody asked for.
 std::int64_t rounded_tokens(std::int64_t tokens) {
   const auto octave = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(tokens)));
-  const auto step = std::max<std::int64_t>(8, octave / (octave <= 256 ? 4 : 8));  // 8 16 24 32 48 64 96 .. 256 320 384 ..
+  const auto step =
+      std::max<std::int64_t>(8, octave / (octave <= 256 ? 4 : 8));  // 8 16 24 32 48 64 96 .. 256 320 384 ..
   return (tokens + step - 1) / step * step;
 }
 // The same for what follows the last layer's attention, which sees one token a row.
-std::int64_t rounded_rows(std::size_t rows) {
-  return static_cast<std::int64_t>(std::bit_ceil(rows));
-}
+std::int64_t rounded_rows(std::size_t rows) { return static_cast<std::int64_t>(std::bit_ceil(rows)); }
 
 // Every row's tokens, types and places; groups of one length.
 class packer {

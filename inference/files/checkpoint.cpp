@@ -56,10 +56,9 @@ result<weight_files> find_weights(const fs::path& folder) {
     return files;
   }
   if (file_exists(folder / "pytorch_model.bin"))
-    return fail(
-        error_code::unprocessable,
-        folder.string() + " has pickled weights only (pytorch_model.bin), which can run code when read",
-        "save it with save_pretrained(.., safe_serialization=True)");
+    return fail(error_code::unprocessable,
+                folder.string() + " has pickled weights only (pytorch_model.bin), which can run code when read",
+                "save it with save_pretrained(.., safe_serialization=True)");
   return fail(error_code::load_failed, folder.string() + " has no model.safetensors");
 }
 
@@ -71,8 +70,8 @@ result<void> checkpoint::add(fs::path path, const std::map<std::string, std::str
   auto header = read_safetensors(file->fd.get(), file->size_bytes, path);
   if (!header) return tl::unexpected(header.error());
   size_bytes_ += file->size_bytes;
-  auto& s = *shards_.emplace_back(
-      std::make_unique<shard>(shard{std::move(path), std::move(*file), std::move(*header)}));
+  auto& s =
+      *shards_.emplace_back(std::make_unique<shard>(shard{std::move(path), std::move(*file), std::move(*header)}));
   const auto own_name = s.path.filename().string();
   for (const auto& t : s.header.tensors) {
     const auto place = places.find(t.name);
@@ -112,9 +111,8 @@ result<std::vector<fs::path>> artifact_files(const fs::path& folder) {
   if (!weights) return tl::unexpected(weights.error());
   auto files = std::move(weights->shards);
   if (!weights->index.empty()) files.insert(files.begin(), weights->index);
-  for (const char* name :
-       {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "added_tokens.json",
-        "special_tokens_map.json", "sentence_bert_config.json"})
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "added_tokens.json",
+                           "special_tokens_map.json", "sentence_bert_config.json"})
     if (file_exists(folder / name)) files.push_back(folder / name);
   return files;
 }
@@ -122,14 +120,10 @@ result<std::vector<fs::path>> artifact_files(const fs::path& folder) {
 result<std::string> fingerprint_of(const std::vector<fs::path>& files) {
   name_hash hash;
   for (const auto& file : files) {
-    struct stat st{};
+    struct stat st {};
     if (::stat(file.c_str(), &st) != 0) return tl::unexpected(path_error("cannot look at", file, errno));
-    hash.add(file.filename().native())
-        .add(static_cast<std::uint64_t>(st.st_size))
-        .add(st.st_ino)
-        .add(st.st_dev);
-    hash.add(static_cast<std::uint64_t>(st.st_mtim.tv_sec))
-        .add(static_cast<std::uint64_t>(st.st_mtim.tv_nsec));
+    hash.add(file.filename().native()).add(static_cast<std::uint64_t>(st.st_size)).add(st.st_ino).add(st.st_dev);
+    hash.add(static_cast<std::uint64_t>(st.st_mtim.tv_sec)).add(static_cast<std::uint64_t>(st.st_mtim.tv_nsec));
   }
   return hash.hex();
 }

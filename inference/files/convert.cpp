@@ -26,20 +26,11 @@ void each(std::span<const std::byte> in, std::span<float> out, F convert) noexce
 
 void to_floats(dtype type, std::span<const std::byte> in, std::span<float> out) noexcept {
   switch (type) {
-    case dtype::f32:
-      std::memcpy(out.data(), in.data(), out.size_bytes());
-      break;
-    case dtype::f64:
-      each<double>(in, out, [](double v) { return static_cast<float>(v); });
-      break;
-    case dtype::f16:
-      each<std::uint16_t>(in, out, f16_to_float);
-      break;
-    case dtype::bf16:
-      each<std::uint16_t>(in, out, bf16_to_float);
-      break;
-    default:
-      break;
+    case dtype::f32: std::memcpy(out.data(), in.data(), out.size_bytes()); break;
+    case dtype::f64: each<double>(in, out, [](double v) { return static_cast<float>(v); }); break;
+    case dtype::f16: each<std::uint16_t>(in, out, f16_to_float); break;
+    case dtype::bf16: each<std::uint16_t>(in, out, bf16_to_float); break;
+    default: break;
   }
 }
 

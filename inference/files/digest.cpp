@@ -13,9 +13,7 @@ struct content_digest::state {
   XXH3_state_t xxh3;
 };
 
-content_digest::content_digest() : state_(std::make_unique<state>()) {
-  XXH3_128bits_reset(&state_->xxh3);
-}
+content_digest::content_digest() : state_(std::make_unique<state>()) { XXH3_128bits_reset(&state_->xxh3); }
 content_digest::content_digest(content_digest&&) noexcept = default;
 content_digest& content_digest::operator=(content_digest&&) noexcept = default;
 content_digest::~content_digest() = default;

@@ -11,12 +11,10 @@
 
 namespace troupe::inference {
 
-std::string describe_errno(int number) {
-  return std::generic_category().message(number);
-}
+std::string describe_errno(int number) { return std::generic_category().message(number); }
 
 bool file_exists(const std::filesystem::path& path) noexcept {
-  struct stat st{};
+  struct stat st {};
   return ::lstat(path.c_str(), &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
@@ -27,8 +25,8 @@ error path_error(const std::string& doing, const std::filesystem::path& path, in
     e.detail = "the user that troupe runs as (uid " + std::to_string(::geteuid()) +
                ") must be able to read it and to enter every folder of its path";
   } else if (number == ENOENT && std::filesystem::is_symlink(path, ignored)) {
-    e.detail = "it is a symbolic link to " + std::filesystem::read_symlink(path, ignored).string() +
-               ", which is not there";
+    e.detail =
+        "it is a symbolic link to " + std::filesystem::read_symlink(path, ignored).string() + ", which is not there";
   } else if (number == ELOOP) {
     e.detail = "its symbolic links lead in a circle, or are too many";
   } else if (number == ENOTDIR) {
@@ -74,19 +72,17 @@ file_descriptor::~file_descriptor() {
 result<opened_file> open_for_reading(const std::filesystem::path& path) {
   file_descriptor fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (!fd) return tl::unexpected(path_error("cannot open", path, errno));
-  struct stat st{};
+  struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return tl::unexpected(path_error("cannot look at", path, errno));
   if (!S_ISREG(st.st_mode)) return fail(error_code::load_failed, path.string() + " is not a regular file");
   if (auto ok = check_it_is_itself(fd.get(), path); !ok) return tl::unexpected(ok.error());
   return opened_file{std::move(fd), static_cast<std::uint64_t>(st.st_size)};
 }
 
-result<void> read_exactly(int fd, std::uint64_t offset, std::span<std::byte> out,
-                          const std::filesystem::path& path) {
+result<void> read_exactly(int fd, std::uint64_t offset, std::span<std::byte> out, const std::filesystem::path& path) {
   std::size_t done = 0;
   while (done < out.size()) {
-    const auto got =
-        ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    const auto got = ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (got > 0) {
       done += static_cast<std::size_t>(got);
     } else if (got == 0) {
@@ -124,8 +120,7 @@ result<void> parse_json_object(std::string_view text, const std::string& what, j
   return fail(error_code::unprocessable, what + " is not usable JSON: " + reason);
 }
 
-result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max,
-                              json_document& out) {
+result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max, json_document& out) {
   auto text = read_small_file(path, size_bytes_max);
   if (!text) return tl::unexpected(text.error());
   return parse_json_object(*text, path.string(), out);

@@ -15,12 +15,8 @@
 namespace troupe::inference {
 
 using cancel_flag = const std::atomic<bool>*;
-inline bool is_cancelled(cancel_flag flag) noexcept {
-  return flag != nullptr && flag->load(std::memory_order_relaxed);
-}
-inline tl::unexpected<error> cancelled_error() {
-  return fail(error_code::cancelled, "the load was cancelled");
-}
+inline bool is_cancelled(cancel_flag flag) noexcept { return flag != nullptr && flag->load(std::memory_order_relaxed); }
+inline tl::unexpected<error> cancelled_error() { return fail(error_code::cancelled, "the load was cancelled"); }
 
 // "No space left on device" and the like, without strerror's shared buffer.
 std::string describe_errno(int number);
@@ -58,8 +54,7 @@ struct opened_file {
 result<opened_file> open_for_reading(const std::filesystem::path& path);
 
 // Exactly `out.size()` bytes at `offset`; a shorter file is an error.
-result<void> read_exactly(int fd, std::uint64_t offset, std::span<std::byte> out,
-                          const std::filesystem::path& path);
+result<void> read_exactly(int fd, std::uint64_t offset, std::span<std::byte> out, const std::filesystem::path& path);
 
 // A whole small file; larger than `size_bytes_max` is an error.
 result<std::string> read_small_file(const std::filesystem::path& path, std::uint64_t size_bytes_max);
@@ -71,8 +66,7 @@ struct json_document {
 };
 // Checks UTF-8, depth (1,024) and that the root is an object. `what` names the document in errors.
 result<void> parse_json_object(std::string_view text, const std::string& what, json_document& out);
-result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max,
-                              json_document& out);
+result<void> read_json_object(const std::filesystem::path& path, std::uint64_t size_bytes_max, json_document& out);
 
 // 64-bit FNV-1a, as 16 hex digits: names and fingerprints, nothing adversarial.
 class name_hash {

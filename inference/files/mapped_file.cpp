@@ -59,8 +59,7 @@ std::uint64_t next_id() {
 
 }  // namespace
 
-weight_memory::weight_memory(std::byte* base, std::uint64_t size_bytes,
-                             std::shared_ptr<memory_account> account)
+weight_memory::weight_memory(std::byte* base, std::uint64_t size_bytes, std::shared_ptr<memory_account> account)
     : base_(base), size_bytes_(size_bytes), id_(next_id()), account_(std::move(account)) {
   if (account_) account_->charge(size_bytes_);
 }
@@ -79,7 +78,7 @@ weight_memory::~weight_memory() {
 result<std::shared_ptr<const weight_memory>> weight_memory::map(const std::filesystem::path& path) {
   auto file = open_for_reading(path);
   if (!file) return tl::unexpected(file.error());
-  struct stat st{};
+  struct stat st {};
   if (::fstat(file->fd.get(), &st) != 0 || st.st_size <= 0)
     return fail(error_code::load_failed, path.string() + " is empty");
   const file_key key{st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size), st.st_mtim.tv_sec,
@@ -89,8 +88,7 @@ result<std::shared_ptr<const weight_memory>> weight_memory::map(const std::files
   std::erase_if(t.entries, [](const auto& e) { return e.second.expired(); });
   if (auto found = t.entries.find(key); found != t.entries.end())
     if (auto alive = found->second.lock()) return alive;
-  void* base =
-      ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ, MAP_PRIVATE, file->fd.get(), 0);
+  void* base = ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ, MAP_PRIVATE, file->fd.get(), 0);
   if (base == MAP_FAILED) {
     const auto why = describe_errno(errno);
     return fail(error_code::insufficient_memory, "cannot map " + path.string() + ": " + why);
@@ -107,13 +105,11 @@ result<std::shared_ptr<const weight_memory>> weight_memory::map(const std::files
   return made;
 }
 
-result<std::shared_ptr<weight_memory>> weight_memory::allocate(
-    std::uint64_t size_bytes, std::shared_ptr<memory_account> account) {
-  void* base = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+result<std::shared_ptr<weight_memory>> weight_memory::allocate(std::uint64_t size_bytes,
+                                                               std::shared_ptr<memory_account> account) {
+  void* base = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED)
-    return fail(error_code::insufficient_memory,
-                "cannot allocate " + std::to_string(size_bytes) + " bytes");
+    return fail(error_code::insufficient_memory, "cannot allocate " + std::to_string(size_bytes) + " bytes");
   return std::shared_ptr<weight_memory>(
       new weight_memory(static_cast<std::byte*>(base), size_bytes, std::move(account)));
 }
@@ -160,8 +156,8 @@ std::optional<content_digest> weight_memory::populate_and_digest(std::uint64_t f
 std::size_t live_mappings() {
   auto& t = table();
   std::scoped_lock lock(t.mutex);
-  return static_cast<std::size_t>(std::count_if(t.entries.begin(), t.entries.end(),
-                                                [](const auto& e) { return !e.second.expired(); }));
+  return static_cast<std::size_t>(
+      std::count_if(t.entries.begin(), t.entries.end(), [](const auto& e) { return !e.second.expired(); }));
 }
 
 }  // namespace troupe::inference

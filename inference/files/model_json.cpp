@@ -16,8 +16,7 @@ namespace dom = simdjson::dom;
 constexpr std::size_t depth_max = 1024;  // simdjson's
 
 bool is_number_character(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '-' ||
-         c == '.';
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '-' || c == '.';
 }
 
 // What stands for a number that JSON, or 64 bits, cannot hold; empty: the word may stay.
@@ -117,9 +116,7 @@ class json_walk {
   }
 
  private:
-  void blanks() {
-    at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
-  }
+  void blanks() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
   void skip_string() {
     for (++at_; at_ < text_.size() && text_[at_] != '"'; ++at_)
       if (text_[at_] == '\\') ++at_;
@@ -197,8 +194,8 @@ result<model_json> model_json::parse(std::string text, std::string name) {
     if (out.text_.find_first_not_of(" \t\r\n") == std::string::npos)
       return fail(error_code::unprocessable, out.name_ + " is not usable JSON: it is empty");
     const auto fault = config::find_json_fault(out.text_, config::json_numbers::python, depth_max);
-    return fail(error_code::unprocessable, config::place_in(out.text_, out.name_, fault.offset) +
-                                               " is not usable JSON: " + fault.message);
+    return fail(error_code::unprocessable,
+                config::place_in(out.text_, out.name_, fault.offset) + " is not usable JSON: " + fault.message);
   }
   if (!out.root_.is_object()) return out.problem({}, "the file must hold an object");
   return out;
@@ -239,11 +236,9 @@ std::vector<std::string_view> model_json::members_written(const json_path& at) c
   return out;
 }
 
-tl::unexpected<error> model_json::problem(const json_path& at, std::string_view what,
-                                          std::string detail) const {
+tl::unexpected<error> model_json::problem(const json_path& at, std::string_view what, std::string detail) const {
   const auto key = shown(at);
-  return fail(error_code::unprocessable,
-              place(at) + ": " + (key.empty() ? "" : "'" + key + "' ") + std::string(what),
+  return fail(error_code::unprocessable, place(at) + ": " + (key.empty() ? "" : "'" + key + "' ") + std::string(what),
               std::move(detail));
 }
 

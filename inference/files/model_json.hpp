@@ -40,7 +40,7 @@ class model_json {
 
   // unprocessable: "config.json:3:14: 'rope.theta' <what>", at the value, or where it ought to be.
   tl::unexpected<error> problem(const json_path& at, std::string_view what, std::string detail = {}) const;
-  std::string place(const json_path& at) const;  // "config.json:3:14"
+  std::string place(const json_path& at) const;         // "config.json:3:14"
   std::string_view written(const json_path& at) const;  // the value as the file has it
   // Of an object, each value as the file has it, in the file's order; in one walk.
   std::vector<std::string_view> members_written(const json_path& at) const;

@@ -14,11 +14,10 @@ std::uint64_t type_bits(std::string_view type) noexcept {
     std::uint64_t bits;
   };
   static constexpr known all[] = {
-      {"F32", 32},    {"BF16", 16},   {"F16", 16},        {"I64", 64},        {"F64", 64},
-      {"I32", 32},    {"U8", 8},      {"I8", 8},          {"BOOL", 8},        {"I16", 16},
-      {"U16", 16},    {"U32", 32},    {"U64", 64},        {"C64", 64},        {"F8_E4M3", 8},
-      {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F4", 4},
-      {"F6_E2M3", 6}, {"F6_E3M2", 6}};
+      {"F32", 32},        {"BF16", 16}, {"F16", 16},    {"I64", 64},    {"F64", 64},    {"I32", 32},
+      {"U8", 8},          {"I8", 8},    {"BOOL", 8},    {"I16", 16},    {"U16", 16},    {"U32", 32},
+      {"U64", 64},        {"C64", 64},  {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+      {"F8_E5M2FNUZ", 8}, {"F4", 4},    {"F6_E2M3", 6}, {"F6_E3M2", 6}};
   for (const auto& k : all)
     if (k.name == type) return k.bits;
   return 0;
@@ -27,8 +26,7 @@ std::uint64_t type_bits(std::string_view type) noexcept {
 tl::unexpected<error> bad(const std::string& what, const std::string& why) {
   return fail(error_code::unprocessable, what + " is not a valid safetensors file: " + why);
 }
-tl::unexpected<error> bad_tensor(const std::string& what, const std::string& name,
-                                 const std::string& why) {
+tl::unexpected<error> bad_tensor(const std::string& what, const std::string& name, const std::string& why) {
   // A name may be anything that JSON holds: it is cut, so that an error stays one line.
   auto shown = name.substr(0, 120);
   std::replace_if(
@@ -36,8 +34,7 @@ tl::unexpected<error> bad_tensor(const std::string& what, const std::string& nam
   return bad(what, "tensor '" + shown + "': " + why);
 }
 
-result<stored_tensor> parse_entry(const std::string& what, std::string name,
-                                  simdjson::dom::element value) {
+result<stored_tensor> parse_entry(const std::string& what, std::string name, simdjson::dom::element value) {
   simdjson::dom::object fields;
   if (value.get(fields)) return bad_tensor(what, name, "its entry must be an object");
   stored_tensor t;
@@ -63,8 +60,8 @@ result<stored_tensor> parse_entry(const std::string& what, std::string name,
       if (t.shape.size() > 64) return bad_tensor(what, t.name, "'shape' has more than 64 dimensions");
     } else if (key == "data_offsets") {
       simdjson::dom::array pair;
-      if (std::exchange(has_offsets, true) || field.get(pair) || pair.size() != 2 ||
-          pair.at(0).get(begin) || pair.at(1).get(end))
+      if (std::exchange(has_offsets, true) || field.get(pair) || pair.size() != 2 || pair.at(0).get(begin) ||
+          pair.at(1).get(end))
         return bad_tensor(what, t.name, "'data_offsets' must be one array of two whole numbers");
     }  // other keys mean nothing to the format
   }
@@ -80,21 +77,19 @@ result<stored_tensor> parse_entry(const std::string& what, std::string name,
   if (total_bits % 8 != 0) return bad_tensor(what, t.name, "its elements do not fill whole bytes");
   if (total_bits / 8 != end - begin)
     return bad_tensor(what, t.name,
-                      "shape " + shape_text(t.shape) + " of " + t.type + " takes " +
-                          std::to_string(total_bits / 8) + " bytes, its data_offsets span " +
-                          std::to_string(end - begin));
+                      "shape " + shape_text(t.shape) + " of " + t.type + " takes " + std::to_string(total_bits / 8) +
+                          " bytes, its data_offsets span " + std::to_string(end - begin));
   t.begin = begin;
   t.end = end;
   return t;
 }
 
 // `json` is the header's text, the data are the `data_bytes` after it at `data_begin`.
-result<safetensors_header> parse_header(std::string_view json, std::uint64_t data_begin,
-                                        std::uint64_t data_bytes, const std::string& what) {
+result<safetensors_header> parse_header(std::string_view json, std::uint64_t data_begin, std::uint64_t data_bytes,
+                                        const std::string& what) {
   if (json.empty() || json.front() != '{') return bad(what, "its header must start with '{'");
   json_document document;
-  if (auto ok = parse_json_object(json, "the header of " + what, document); !ok)
-    return tl::unexpected(ok.error());
+  if (auto ok = parse_json_object(json, "the header of " + what, document); !ok) return tl::unexpected(ok.error());
   simdjson::dom::object entries;
   if (document.root.get(entries)) return bad(what, "its header must be an object");
   safetensors_header header;
@@ -116,9 +111,8 @@ result<safetensors_header> parse_header(std::string_view json, std::uint64_t dat
     if (!entry) return tl::unexpected(entry.error());
     header.tensors.push_back(std::move(*entry));
   }
-  std::sort(header.tensors.begin(), header.tensors.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
-  });
+  std::sort(header.tensors.begin(), header.tensors.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
   std::uint64_t expected = 0;
   for (auto& t : header.tensors) {
     if (t.begin < expected) return bad_tensor(what, t.name, "its bytes overlap another tensor's");
@@ -132,8 +126,7 @@ result<safetensors_header> parse_header(std::string_view json, std::uint64_t dat
     t.end += data_begin;
   }
   if (expected != data_bytes)
-    return bad(what,
-               std::to_string(data_bytes - expected) + " bytes after the last tensor belong to none");
+    return bad(what, std::to_string(data_bytes - expected) + " bytes after the last tensor belong to none");
   return header;
 }
 
@@ -145,8 +138,7 @@ result<std::uint64_t> header_bytes(std::span<const std::byte, 8> first, std::uin
     return bad(what, "it is a ZIP archive, as torch.save() writes them; save_pretrained() writes safetensors");
   if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 32 && c < 127; }))
     return bad(what, "it begins with the text '" + std::string(text) + "' instead of a header's length");
-  for (int i = 7; i >= 0; --i)
-    size = size << 8U | std::to_integer<std::uint64_t>(first[static_cast<std::size_t>(i)]);
+  for (int i = 7; i >= 0; --i) size = size << 8U | std::to_integer<std::uint64_t>(first[static_cast<std::size_t>(i)]);
   if (size > safetensors_header_bytes_max)
     return bad(what, "its header would be " + std::to_string(size) + " bytes, more than 100000000");
   if (size > file_bytes - 8)
@@ -156,8 +148,7 @@ result<std::uint64_t> header_bytes(std::span<const std::byte, 8> first, std::uin
 
 }  // namespace
 
-result<safetensors_header> read_safetensors(int fd, std::uint64_t file_bytes,
-                                            const std::filesystem::path& path) {
+result<safetensors_header> read_safetensors(int fd, std::uint64_t file_bytes, const std::filesystem::path& path) {
   const auto what = path.string();
   if (file_bytes < 8) return bad(what, "it is shorter than 8 bytes");
   std::byte first[8];

@@ -35,8 +35,7 @@ struct safetensors_header {
 
 // Reads and checks the header of a file, or of memory that holds a whole file. `what` names it in
 // errors.
-result<safetensors_header> read_safetensors(int fd, std::uint64_t file_bytes,
-                                            const std::filesystem::path& path);
+result<safetensors_header> read_safetensors(int fd, std::uint64_t file_bytes, const std::filesystem::path& path);
 result<safetensors_header> read_safetensors(std::span<const std::byte> file, const std::string& what);
 
 // The head of a file (length and JSON) for tensors whose `type` and `shape` are set; sets `begin` and

@@ -37,8 +37,7 @@ std::vector<stored_tensor> layout_of(const std::vector<planned_tensor>& plan, pr
 // Where converted bytes go: the store's temporary file, or private memory. Offsets only grow.
 using sink = std::function<result<void>(std::uint64_t offset, std::span<const std::byte>)>;
 
-result<std::vector<float>> read_row(const checkpoint& source, const std::string& name,
-                                    std::uint64_t width) {
+result<std::vector<float>> read_row(const checkpoint& source, const std::string& name, std::uint64_t width) {
   const auto at = source.find(name);
   std::vector<float> row(width);
   const auto type = floating_type_of(at.tensor->type).value_or(dtype::f32);  // check_plan() has seen it
@@ -50,8 +49,8 @@ result<std::vector<float>> read_row(const checkpoint& source, const std::string&
 }
 
 // One source tensor, converted chunk by chunk into `out` from `offset` on.
-result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<const float> row,
-                       std::uint64_t offset, const sink& out, cancel_flag cancelled) {
+result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<const float> row, std::uint64_t offset,
+                       const sink& out, cancel_flag cancelled) {
   const auto type = floating_type_of(from.tensor->type).value_or(dtype::f32);
   const auto width = stored_type_bytes(from.tensor->type);
   const auto total = from.tensor->elements();
@@ -68,9 +67,7 @@ result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<
     step_aside();
     const auto n = std::min(step, total - at);
     const auto bytes = std::span(raw).first(n * width);
-    if (auto ok = read_exactly(from.file->fd.get(), from.tensor->begin + at * width, bytes, *from.path);
-        !ok)
-      return ok;
+    if (auto ok = read_exactly(from.file->fd.get(), from.tensor->begin + at * width, bytes, *from.path); !ok) return ok;
     std::span<const std::byte> converted = bytes;
     if (!as_is) {
       const auto values = std::span(floats).first(n);
@@ -87,9 +84,8 @@ result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<
   return {};
 }
 
-result<void> convert_all(const std::vector<planned_tensor>& plan,
-                         const std::vector<stored_tensor>& layout, const checkpoint& source,
-                         const sink& out, cancel_flag cancelled) {
+result<void> convert_all(const std::vector<planned_tensor>& plan, const std::vector<stored_tensor>& layout,
+                         const checkpoint& source, const sink& out, cancel_flag cancelled) {
   for (std::size_t i = 0; i < plan.size(); ++i) {
     std::vector<float> row;
     if (!plan[i].plus_row.empty()) {
@@ -155,8 +151,7 @@ int version_in(const std::string& name) {
 }
 
 // Entries of other fingerprints of this source or of an older layout, and temporary files whose writer is gone.
-void remove_stale(const fs::path& entry, const std::string& source_key,
-                  const std::string& fingerprint) {
+void remove_stale(const fs::path& entry, const std::string& source_key, const std::string& fingerprint) {
   std::error_code ignored;
   const auto current = source_key + '-' + fingerprint;
   for (const auto& e : fs::directory_iterator(entry.parent_path(), ignored)) {
@@ -171,8 +166,8 @@ void remove_stale(const fs::path& entry, const std::string& source_key,
   }
 }
 
-result<void> write_entry(const weight_request& request, std::vector<stored_tensor> layout,
-                         const checkpoint& source, const fs::path& entry) {
+result<void> write_entry(const weight_request& request, std::vector<stored_tensor> layout, const checkpoint& source,
+                         const fs::path& entry) {
   auto file = temporary_file::create(entry);
   if (!file) return tl::unexpected(file.error());
   // JSON is UTF-8; a folder's name need not be.
@@ -239,17 +234,14 @@ std::uint64_t entry_bytes(const weight_request& request) {
 }
 
 result<void> check_plan(const std::vector<planned_tensor>& plan, const checkpoint& source) {
-  const auto check = [&](const std::string& name, std::vector<std::int64_t> shape,
-                         bool only_width) -> result<void> {
+  const auto check = [&](const std::string& name, std::vector<std::int64_t> shape, bool only_width) -> result<void> {
     const auto at = source.find(name);
-    if (at.tensor == nullptr)
-      return fail(error_code::unprocessable, "the checkpoint lacks tensor '" + name + "'");
-    const bool fits = only_width ? at.tensor->shape.size() == 2 && at.tensor->shape[0] >= 1 &&
-                                       at.tensor->shape[1] == shape.back()
-                                 : at.tensor->shape == shape;
+    if (at.tensor == nullptr) return fail(error_code::unprocessable, "the checkpoint lacks tensor '" + name + "'");
+    const bool fits =
+        only_width ? at.tensor->shape.size() == 2 && at.tensor->shape[0] >= 1 && at.tensor->shape[1] == shape.back()
+                   : at.tensor->shape == shape;
     if (!fits)
-      return fail(error_code::unprocessable,
-                  "tensor '" + name + "' has shape " + shape_text(at.tensor->shape),
+      return fail(error_code::unprocessable, "tensor '" + name + "' has shape " + shape_text(at.tensor->shape),
                   "config.json asks for " + shape_text(shape));
     if (!floating_type_of(at.tensor->type))
       return fail(error_code::unprocessable, "tensor '" + name + "' has dtype " + at.tensor->type,

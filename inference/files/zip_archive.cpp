@@ -42,10 +42,8 @@ result<directory_place> find_directory(const opened_file& file, const std::files
   const auto found = tail->rfind("PK\x05\x06");
   if (found == tail->npos || tail->size() - found < end_bytes)
     return bad(path, "it has no directory (not a ZIP file, or truncated)");
-  directory_place place{number(*tail, found + 16, 4), number(*tail, found + 12, 4),
-                        number(*tail, found + 10, 2)};
-  if (place.offset != 0xffffffff && place.size_bytes != 0xffffffff && place.entries != 0xffff)
-    return place;
+  directory_place place{number(*tail, found + 16, 4), number(*tail, found + 12, 4), number(*tail, found + 10, 2)};
+  if (place.offset != 0xffffffff && place.size_bytes != 0xffffffff && place.entries != 0xffff) return place;
   if (found < locator_bytes || tail->compare(found - locator_bytes, 4, "PK\x06\x07") != 0) return place;
   const auto end64 = number(*tail, found - locator_bytes + 8, 8);
   if (end64 > file.size_bytes || file.size_bytes - end64 < end64_bytes)
@@ -77,8 +75,7 @@ void read_zip64(std::string_view extra, zip_entry& e) {
 
 }  // namespace
 
-result<std::vector<zip_entry>> read_zip_directory(const opened_file& file,
-                                                  const std::filesystem::path& path,
+result<std::vector<zip_entry>> read_zip_directory(const opened_file& file, const std::filesystem::path& path,
                                                   const zip_limits& limits) {
   const auto place = find_directory(file, path);
   if (!place) return tl::unexpected(place.error());
@@ -95,10 +92,8 @@ result<std::vector<zip_entry>> read_zip_directory(const opened_file& file,
   std::string_view rest = *text;
   for (std::uint64_t i = 0; i < place->entries; ++i) {
     constexpr std::size_t fixed_bytes = 46;
-    if (rest.size() < fixed_bytes || !rest.starts_with("PK\x01\x02"))
-      return bad(path, "its directory is malformed");
-    const auto name_bytes = number(rest, 28, 2), extra_bytes = number(rest, 30, 2),
-               comment_bytes = number(rest, 32, 2);
+    if (rest.size() < fixed_bytes || !rest.starts_with("PK\x01\x02")) return bad(path, "its directory is malformed");
+    const auto name_bytes = number(rest, 28, 2), extra_bytes = number(rest, 30, 2), comment_bytes = number(rest, 32, 2);
     const auto whole = fixed_bytes + name_bytes + extra_bytes + comment_bytes;
     if (whole > rest.size()) return bad(path, "its directory is malformed");
     zip_entry e;
@@ -115,8 +110,8 @@ result<std::vector<zip_entry>> read_zip_directory(const opened_file& file,
       return bad(path, shown + "lies outside of the file");
     if (e.method == 0 && e.size_bytes != e.compressed_bytes)
       return bad(path, shown + "claims another size than it has");
-    if (e.method == 8 && (e.size_bytes > limits.deflated_bytes_max ||
-                          (deflated_bytes += e.size_bytes) > limits.deflated_bytes_max))
+    if (e.method == 8 &&
+        (e.size_bytes > limits.deflated_bytes_max || (deflated_bytes += e.size_bytes) > limits.deflated_bytes_max))
       return bad(path, shown + "would unpack to too much");
     if (!names.insert(e.name).second) return bad(path, shown + "occurs twice");
     entries.push_back(std::move(e));

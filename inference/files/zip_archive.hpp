@@ -24,8 +24,7 @@ struct zip_limits {
   std::uint64_t deflated_bytes_max = 256U << 20U;  // of all compressed entries together, unpacked
 };
 
-result<std::vector<zip_entry>> read_zip_directory(const opened_file& file,
-                                                  const std::filesystem::path& path,
+result<std::vector<zip_entry>> read_zip_directory(const opened_file& file, const std::filesystem::path& path,
                                                   const zip_limits& limits = {});
 
 }  // namespace troupe::inference

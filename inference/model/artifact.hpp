@@ -1,5 +1,6 @@
 #pragma once
-// What a load is told: which artifact, where it is kept, and how it is to compute. Plain data, checked by those who read it.
+// What a load is told: which artifact, where it is kept, and how it is to compute. Plain data, checked by those who
+// read it.
 
 #include <atomic>
 #include <cstdint>
@@ -23,7 +24,7 @@ std::optional<precision> parse_precision(std::string_view name) noexcept;
 // What the registry says about a model, as far as loading needs it.
 struct artifact_spec {
   std::string name;
-  std::filesystem::path path;  // a Hugging Face folder, or a .pt file
+  std::filesystem::path path;           // a Hugging Face folder, or a .pt file
   std::optional<inference::task> task;  // not set: from the artifact
   precision wanted = precision::automatic;
   std::uint32_t max_length = 0;     // 0: the model's own
@@ -36,8 +37,8 @@ struct artifact_spec {
 artifact_spec spec_of(const config::registered_model& m);
 
 struct load_options {
-  std::filesystem::path store;  // troupe's own artifact store; empty: no store, private memory
-  std::string device = "cpu";   // "cpu", "cuda", "cuda:1"
+  std::filesystem::path store;                      // troupe's own artifact store; empty: no store, private memory
+  std::string device = "cpu";                       // "cpu", "cuda", "cuda:1"
   precision automatic_precision = precision::fp32;  // what `automatic` means on this CPU
   std::uint64_t max_artifact_bytes = 0;             // 0: unbounded
   const std::atomic<bool>* cancelled = nullptr;     // polled; a cancelled load fails with `cancelled`

@@ -62,12 +62,12 @@ enum class padding {
 };
 
 struct model_info {
-  std::string architecture;  // "BertForSequenceClassification", "TorchScript", ..
-  std::string format;        // "safetensors", "torchscript", ..
-  std::string precision;     // what it computes in: "fp32", "bf16"
-  std::string device;        // "cpu", "cuda:0"
+  std::string architecture;            // "BertForSequenceClassification", "TorchScript", ..
+  std::string format;                  // "safetensors", "torchscript", ..
+  std::string precision;               // what it computes in: "fp32", "bf16"
+  std::string device;                  // "cpu", "cuda:0"
   std::vector<inference::task> tasks;  // what it does; the first is its own, the others can be asked for
-  std::string version;       // changes whenever the artifact's bytes change
+  std::string version;                 // changes whenever the artifact's bytes change
   std::vector<std::string> labels;
   std::int64_t parameters = 0;
   std::int64_t hidden_size = 0, num_hidden_layers = 0, num_attention_heads = 0, vocab_size = 0;
@@ -103,8 +103,7 @@ class model {
   virtual std::unique_ptr<instance> make_instance() const = 0;
   virtual padding padding_rule() const noexcept { return padding::none; }
   // Smallest first.
-  virtual std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items,
-                                                std::uint32_t max_batch_cost) const = 0;
+  virtual std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items, std::uint32_t max_batch_cost) const = 0;
   virtual prepared_ptr warm_input(const warm_bucket& bucket) const = 0;
   virtual memory_use memory() const = 0;
 };

@@ -61,8 +61,8 @@ struct transcript {
 };
 
 // monostate: nothing to write at this step.
-using output = std::variant<std::monostate, label_scores, single_score, embedding, spans, mask_candidates, named_tensors,
-                            transcript>;
+using output = std::variant<std::monostate, label_scores, single_score, embedding, spans, mask_candidates,
+                            named_tensors, transcript>;
 
 // Bytes that it holds, about: what keeping it costs.
 std::uint64_t size_bytes(const output& out) noexcept;

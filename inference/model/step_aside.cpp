@@ -13,11 +13,7 @@ void step_aside() {
   if (current) current();
 }
 
-step_aside_scope::step_aside_scope(std::function<void()> wait) {
-  current = std::move(wait);
-}
-step_aside_scope::~step_aside_scope() {
-  current = nullptr;
-}
+step_aside_scope::step_aside_scope(std::function<void()> wait) { current = std::move(wait); }
+step_aside_scope::~step_aside_scope() { current = nullptr; }
 
 }  // namespace troupe::inference

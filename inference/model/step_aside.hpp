@@ -1,7 +1,7 @@
 #pragma once
 // Long work of this room (filling pages, reading a vocabulary, a BERT's first run) calls step_aside() about once a
-// millisecond; what LibTorch does in one call (reading a TorchScript file, running it) cannot. That does nothing unless the thread was given a way to make room for others: a loader beside
-// resident models waits there until no batch runs.
+// millisecond; what LibTorch does in one call (reading a TorchScript file, running it) cannot. That does nothing unless
+// the thread was given a way to make room for others: a loader beside resident models waits there until no batch runs.
 
 #include <functional>
 

@@ -21,7 +21,7 @@ struct text_pair {
 struct token_ids {  // used as they come, special tokens included
   std::vector<std::int32_t> ids;
 };
-struct media {  // encoded: an image, a recording
+struct media {       // encoded: an image, a recording
   std::string type;  // "image/png"
   std::vector<std::byte> bytes;
 };
@@ -44,8 +44,8 @@ struct input {
 
   input() = default;
   template <class T>
-    requires(!std::same_as<std::remove_cvref_t<T>, input> && std::constructible_from<input_value, T &&>)
-  input(T&& only) {  // NOLINT(google-explicit-constructor): a text is an input
+  requires(!std::same_as<std::remove_cvref_t<T>, input> && std::constructible_from<input_value, T&&>)
+      input(T&& only) {  // NOLINT(google-explicit-constructor): a text is an input
     values.push_back({{}, input_value(std::forward<T>(only))});
   }
 

@@ -30,36 +30,25 @@ namespace jit = torch::jit;
 
 at::ScalarType scalar_type(dtype type) {
   switch (type) {
-    case dtype::f32:
-      return at::kFloat;
-    case dtype::f64:
-      return at::kDouble;
-    case dtype::f16:
-      return at::kHalf;
-    case dtype::bf16:
-      return at::kBFloat16;
-    case dtype::i64:
-      return at::kLong;
-    case dtype::i32:
-      return at::kInt;
-    case dtype::i16:
-      return at::kShort;
-    case dtype::i8:
-      return at::kChar;
-    case dtype::u8:
-      return at::kByte;
-    case dtype::boolean:
-      return at::kBool;
+    case dtype::f32: return at::kFloat;
+    case dtype::f64: return at::kDouble;
+    case dtype::f16: return at::kHalf;
+    case dtype::bf16: return at::kBFloat16;
+    case dtype::i64: return at::kLong;
+    case dtype::i32: return at::kInt;
+    case dtype::i16: return at::kShort;
+    case dtype::i8: return at::kChar;
+    case dtype::u8: return at::kByte;
+    case dtype::boolean: return at::kBool;
   }
   return at::kFloat;
 }
 
 dtype dtype_of(at::ScalarType type) {
-  for (const auto t : {dtype::f32, dtype::f64, dtype::f16, dtype::bf16, dtype::i64, dtype::i32,
-                       dtype::i16, dtype::i8, dtype::u8, dtype::boolean})
+  for (const auto t : {dtype::f32, dtype::f64, dtype::f16, dtype::bf16, dtype::i64, dtype::i32, dtype::i16, dtype::i8,
+                       dtype::u8, dtype::boolean})
     if (scalar_type(t) == type) return t;
-  throw std::runtime_error(std::string("the model's output has an unsupported type: ") +
-                           c10::toString(type));
+  throw std::runtime_error(std::string("the model's output has an unsupported type: ") + c10::toString(type));
 }
 
 // The lines of a TorchScript exception are a Python trace; the last one says what was wrong.
@@ -68,8 +57,7 @@ std::string script_error(const std::exception& e) {
   std::string_view text = torch_error ? torch_error->what_without_backtrace() : e.what();
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
   constexpr std::string_view marker = "RuntimeError: ";
-  if (const auto at = text.rfind(marker); at != text.npos)
-    return essential_line(text.substr(at + marker.size()));
+  if (const auto at = text.rfind(marker); at != text.npos) return essential_line(text.substr(at + marker.size()));
   if (text.starts_with("The following operation failed in the TorchScript interpreter."))
     text.remove_prefix(std::min(text.size(), text.rfind('\n') + 1));
   return essential_line(text);
@@ -88,8 +76,8 @@ void check_bounds(const at::Tensor& t) {
   for (std::int64_t i = 0; i < t.dim(); ++i) {
     std::uint64_t span = 0;
     bad = bad || t.size(i) < 0 || t.stride(i) < 0 ||
-          __builtin_mul_overflow(static_cast<std::uint64_t>(t.size(i) - 1),
-                                 static_cast<std::uint64_t>(t.stride(i)), &span) ||
+          __builtin_mul_overflow(static_cast<std::uint64_t>(t.size(i) - 1), static_cast<std::uint64_t>(t.stride(i)),
+                                 &span) ||
           __builtin_add_overflow(last, span, &last);
   }
   if (bad || last >= t.storage().nbytes() / t.element_size())
@@ -159,16 +147,13 @@ struct script_core {
 
 at::Tensor first_output(const c10::IValue& value) {
   if (value.isTensor()) return value.toTensor();
-  if (value.isTuple() && !value.toTupleRef().elements().empty())
-    return first_output(value.toTupleRef().elements()[0]);
-  if ((value.isList() || value.isTensorList()) && !value.toListRef().empty())
-    return first_output(value.toListRef()[0]);
+  if (value.isTuple() && !value.toTupleRef().elements().empty()) return first_output(value.toTupleRef().elements()[0]);
+  if ((value.isList() || value.isTensorList()) && !value.toListRef().empty()) return first_output(value.toListRef()[0]);
   if (value.isGenericDict() && value.toGenericDict().size() > 0) {
     const auto all = value.toGenericDict();
     for (const char* name : {"logits", "output"})
       for (const auto& item : all)
-        if (item.key().isString() && item.key().toStringRef() == name)
-          return first_output(item.value());
+        if (item.key().isString() && item.key().toStringRef() == name) return first_output(item.value());
     return first_output(all.begin()->value());
   }
   throw std::runtime_error("the model's output is no tensor");
@@ -224,8 +209,7 @@ class script_instance final : public instance {
     auto* to = static_cast<std::byte*>(batch.mutable_data_ptr());
     for (const auto& r : rows) {
       const auto& t = static_cast<const prepared_tensor*>(r.in)->value;
-      if (t.data.size() != first.data.size())
-        throw std::runtime_error("rows of different shapes in one batch");
+      if (t.data.size() != first.data.size()) throw std::runtime_error("rows of different shapes in one batch");
       if (!t.data.empty()) std::memcpy(to, t.data.data(), t.data.size());
       to += t.data.size();
     }
@@ -236,8 +220,7 @@ class script_instance final : public instance {
     const auto n = static_cast<std::int64_t>(rows.size());
     const bool by_row = answer.dim() > 0 && answer.size(0) == n;
     if (!by_row && n > 1)
-      throw std::runtime_error(
-          "the output's first dimension is not the batch's: register the model with batching off");
+      throw std::runtime_error("the output's first dimension is not the batch's: register the model with batching off");
     const auto type = dtype_of(answer.scalar_type());
     const auto sizes = by_row ? answer.sizes().slice(1) : answer.sizes();
     const auto bytes = static_cast<std::size_t>(answer.nbytes()) / rows.size();
@@ -261,8 +244,7 @@ class script_instance final : public instance {
 
 class script_model final : public model {
  public:
-  script_model(std::shared_ptr<const script_core> c, model_info info)
-      : core_(std::move(c)), info_(std::move(info)) {}
+  script_model(std::shared_ptr<const script_core> c, model_info info) : core_(std::move(c)), info_(std::move(info)) {}
   const model_info& info() const noexcept override { return info_; }
 
   result<prepared_ptr> prepare(const input& in, const question& asked) const override {
@@ -289,19 +271,18 @@ class script_model final : public model {
     return made;
   }
 
-  std::unique_ptr<instance> make_instance() const override {
-    return std::make_unique<script_instance>(core_);
-  }
+  std::unique_ptr<instance> make_instance() const override { return std::make_unique<script_instance>(core_); }
 
   // Nothing is warmed where the item's shape is not known.
   std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items, std::uint32_t) const override {
-    if (info_.inputs.empty() || std::any_of(info_.inputs[0].shape.begin(), info_.inputs[0].shape.end(),
-                                            [](auto d) { return d < 0; }))
+    if (info_.inputs.empty() ||
+        std::any_of(info_.inputs[0].shape.begin(), info_.inputs[0].shape.end(), [](auto d) { return d < 0; }))
       return {};
     const auto item_bytes = item_elements() * size_of(info_.inputs[0].type);
     if (item_bytes > warm_bytes_max) return {};
     std::vector<warm_bucket> buckets{{1, 1}};
-    const auto items = std::min<std::uint64_t>(max_batch_items, warm_bytes_max / std::max<std::uint64_t>(1, item_bytes));
+    const auto items =
+        std::min<std::uint64_t>(max_batch_items, warm_bytes_max / std::max<std::uint64_t>(1, item_bytes));
     if (core_->batching && items > 1) buckets.push_back({static_cast<std::uint32_t>(items), 1});
     return buckets;
   }
@@ -333,10 +314,9 @@ class script_model final : public model {
     for (std::size_t i = 0; fits && i < given.shape.size(); ++i)
       fits = wanted.shape[i] < 0 || wanted.shape[i] == given.shape[i];
     if (fits) return {};
-    return fail(
-        error_code::unprocessable,
-        "the tensor is " + std::string(to_string(given.type)) + ' ' + shape_text(given.shape),
-        "the model takes " + std::string(to_string(wanted.type)) + ' ' + shape_text(wanted.shape));
+    return fail(error_code::unprocessable,
+                "the tensor is " + std::string(to_string(given.type)) + ' ' + shape_text(given.shape),
+                "the model takes " + std::string(to_string(wanted.type)) + ' ' + shape_text(wanted.shape));
   }
 
   std::shared_ptr<const script_core> core_;
@@ -352,8 +332,7 @@ result<archive_sizes> check_archive(const artifact_spec& spec, const load_option
   auto file = open_for_reading(spec.path);
   if (!file) return tl::unexpected(file.error());
   if (options.max_artifact_bytes != 0 && file->size_bytes > options.max_artifact_bytes)
-    return fail(error_code::payload_too_large,
-                spec.path.string() + " is larger than an artifact may be",
+    return fail(error_code::payload_too_large, spec.path.string() + " is larger than an artifact may be",
                 "at most " + std::to_string(options.max_artifact_bytes) + " bytes");
   const auto entries = read_zip_directory(*file, spec.path);
   if (!entries) return tl::unexpected(entries.error());
@@ -385,8 +364,7 @@ void check_schema(const jit::Module& module) {
   for (const auto& a : arguments) required += a.default_value() ? 0 : 1;
   if (arguments.size() < 2 || required > 2 || arguments[1].type()->kind() != c10::TypeKind::TensorType)
     throw std::runtime_error("forward() must take one tensor, it takes " +
-                             std::to_string(required - std::min<std::size_t>(required, 1)) +
-                             " arguments");
+                             std::to_string(required - std::min<std::size_t>(required, 1)) + " arguments");
 }
 
 result<memory_estimate> estimate(const artifact_spec& spec, const load_options& options, const std::string&) {
@@ -402,8 +380,7 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
                                           const std::string& version) {
   if (auto sizes = check_archive(spec, options); !sizes) return tl::unexpected(sizes.error());
   if (spec.inputs.size() > 1)
-    return fail(error_code::unprocessable,
-                "a TorchScript model with more than one input is not supported");
+    return fail(error_code::unprocessable, "a TorchScript model with more than one input is not supported");
   static std::once_flag once;
   // The optimizing executor recompiles at the second and third batch, for seconds; and is not ours to
   // trust.
@@ -423,8 +400,7 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& e) {
-    return fail(error_code::unprocessable,
-                spec.path.string() + " cannot be loaded: " + script_error(e));
+    return fail(error_code::unprocessable, spec.path.string() + " cannot be loaded: " + script_error(e));
   }
   if (is_cancelled(options.cancelled)) return cancelled_error();
   core->charged_bytes = program_bytes + device_bytes(core->module, options.device, true);
@@ -449,7 +425,7 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
 bool claims(const artifact_spec& spec) {
   const auto extension = spec.path.extension();
   const bool named = extension == ".pt" || extension == ".pth" || extension == ".ts" || extension == ".torchscript";
-  struct stat st{};
+  struct stat st {};
   return named && ::stat(spec.path.c_str(), &st) == 0 && !S_ISDIR(st.st_mode);
 }
 

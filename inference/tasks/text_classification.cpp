@@ -43,7 +43,8 @@ result<std::uint64_t> label_number(const model_json& json, const std::string& ke
 }
 
 // A num_labels that differs from the names wins over them, as in transformers.
-result<bool> names_are_dropped(const model_json& json, std::size_t names, std::size_t labels_max, classification_settings& c) {
+result<bool> names_are_dropped(const model_json& json, std::size_t names, std::size_t labels_max,
+                               classification_settings& c) {
   const auto given = member(json.root(), "num_labels");
   if (!given) return false;
   std::uint64_t count = 0;
@@ -91,10 +92,9 @@ result<std::vector<std::string>> config_labels(const model_json& json, classific
   std::vector<std::string> labels;
   for (auto& [number, name] : by_number) {
     if (number != labels.size())
-      return json.problem({source},
-                          "must number its labels from 0 without gaps: " + std::to_string(labels.size()) +
-                              " has no name",
-                          "a name for each number, or 'labels' in the registry");
+      return json.problem(
+          {source}, "must number its labels from 0 without gaps: " + std::to_string(labels.size()) + " has no name",
+          "a name for each number, or 'labels' in the registry");
     labels.push_back(std::move(name));
   }
   return labels;
@@ -110,8 +110,7 @@ result<void> read_scoring(const model_json& json, classification_settings& c) {
   else if (type == "regression")
     c.score = score_function::none;
   else if (type != "single_label_classification")
-    return json.problem({"problem_type"},
-                        "is '" + std::string(type.substr(0, 60)) + "', which is not supported",
+    return json.problem({"problem_type"}, "is '" + std::string(type.substr(0, 60)) + "', which is not supported",
                         "single_label_classification, multi_label_classification, regression");
   return {};
 }

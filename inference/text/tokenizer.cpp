@@ -37,17 +37,13 @@ void tokenizer::added_set::add(added_token token) {
   else if (first < 128)
     ascii_high |= std::uint64_t{1} << (first - 64);
   auto& bucket = by_first[first];
-  const auto longer = [&](const added_token& other) {
-    return other.content.size() >= token.content.size();
-  };
+  const auto longer = [&](const added_token& other) { return other.content.size() >= token.content.size(); };
   bucket.insert(std::find_if_not(bucket.begin(), bucket.end(), longer), std::move(token));
 }
 
-const tokenizer::added_token* tokenizer::added_set::match(std::u32string_view text,
-                                                          std::size_t at) const {
+const tokenizer::added_token* tokenizer::added_set::match(std::u32string_view text, std::size_t at) const {
   const auto first = text[at];
-  if (first < 64 ? (ascii_low >> first & 1U) == 0
-                 : first < 128 && (ascii_high >> (first - 64) & 1U) == 0)
+  if (first < 64 ? (ascii_low >> first & 1U) == 0 : first < 128 && (ascii_high >> (first - 64) & 1U) == 0)
     return nullptr;
   const auto bucket = by_first.find(first);
   if (bucket == by_first.end()) return nullptr;
@@ -74,9 +70,7 @@ std::u32string tokenizer::normalize(std::u32string_view text) const {
             next.append({U' ', c, U' '});
         }
         break;
-      case step::decompose:
-        next = decompose(current);
-        break;
+      case step::decompose: next = decompose(current); break;
       case step::strip_nonspacing:
         for (const auto c : current)
           if (!is_nonspacing_mark(c)) next.push_back(c);
@@ -174,9 +168,7 @@ class text_to_ids {
           space = space || is_space(c);
           alone = alone || is_punctuation(c);
           break;
-        case tokenizer::splitter::whitespace:
-          space = space || is_space(c);
-          break;
+        case tokenizer::splitter::whitespace: space = space || is_space(c); break;
         case tokenizer::splitter::word:
           space = space || is_space(c);
           k = is_word_character(c) ? kind::word : kind::symbol;
@@ -256,7 +248,8 @@ result<encoding> tokenizer::encode(std::string_view text, std::uint32_t length_m
   return out;
 }
 
-result<encoding> tokenizer::encode_pair(std::string_view first, std::string_view second, std::uint32_t length_max) const {
+result<encoding> tokenizer::encode_pair(std::string_view first, std::string_view second,
+                                        std::uint32_t length_max) const {
   if (pair_.empty()) return fail(error_code::unprocessable, "this model's tokenizer describes no pairs of texts");
   if (first.empty() && second.empty()) return fail(error_code::unprocessable, "both texts are empty");
   constexpr auto all = std::numeric_limits<std::size_t>::max();
@@ -266,7 +259,8 @@ result<encoding> tokenizer::encode_pair(std::string_view first, std::string_view
   const auto specials = static_cast<std::size_t>(
       std::count_if(pair_.begin(), pair_.end(), [](const auto& p) { return p.what == pair_part::kind::special; }));
   if (length_max < specials + 2)
-    return fail(error_code::unprocessable, "a length of " + std::to_string(length_max) + " leaves no room for two texts");
+    return fail(error_code::unprocessable,
+                "a length of " + std::to_string(length_max) + " leaves no room for two texts");
   const auto room = length_max - specials;
   encoding out;
   out.truncated = a->size() + b->size() > room;
@@ -284,8 +278,6 @@ result<encoding> tokenizer::encode_pair(std::string_view first, std::string_view
   return out;
 }
 
-std::size_t tokenizer::memory_bytes() const noexcept {
-  return sizeof *this + model_.memory_bytes();
-}
+std::size_t tokenizer::memory_bytes() const noexcept { return sizeof *this + model_.memory_bytes(); }
 
 }  // namespace troupe::inference

@@ -1,7 +1,8 @@
 #pragma once
 // Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt and the files beside them. The ids are
-// meant to be those of transformers 5's AutoTokenizer; where they knowingly are not, docs/decisions.md tells. A component
-// that counts and is not implemented is an error that names it; one that the class replaces is told in notes().
+// meant to be those of transformers 5's AutoTokenizer; where they knowingly are not, docs/decisions.md tells. A
+// component that counts and is not implemented is an error that names it; one that the class replaces is told in
+// notes().
 
 #include <cstdint>
 #include <filesystem>
@@ -37,12 +38,10 @@ class tokenizer {
   // to their ends. unprocessable: the files describe no pair.
   result<encoding> encode_pair(std::string_view first, std::string_view second, std::uint32_t length_max) const;
 
-  std::uint32_t special_count() const noexcept {
-    return static_cast<std::uint32_t>(prefix_.size() + suffix_.size());
-  }
+  std::uint32_t special_count() const noexcept { return static_cast<std::uint32_t>(prefix_.size() + suffix_.size()); }
   std::int32_t largest_id() const noexcept { return largest_id_; }
   std::uint32_t length_max() const noexcept { return length_max_; }  // as its files say; 0: they do not
-  const std::string& notes() const noexcept { return notes_; }  // what an operator should know; empty: nothing
+  const std::string& notes() const noexcept { return notes_; }       // what an operator should know; empty: nothing
   std::size_t memory_bytes() const noexcept;
 
  private:

@@ -21,9 +21,7 @@ namespace dom = simdjson::dom;
 constexpr std::uint64_t tokenizer_bytes_max = 64U << 20U;
 constexpr std::size_t added_tokens_max = 100'000;
 
-std::string in_quotes(std::string_view text) {
-  return '\'' + std::string(text.substr(0, 100)) + '\'';
-}
+std::string in_quotes(std::string_view text) { return '\'' + std::string(text.substr(0, 100)) + '\''; }
 // `text` is UTF-8.
 std::string_view without_spaces_at_end(std::string_view text) {
   while (!text.empty()) {
@@ -51,8 +49,7 @@ class tokenizer_builder {
     const auto whole = folder / "tokenizer.json", vocabulary = folder / "vocab.txt";
     const bool has_whole = file_exists(whole);
     if (!has_whole && !file_exists(vocabulary))
-      return fail(error_code::load_failed,
-                  folder.string() + " has neither tokenizer.json nor vocab.txt");
+      return fail(error_code::load_failed, folder.string() + " has neither tokenizer.json nor vocab.txt");
     auto settings = read_tokenizer_settings(folder, has_whole);
     if (!settings) return tl::unexpected(settings.error());
     settings_ = std::move(*settings);
@@ -102,9 +99,7 @@ class tokenizer_builder {
 
   // A BertTokenizer takes vocabulary, added tokens and the side of the cut from tokenizer.json, and builds the rest
   // itself.
-  bool class_builds() const {
-    return settings_.kind == tokenizer_settings::family::bert && settings_.flags_told;
-  }
+  bool class_builds() const { return settings_.kind == tokenizer_settings::family::bert && settings_.flags_told; }
   void build_as_bert() {
     bert_normalizer(true, settings_.chinese_chars, settings_.strip_accents.value_or(settings_.lower_case),
                     settings_.lower_case);
@@ -127,7 +122,8 @@ class tokenizer_builder {
     const auto pair = made_->pair_;
     compare("post_processor", &tokenizer_builder::post_processor_of, made_->prefix_, made_->suffix_);
     const bool other = !made_->pair_.empty() && made_->pair_ != pair;
-    if (other && (unfollowed_.empty() || unfollowed_.back() != "post_processor")) unfollowed_.emplace_back("post_processor");
+    if (other && (unfollowed_.empty() || unfollowed_.back() != "post_processor"))
+      unfollowed_.emplace_back("post_processor");
     made_->pair_ = pair;
   }
   void tell_what_is_not_followed() {
@@ -148,8 +144,7 @@ class tokenizer_builder {
            " (a BertTokenizer builds these by tokenizer_config.json)");
   }
 
-  tl::unexpected<error> unsupported(const json_path& at, const std::string& type,
-                                    const std::string& supported) const {
+  tl::unexpected<error> unsupported(const json_path& at, const std::string& type, const std::string& supported) const {
     return json_->problem(at, "is of type " + in_quotes(type.empty() ? "?" : type) + ", which is not supported",
                           "supported: " + supported);
   }
@@ -158,8 +153,7 @@ class tokenizer_builder {
     const auto m = member(root, "model");
     if (!m || !m->is_object()) return json_->problem({"model"}, "must be an object");
     auto type = text_of(*m, "type");
-    if (type.empty() && member(*m, "max_input_chars_per_word"))
-      type = "WordPiece";  // older files leave it out
+    if (type.empty() && member(*m, "max_input_chars_per_word")) type = "WordPiece";  // older files leave it out
     if (type != "WordPiece") return unsupported({"model"}, type, "WordPiece");
     dom::object vocabulary;
     const auto v = member(*m, "vocab");
@@ -220,8 +214,9 @@ class tokenizer_builder {
                           (chinese != c.chinese_chars && !c.chinese_chars_named) ||
                           (strip != config_strips && !c.strip_accents_named && !c.lower_case_named);
       if (silent)
-        note("tokenizer.json's normalizer gives way to the defaults of BertTokenizer, as in transformers: "
-             "do_lower_case, strip_accents and tokenize_chinese_chars of tokenizer_config.json decide");
+        note(
+            "tokenizer.json's normalizer gives way to the defaults of BertTokenizer, as in transformers: "
+            "do_lower_case, strip_accents and tokenize_chinese_chars of tokenizer_config.json decide");
       lower = c.lower_case;
       chinese = c.chinese_chars;
       strip = config_strips;
@@ -280,10 +275,8 @@ class tokenizer_builder {
   result<void> post_processor(dom::element p) {
     const auto type = text_of(p, "type");
     if (type == "TemplateProcessing") return template_processing(p);
-    if (type != "BertProcessing")
-      return unsupported({"post_processor"}, type, "TemplateProcessing, BertProcessing");
-    for (const auto& [key, out] :
-         {std::pair{"cls", &made_->prefix_}, std::pair{"sep", &made_->suffix_}}) {
+    if (type != "BertProcessing") return unsupported({"post_processor"}, type, "TemplateProcessing, BertProcessing");
+    for (const auto& [key, out] : {std::pair{"cls", &made_->prefix_}, std::pair{"sep", &made_->suffix_}}) {
       std::uint64_t id = 0;
       dom::array pair;
       if (p[key].get(pair) || pair.size() != 2 || pair.at(1).get(id) || id > INT32_MAX)
@@ -400,7 +393,8 @@ class tokenizer_builder {
         continue;
       }
       auto& seen = piece.sequence == "A" ? first : second;
-      if (seen || (piece.sequence != "A" && piece.sequence != "B")) return json_->problem(at, "must hold $A and $B once");
+      if (seen || (piece.sequence != "A" && piece.sequence != "B"))
+        return json_->problem(at, "must hold $A and $B once");
       seen = true;
       made_->pair_.push_back({piece.sequence == "A" ? part::kind::first : part::kind::second, type, 0});
     }
@@ -467,13 +461,13 @@ class tokenizer_builder {
     const auto next = std::max(vocabulary_size_, largest_added_ + 1);
     const auto id = known != places_.end() ? added_[known->second].id : word ? *word : next;
     if (token.id && *token.id != id)
-      return token.file->problem(
-          token.at,
-          "gives the token " + in_quotes(token.content) + " the id " + std::to_string(*token.id) + ", but " +
-              (known != places_.end() ? "it has " + std::to_string(id)
-               : word                 ? "the vocabulary has it as " + std::to_string(id)
-                                      : "the next id behind the vocabulary is " + std::to_string(id)),
-          "ids that follow the vocabulary, each token with one");
+      return token.file->problem(token.at,
+                                 "gives the token " + in_quotes(token.content) + " the id " +
+                                     std::to_string(*token.id) + ", but " +
+                                     (known != places_.end() ? "it has " + std::to_string(id)
+                                      : word                 ? "the vocabulary has it as " + std::to_string(id)
+                                             : "the next id behind the vocabulary is " + std::to_string(id)),
+                                 "ids that follow the vocabulary, each token with one");
     largest_added_ = std::max(largest_added_, id);
     if (known != places_.end()) {
       if (replaces) added_[known->second].token = std::move(token);
@@ -491,9 +485,8 @@ class tokenizer_builder {
         // A default that no file names may be absent; then no text holds it.
         if (token.implied) continue;
         return token.file->problem(token.at,
-                                   "adds the token " + in_quotes(token.content) + " with id " +
-                                       std::to_string(id) + ", but the model has only " +
-                                       std::to_string(embeddings_) + " embeddings",
+                                   "adds the token " + in_quotes(token.content) + " with id " + std::to_string(id) +
+                                       ", but the model has only " + std::to_string(embeddings_) + " embeddings",
                                    "a model whose embeddings were resized for its tokenizer");
       }
       auto text = decode_utf8(token.content);
@@ -563,8 +556,7 @@ class tokenizer_builder {
   std::unordered_map<std::string, std::size_t> places_;  // in added_, by content
 };
 
-result<std::shared_ptr<const tokenizer>> tokenizer::load(const std::filesystem::path& folder,
-                                                         std::int64_t embeddings) {
+result<std::shared_ptr<const tokenizer>> tokenizer::load(const std::filesystem::path& folder, std::int64_t embeddings) {
   return tokenizer_builder(embeddings).from_folder(folder);
 }
 

@@ -19,16 +19,25 @@ constexpr std::uint64_t file_bytes_max = 16U << 20U;
 constexpr std::size_t tokens_max = 100'000;
 
 // Where the library's classes are BertTokenizer under another name ("Fast" at the end left out).
-constexpr std::array bert_classes{"BertTokenizer",        "DistilBertTokenizer", "ElectraTokenizer",
-                                  "MobileBertTokenizer",  "SqueezeBertTokenizer", "LxmertTokenizer",
+constexpr std::array bert_classes{"BertTokenizer",       "DistilBertTokenizer",  "ElectraTokenizer",
+                                  "MobileBertTokenizer", "SqueezeBertTokenizer", "LxmertTokenizer",
                                   "LayoutLMTokenizer"};
 constexpr std::array as_written_classes{"PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"};
 // Classes that read a WordPiece vocabulary in their own way, tokenizer.json or not.
-constexpr std::array other_classes{
-    "BertJapaneseTokenizer",       "ConvBertTokenizer",  "CpmAntTokenizer",    "DPRContextEncoderTokenizer",
-    "DPRQuestionEncoderTokenizer", "DPRReaderTokenizer", "FunnelTokenizer",    "LayoutLMv2Tokenizer",
-    "MPNetTokenizer",              "ProphetNetTokenizer", "RoCBertTokenizer",  "RoFormerTokenizer",
-    "SplinterTokenizer",           "TapasTokenizer"};
+constexpr std::array other_classes{"BertJapaneseTokenizer",
+                                   "ConvBertTokenizer",
+                                   "CpmAntTokenizer",
+                                   "DPRContextEncoderTokenizer",
+                                   "DPRQuestionEncoderTokenizer",
+                                   "DPRReaderTokenizer",
+                                   "FunnelTokenizer",
+                                   "LayoutLMv2Tokenizer",
+                                   "MPNetTokenizer",
+                                   "ProphetNetTokenizer",
+                                   "RoCBertTokenizer",
+                                   "RoFormerTokenizer",
+                                   "SplinterTokenizer",
+                                   "TapasTokenizer"};
 constexpr const char* class_advice =
     "BertTokenizer and its equals (DistilBert, Electra, MobileBert, SqueezeBert, Lxmert, LayoutLM), or "
     "PreTrainedTokenizerFast with a tokenizer.json that says all";
@@ -50,14 +59,13 @@ class settings_reader {
       : folder_(folder), has_tokenizer_json_(has_tokenizer_json) {}
 
   result<tokenizer_settings> read() {
-    for (const auto& [file, name] :
-         {std::pair{&config_, "tokenizer_config.json"}, std::pair{&model_, "config.json"}}) {
+    for (const auto& [file, name] : {std::pair{&config_, "tokenizer_config.json"}, std::pair{&model_, "config.json"}}) {
       auto opened = open(name);
       if (!opened) return tl::unexpected(opened.error());
       *file = std::move(*opened);
     }
-    for (const auto step : {&settings_reader::read_class, &settings_reader::read_flags,
-                            &settings_reader::read_length, &settings_reader::read_tokens})
+    for (const auto step : {&settings_reader::read_class, &settings_reader::read_flags, &settings_reader::read_length,
+                            &settings_reader::read_tokens})
       if (auto ok = (this->*step)(); !ok) return tl::unexpected(ok.error());
     return std::move(out_);
   }
@@ -82,8 +90,7 @@ class settings_reader {
       if (const auto map = in(file, "auto_map")) {
         dom::object by_task;
         if (!map->get(by_task) && !member(*map, "AutoTokenizer")) continue;
-        return file->problem({"auto_map"}, "names a tokenizer with code of its own, which is not run",
-                             class_advice);
+        return file->problem({"auto_map"}, "names a tokenizer with code of its own, which is not run", class_advice);
       }
     for (const auto& file : {config_, model_})
       if (const auto given = in(file, "tokenizer_class")) {
@@ -93,11 +100,10 @@ class settings_reader {
         return read_named_class(file, std::string(name));
       }
     out_.flags_told = config_ != nullptr;
-    for (const char* key : {"word_tokenizer_type", "subword_tokenizer_type", "mecab_kwargs",
-                            "sudachi_kwargs", "jumanpp_kwargs"})
+    for (const char* key :
+         {"word_tokenizer_type", "subword_tokenizer_type", "mecab_kwargs", "sudachi_kwargs", "jumanpp_kwargs"})
       if (in(config_, key))
-        return config_->problem({key}, "belongs to a Japanese tokenizer, which is not supported",
-                                class_advice);
+        return config_->problem({key}, "belongs to a Japanese tokenizer, which is not supported", class_advice);
     return {};
   }
 
@@ -109,8 +115,9 @@ class settings_reader {
     const bool generic = among(as_written_classes, name);
     if (generic && !has_tokenizer_json_)
       return file->problem({"tokenizer_class"},
-                           "is " + shown + ", which needs a tokenizer.json: vocab.txt alone does not say "
-                                           "how a text is split",
+                           "is " + shown +
+                               ", which needs a tokenizer.json: vocab.txt alone does not say "
+                               "how a text is split",
                            class_advice);
     if (!has_tokenizer_json_ || among(other_classes, name)) {
       std::string how;
@@ -122,8 +129,7 @@ class settings_reader {
                            "is " + shown + how + ", which splits texts in its own way and is not supported",
                            class_advice);
     }
-    if (!generic)
-      note("the tokenizer class " + shown + " is not known here: tokenizer.json is taken as it stands");
+    if (!generic) note("the tokenizer class " + shown + " is not known here: tokenizer.json is taken as it stands");
     return {};
   }
 
@@ -151,8 +157,7 @@ class settings_reader {
     }
     if (out_.kind != tokenizer_settings::family::bert) return {};
     if (auto ok = read_flag("do_lower_case", out_.lower_case, &out_.lower_case_named); !ok) return ok;
-    if (auto ok = read_flag("tokenize_chinese_chars", out_.chinese_chars, &out_.chinese_chars_named); !ok)
-      return ok;
+    if (auto ok = read_flag("tokenize_chinese_chars", out_.chinese_chars, &out_.chinese_chars_named); !ok) return ok;
     bool strip = false;
     if (auto ok = read_flag("strip_accents", strip, &out_.strip_accents_named); !ok) return ok;
     if (out_.strip_accents_named) out_.strip_accents = strip;
@@ -160,8 +165,7 @@ class settings_reader {
     bool basic = true;
     if (auto ok = read_flag("do_basic_tokenize", basic); !ok) return ok;
     if (!basic && !has_tokenizer_json_)
-      return config_->problem({"do_basic_tokenize"},
-                              "is false, which is not supported with a lone vocab.txt", "true");
+      return config_->problem({"do_basic_tokenize"}, "is false, which is not supported with a lone vocab.txt", "true");
     return {};
   }
 
@@ -211,8 +215,7 @@ class settings_reader {
   // ---- tokens that are found in the text as they stand ----
 
   // A text, or an object with its content and flags. `special`: what it is where the object does not say.
-  static result<declared_token> token_at(const json_file& file, json_path at, dom::element value,
-                                         bool special) {
+  static result<declared_token> token_at(const json_file& file, json_path at, dom::element value, bool special) {
     declared_token token;
     token.file = file;
     token.at = std::move(at);
@@ -387,18 +390,17 @@ class settings_reader {
   }
 
   result<void> add_collected() {
-    for (const auto& [key, content] : {std::pair{"unk_token", &out_.unknown}, std::pair{"cls_token", &out_.cls},
-                                      std::pair{"sep_token", &out_.sep}})
+    for (const auto& [key, content] :
+         {std::pair{"unk_token", &out_.unknown}, std::pair{"cls_token", &out_.cls}, std::pair{"sep_token", &out_.sep}})
       if (const auto* token = named(key)) *content = token->content;
-    const bool implies = out_.kind == tokenizer_settings::family::bert &&
-                         (out_.flags_told || !has_tokenizer_json_);
+    const bool implies = out_.kind == tokenizer_settings::family::bert && (out_.flags_told || !has_tokenizer_json_);
     for (const std::string key : named_tokens) {
       if (const auto* token = named(key)) {
         if (auto ok = add(*token); !ok) return ok;
         continue;
       }
-      const auto* implied = std::find_if(implied_tokens.begin(), implied_tokens.end(),
-                                         [&](const auto& i) { return key == i.first; });
+      const auto* implied =
+          std::find_if(implied_tokens.begin(), implied_tokens.end(), [&](const auto& i) { return key == i.first; });
       if (!implies || implied == implied_tokens.end() || unnamed_.contains(key)) continue;
       declared_token token;
       token.content = implied->second;
@@ -419,8 +421,8 @@ class settings_reader {
   json_file config_, model_;
   std::vector<std::pair<std::string, declared_token>> named_;  // by key, in the order of the files
   std::set<std::string> unnamed_;                              // keys that are null: no default either
-  token_list extra_list_, additional_list_;  // as the files read so far leave them
-  std::vector<declared_token> extra_;        // the list that counts
+  token_list extra_list_, additional_list_;                    // as the files read so far leave them
+  std::vector<declared_token> extra_;                          // the list that counts
   std::set<std::string> contents_;
   tokenizer_settings out_;
 };

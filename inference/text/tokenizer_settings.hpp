@@ -52,7 +52,6 @@ struct tokenizer_settings {
 
 // `has_tokenizer_json`: the folder has one; else its vocabulary is vocab.txt. unprocessable: a class or a value that
 // is not known, named with file and line.
-result<tokenizer_settings> read_tokenizer_settings(const std::filesystem::path& folder,
-                                                   bool has_tokenizer_json);
+result<tokenizer_settings> read_tokenizer_settings(const std::filesystem::path& folder, bool has_tokenizer_json);
 
 }  // namespace troupe::inference

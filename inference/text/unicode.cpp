@@ -20,9 +20,8 @@ struct lower_exception {
 
 template <std::size_t N>
 bool contains(const code_range (&table)[N], char32_t c) noexcept {
-  const auto after =
-      std::upper_bound(std::begin(table), std::end(table), c,
-                       [](char32_t value, const code_range& r) { return value < r.first; });
+  const auto after = std::upper_bound(std::begin(table), std::end(table), c,
+                                      [](char32_t value, const code_range& r) { return value < r.first; });
   return after != std::begin(table) && c <= std::prev(after)->last;
 }
 
@@ -69,8 +68,7 @@ std::optional<std::u32string> decode_utf8(std::string_view text) {
       if ((next & 0xc0U) != 0x80) return std::nullopt;
       c = c << 6U | (next & 0x3fU);
     }
-    if ((length == 3 && c < 0x800) || (length == 4 && c < 0x10000) || c > 0x10ffff ||
-        (c >= 0xd800 && c <= 0xdfff))
+    if ((length == 3 && c < 0x800) || (length == 4 && c < 0x10000) || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
       return std::nullopt;
     out.push_back(c);
     i += length;
@@ -78,33 +76,22 @@ std::optional<std::u32string> decode_utf8(std::string_view text) {
   return out;
 }
 
-bool is_removed_by_cleaning(char32_t c) noexcept {
-  return c == 0 || contains_fast<removed_ranges>(c);
-}
+bool is_removed_by_cleaning(char32_t c) noexcept { return c == 0 || contains_fast<removed_ranges>(c); }
 
 bool is_space(char32_t c) noexcept {
   if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13);
-  return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-         c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+  return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
+         c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-bool is_nonspacing_mark(char32_t c) noexcept {
-  return c >= 0x300 && contains(nonspacing_ranges, c);
-}
-bool is_mark(char32_t c) noexcept {
-  return c >= 0x300 && contains(mark_ranges, c);
-}
-bool is_punctuation(char32_t c) noexcept {
-  return contains_fast<punctuation_ranges>(c);
-}
-bool is_word_character(char32_t c) noexcept {
-  return contains_fast<word_ranges>(c);
-}
+bool is_nonspacing_mark(char32_t c) noexcept { return c >= 0x300 && contains(nonspacing_ranges, c); }
+bool is_mark(char32_t c) noexcept { return c >= 0x300 && contains(mark_ranges, c); }
+bool is_punctuation(char32_t c) noexcept { return contains_fast<punctuation_ranges>(c); }
+bool is_word_character(char32_t c) noexcept { return contains_fast<word_ranges>(c); }
 
 bool is_chinese(char32_t c) noexcept {
-  return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) ||
-         (c >= 0x20000 && c <= 0x2a6df) || (c >= 0x2a700 && c <= 0x2b73f) ||
-         (c >= 0x2b740 && c <= 0x2b81f) || (c >= 0x2b920 && c <= 0x2ceaf) ||
+  return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) || (c >= 0x20000 && c <= 0x2a6df) ||
+         (c >= 0x2a700 && c <= 0x2b73f) || (c >= 0x2b740 && c <= 0x2b81f) || (c >= 0x2b920 && c <= 0x2ceaf) ||
          (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
 }
 
@@ -113,9 +100,8 @@ void append_lower(char32_t c, std::u32string& out) {
     out.push_back(c >= 'A' && c <= 'Z' ? c + 32 : c);
     return;
   }
-  const auto found =
-      std::lower_bound(std::begin(lower_exceptions), std::end(lower_exceptions), c,
-                       [](const lower_exception& e, char32_t value) { return e.from < value; });
+  const auto found = std::lower_bound(std::begin(lower_exceptions), std::end(lower_exceptions), c,
+                                      [](const lower_exception& e, char32_t value) { return e.from < value; });
   if (found != std::end(lower_exceptions) && found->from == c) {
     out.push_back(found->to[0]);
     if (found->to[1] != 0) out.push_back(found->to[1]);
@@ -134,8 +120,8 @@ std::u32string decompose(std::u32string_view text) {
     }
     utf8proc_int32_t parts[32];
     int boundary = 0;
-    const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts, 32,
-                                               UTF8PROC_DECOMPOSE, &boundary);
+    const auto count =
+        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts, 32, UTF8PROC_DECOMPOSE, &boundary);
     if (count <= 0 || count > 32)
       out.push_back(c);
     else
@@ -149,8 +135,7 @@ std::u32string decompose(std::u32string_view text) {
     auto end = i + 1;
     while (end < out.size() && combining_class(out[end]) != 0) ++end;
     if (end - i > 1)
-      std::stable_sort(out.begin() + static_cast<std::ptrdiff_t>(i),
-                       out.begin() + static_cast<std::ptrdiff_t>(end),
+      std::stable_sort(out.begin() + static_cast<std::ptrdiff_t>(i), out.begin() + static_cast<std::ptrdiff_t>(end),
                        [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
     i = end;
   }
@@ -160,8 +145,8 @@ std::u32string decompose(std::u32string_view text) {
 bool starts_new_cluster(char32_t c) noexcept {
   if (c < 0x300) return true;
   const auto* p = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
-  return p->combining_class == 0 && p->category != UTF8PROC_CATEGORY_MN &&
-         p->category != UTF8PROC_CATEGORY_MC && p->category != UTF8PROC_CATEGORY_ME;
+  return p->combining_class == 0 && p->category != UTF8PROC_CATEGORY_MN && p->category != UTF8PROC_CATEGORY_MC &&
+         p->category != UTF8PROC_CATEGORY_ME;
 }
 
 }  // namespace troupe::inference

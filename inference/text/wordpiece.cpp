@@ -30,8 +30,7 @@ void byte_trie::insert(std::string_view key, std::int32_t value) {
       if (values_.size() * 2 > edges_.size()) grow();
       child = static_cast<std::uint32_t>(values_.size());
       values_.push_back(-1);
-      const std::uint64_t edge_key =
-          static_cast<std::uint64_t>(node) << 8U | static_cast<unsigned char>(c);
+      const std::uint64_t edge_key = static_cast<std::uint64_t>(node) << 8U | static_cast<unsigned char>(c);
       auto at = place(edge_key);
       while (edges_[at].key != empty) at = (at + 1) & mask_;
       edges_[at] = {edge_key, child};

@@ -23,9 +23,7 @@ class byte_trie {
       if (edges_[at].key == empty) return none;
     }
   }
-  std::int32_t value(std::uint32_t node) const noexcept {
-    return values_[node];
-  }  // -1: no key ends here
+  std::int32_t value(std::uint32_t node) const noexcept { return values_[node]; }  // -1: no key ends here
   std::uint32_t walk(std::string_view key) const noexcept;
   std::size_t memory_bytes() const noexcept {
     return edges_.capacity() * sizeof(edge) + values_.capacity() * sizeof(std::int32_t);
@@ -37,9 +35,7 @@ class byte_trie {
     std::uint64_t key = empty;
     std::uint32_t child = 0;
   };
-  std::size_t place(std::uint64_t key) const noexcept {
-    return (key * 0x9e3779b97f4a7c15ULL >> 32U) & mask_;
-  }
+  std::size_t place(std::uint64_t key) const noexcept { return (key * 0x9e3779b97f4a7c15ULL >> 32U) & mask_; }
   void grow();
 
   std::vector<edge> edges_;

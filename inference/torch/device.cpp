@@ -50,7 +50,7 @@ void empty_device_cache() {
 std::uint64_t device_memory_bytes(const std::string& device) {
   if (!is_gpu(device) || !cuda_available()) return 0;
   // Of the CUDA runtime that libtorch_cuda.so has brought: its headers belong to the toolkit.
-  using get_info = int (*)(std::size_t* free, std::size_t* total);
+  using get_info = int (*)(std::size_t * free, std::size_t * total);
   const auto get = reinterpret_cast<get_info>(::dlsym(RTLD_DEFAULT, "cudaMemGetInfo"));
   std::size_t free = 0, total = 0;
   try {
@@ -69,9 +69,7 @@ std::string essential_line(std::string_view what) {
   line = line.substr(0, line.find('\n'));
   return std::string(line.substr(0, 500));
 }
-std::string essential_line(const c10::Error& e) {
-  return essential_line(std::string_view(e.what_without_backtrace()));
-}
+std::string essential_line(const c10::Error& e) { return essential_line(std::string_view(e.what_without_backtrace())); }
 
 std::unique_ptr<device_lane> make_device_lane(const std::string& device) {
   auto lane = std::make_unique<torch_lane>();

@@ -17,10 +17,10 @@ namespace troupe::inference {
 namespace {
 
 using scalars = c10::List<std::optional<at::Scalar>>;
-using pointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                             std::string_view, scalars, std::optional<std::string_view>);
-using binary = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                          const std::optional<at::Tensor>&, std::string_view);
+using pointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
+                             scalars, std::optional<std::string_view>);
+using binary = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                          std::string_view);
 
 template <class Signature>
 std::optional<c10::TypedOperatorHandle<Signature>> find(const char* overload) {
@@ -56,25 +56,20 @@ std::atomic<linear_kernel> fp32_linear{linear_kernel::onednn};
 // null: LibTorch's own is to be called.
 const kernels* usable(const at::Tensor& x) {
   if (!x.device().is_cpu()) return nullptr;
-  if (x.scalar_type() == at::kFloat && fp32_linear.load(std::memory_order_relaxed) == linear_kernel::aten) return nullptr;
+  if (x.scalar_type() == at::kFloat && fp32_linear.load(std::memory_order_relaxed) == linear_kernel::aten)
+    return nullptr;
   static const kernels all;
-  const bool works =
-      x.scalar_type() == at::kFloat ? all.fp32 : x.scalar_type() == at::kBFloat16 && all.bf16;
+  const bool works = x.scalar_type() == at::kFloat ? all.fp32 : x.scalar_type() == at::kBFloat16 && all.bf16;
   return works ? &all : nullptr;
 }
 
 at::Tensor apply(at::Tensor y, after_linear after) {
   switch (after) {
-    case after_linear::nothing:
-      return y;
-    case after_linear::gelu:
-      return at::gelu_(y);
-    case after_linear::gelu_tanh:
-      return at::gelu_(y, "tanh");
-    case after_linear::relu:
-      return at::relu_(y);
-    case after_linear::silu:
-      return at::silu_(y);
+    case after_linear::nothing: return y;
+    case after_linear::gelu: return at::gelu_(y);
+    case after_linear::gelu_tanh: return at::gelu_(y, "tanh");
+    case after_linear::relu: return at::relu_(y);
+    case after_linear::silu: return at::silu_(y);
   }
   return y;
 }
@@ -83,22 +78,17 @@ at::Tensor apply(at::Tensor y, after_linear after) {
 
 void use_fp32_linear(linear_kernel kernel) noexcept { fp32_linear.store(kernel, std::memory_order_relaxed); }
 
-at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                        after_linear after) {
+at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, after_linear after) {
   const auto* k = usable(x);
   if (k == nullptr) return apply(at::linear(x, weight, bias), after);
   const auto call = [&](std::string_view what, std::optional<std::string_view> algorithm) {
     return k->with_activation->call(x, weight, bias, what, scalars(), algorithm);
   };
   switch (after) {
-    case after_linear::gelu:
-      return call("gelu", "none");
-    case after_linear::gelu_tanh:
-      return call("gelu", "tanh");
-    case after_linear::relu:
-      return call("relu", std::nullopt);
-    default:
-      return apply(call("none", std::nullopt), after);
+    case after_linear::gelu: return call("gelu", "none");
+    case after_linear::gelu_tanh: return call("gelu", "tanh");
+    case after_linear::relu: return call("relu", std::nullopt);
+    default: return apply(call("none", std::nullopt), after);
   }
 }
 

@@ -38,8 +38,7 @@ class tagged_allocator final : public c10::Allocator {
     const c10::Device device(c10::DeviceType::CPU);
     if (size_bytes == 0) return {nullptr, nullptr, &release, device};
     void* raw = nullptr;
-    if (size_bytes > SIZE_MAX - 2 * alignment ||
-        ::posix_memalign(&raw, alignment, size_bytes + alignment) != 0)
+    if (size_bytes > SIZE_MAX - 2 * alignment || ::posix_memalign(&raw, alignment, size_bytes + alignment) != 0)
       throw std::bad_alloc();
     auto* h = new (raw) header{current_account, size_bytes};
     if (h->account) h->account->charge(size_bytes + alignment);
@@ -47,18 +46,14 @@ class tagged_allocator final : public c10::Allocator {
     return {data, data, &release, device};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
-  void copy_data(void* to, const void* from, std::size_t count) const override {
-    std::memcpy(to, from, count);
-  }
+  void copy_data(void* to, const void* from, std::size_t count) const override { std::memcpy(to, from, count); }
 };
 
 }  // namespace
 
 account_scope::account_scope(std::shared_ptr<memory_account> account)
     : previous_(std::exchange(current_account, std::move(account))) {}
-account_scope::~account_scope() {
-  current_account = std::move(previous_);
-}
+account_scope::~account_scope() { current_account = std::move(previous_); }
 
 void return_free_memory() {
   empty_device_cache();

@@ -64,8 +64,7 @@ bool cuda_available() {
   // Opened only when a GPU is asked for: its libraries are some GB, and a CPU build has none of them.
   static const bool available = [] {
     if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) return false;
-    const auto* guard =
-        c10::impl::device_guard_impl_registry[static_cast<std::size_t>(c10::DeviceType::CUDA)].load();
+    const auto* guard = c10::impl::device_guard_impl_registry[static_cast<std::size_t>(c10::DeviceType::CUDA)].load();
     return guard != nullptr && guard->deviceCount() > 0;
   }();
   return available;

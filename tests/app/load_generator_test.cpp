@@ -113,8 +113,9 @@ TEST(load_generator, counts_answers) {
 }
 
 TEST(load_generator, reads_chunked_answers) {
-  canned_server server(answering("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n10\r\n0123456789abcdef"
-                                 "\r\n0\r\n\r\n"));
+  canned_server server(
+      answering("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n10\r\n0123456789abcdef"
+                "\r\n0\r\n\r\n"));
   const auto r = generate_load(plan_for(server));
   ASSERT_TRUE(r);
   EXPECT_EQ(r->latency.count(), 200u);

@@ -13,7 +13,9 @@ TEST(logging, terminal_lines_carry_no_control_characters) {
   EXPECT_EQ(escape_for_terminal("plain text \xC3\xA9"), "plain text \xC3\xA9");
   EXPECT_EQ(escape_for_terminal("a\nb\r\tc"), "a\\nb\\r\\tc");
   EXPECT_EQ(escape_for_terminal("\x1B[31mred\x7F"), "\\x1b[31mred\\x7f");
-  EXPECT_EQ(escape_for_terminal("\xC2\x9B" "31m"), "\\x9b31m");  // C1: CSI in one character
+  EXPECT_EQ(escape_for_terminal("\xC2\x9B"
+                                "31m"),
+            "\\x9b31m");  // C1: CSI in one character
   EXPECT_EQ(escape_for_terminal(std::string_view("\0", 1)), "\\x00");
   EXPECT_EQ(escape_for_terminal("\xFF"), "\xEF\xBF\xBD");
 }

@@ -63,7 +63,8 @@ TEST(machine, thread_limit) {
   fake_root root;
   EXPECT_EQ(cgroup_thread_limit(root.path), none);
   root.write("proc/self/cgroup", "7:pids:/x\n0::/a/b\n");
-  root.write("proc/self/mountinfo", std::string(v2_mount) + "34 30 0:30 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n");
+  root.write("proc/self/mountinfo",
+             std::string(v2_mount) + "34 30 0:30 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n");
   root.write("sys/fs/cgroup/a/b/pids.max", "max\n");
   EXPECT_EQ(cgroup_thread_limit(root.path), none);
   root.write("sys/fs/cgroup/a/pids.max", "200\n");
@@ -102,8 +103,7 @@ TEST(machine, v1) {
 TEST(machine, v1_mount_that_shows_only_the_containers_part) {
   fake_root root;
   root.write("proc/self/cgroup", "5:memory:/docker/x\n");
-  root.write("proc/self/mountinfo",
-             "33 30 0:29 /docker/x /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
+  root.write("proc/self/mountinfo", "33 30 0:29 /docker/x /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
   root.write("sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n");
   EXPECT_EQ(cgroup_memory_limit_bytes(root.path), 268435456u);
 }

@@ -17,9 +17,8 @@ TEST(names, accepted) {
 }
 
 TEST(names, refused_everywhere) {
-  for (const std::string name :
-       {"", "-a", ".a", "_a", "a/b/c", "/a", "a/", "a//b", "a..b", "..", "../etc", "a/..", "a/.b", "a b", "a%2Fb",
-        "a\\b", "a:b", "\xC3\xA9", "a\n", "a?b"}) {
+  for (const std::string name : {"",       "-a",   ".a",   "_a",  "a/b/c", "/a",   "a/",  "a//b",     "a..b", "..",
+                                 "../etc", "a/..", "a/.b", "a b", "a%2Fb", "a\\b", "a:b", "\xC3\xA9", "a\n",  "a?b"}) {
     EXPECT_FALSE(check_model_name(name)) << name;
     EXPECT_FALSE(check_registered_name(name, reserved)) << name;
   }

@@ -143,8 +143,8 @@ TEST(RegisteredModels, TheirNumberIsLimited) {
 }
 
 TEST(RegisteredModels, TheOperatorsFileWinsAndItsTasksAreFollowed) {
-  const auto theirs = operators(
-      R"({"models": {"a": {"path": "theirs"}}, "tasks": {"t": {"cache_ttl": 7, "priority": "high"}}})");
+  const auto theirs =
+      operators(R"({"models": {"a": {"path": "theirs"}}, "tasks": {"t": {"cache_ttl": 7, "priority": "high"}}})");
   auto a = model("a"), b = model("b");
   b.task = "t";
   b.cache_ttl_s = 3;
@@ -182,7 +182,8 @@ TEST_F(RegisteredFile, OneThatIsNotThereIsEmpty) {
 
 TEST_F(RegisteredFile, OneBadEntryDoesNotTakeTheOthersAlong) {
   const auto read = load_registered(write(R"({"models": {"a": {"path": "/a"}, "b": {"path": "/b", "from_later": 1},
-    "cache": {"path": "/c"}, "d": {"path": "/d"}}})"), reserved);
+    "cache": {"path": "/c"}, "d": {"path": "/d"}}})"),
+                                    reserved);
   EXPECT_EQ(read.models.size(), 2u);
   EXPECT_TRUE(read.models.contains("a"));
   EXPECT_TRUE(read.models.contains("d"));

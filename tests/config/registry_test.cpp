@@ -91,17 +91,43 @@ TEST(registry, values_at_the_bounds_are_taken) {
 }
 
 TEST(registry, bad_values_are_refused_with_their_place) {
-  for (const std::string members :
-       {"\"priority\": \"urgent\"", "\"priority\": 1", "\"priority\": null", "\"cache_ttl\": -1",
-        "\"cache_ttl\": 1.5", "\"cache_ttl\": \"60\"", "\"cache_ttl\": 99999999999999999999", "\"preload\": 1",
-        "\"preload\": \"true\"", "\"pinned\": null", "\"precision\": \"int4\"", "\"max_length\": 1048577",
-        "\"max_batch_items\": 0", "\"max_batch_tokens\": 0", "\"max_queue_items\": 0", "\"max_instances\": 257",
-        "\"max_queue_delay_us\": 10000001", "\"batching\": []", "\"labels\": \"a\"", "\"labels\": [1]",
-        "\"labels\": [\"a\\nb\"]", "\"inputs\": {}", "\"inputs\": [1]", "\"inputs\": [{\"dtype\": \"complex64\"}]",
-        "\"inputs\": [{\"shape\": 3}]", "\"inputs\": [{\"shape\": [0]}]", "\"inputs\": [{\"shape\": [-2]}]",
-        "\"inputs\": [{\"shape\": [1000000000, 1000000000, 1000000000]}]", "\"inputs\": [{\"shape\": [65536, 65537]}]",
-        "\"inputs\": [{\"shape\": [1.5]}]", "\"inputs\": [{\"size\": 1}]", "\"inputs\": [{\"name\": 1}]",
-        "\"source\": 1", "\"task\": []", "\"description\": {}", "\"prio\": \"low\"", "\"Path\": \"x\""}) {
+  for (const std::string members : {"\"priority\": \"urgent\"",
+                                    "\"priority\": 1",
+                                    "\"priority\": null",
+                                    "\"cache_ttl\": -1",
+                                    "\"cache_ttl\": 1.5",
+                                    "\"cache_ttl\": \"60\"",
+                                    "\"cache_ttl\": 99999999999999999999",
+                                    "\"preload\": 1",
+                                    "\"preload\": \"true\"",
+                                    "\"pinned\": null",
+                                    "\"precision\": \"int4\"",
+                                    "\"max_length\": 1048577",
+                                    "\"max_batch_items\": 0",
+                                    "\"max_batch_tokens\": 0",
+                                    "\"max_queue_items\": 0",
+                                    "\"max_instances\": 257",
+                                    "\"max_queue_delay_us\": 10000001",
+                                    "\"batching\": []",
+                                    "\"labels\": \"a\"",
+                                    "\"labels\": [1]",
+                                    "\"labels\": [\"a\\nb\"]",
+                                    "\"inputs\": {}",
+                                    "\"inputs\": [1]",
+                                    "\"inputs\": [{\"dtype\": \"complex64\"}]",
+                                    "\"inputs\": [{\"shape\": 3}]",
+                                    "\"inputs\": [{\"shape\": [0]}]",
+                                    "\"inputs\": [{\"shape\": [-2]}]",
+                                    "\"inputs\": [{\"shape\": [1000000000, 1000000000, 1000000000]}]",
+                                    "\"inputs\": [{\"shape\": [65536, 65537]}]",
+                                    "\"inputs\": [{\"shape\": [1.5]}]",
+                                    "\"inputs\": [{\"size\": 1}]",
+                                    "\"inputs\": [{\"name\": 1}]",
+                                    "\"source\": 1",
+                                    "\"task\": []",
+                                    "\"description\": {}",
+                                    "\"prio\": \"low\"",
+                                    "\"Path\": \"x\""}) {
     const auto all = with(members);
     ASSERT_FALSE(all) << members;
     EXPECT_EQ(all.error().message.rfind("/etc/troupe/models.json:1:", 0), 0u) << all.error().message;
@@ -153,8 +179,8 @@ TEST(registry, missing_file) {
 TEST(registry, ten_thousand_models_are_read_fast) {
   std::string text = "{\"models\": {";
   for (int i = 0; i < 10000; ++i) {
-    text += (i ? ",\n" : "\n") + std::string("\"model-") + std::to_string(i) +
-            "\": {\"path\": \"m/" + std::to_string(i) + "\", \"priority\": \"low\", \"cache_ttl\": 60}";
+    text += (i ? ",\n" : "\n") + std::string("\"model-") + std::to_string(i) + "\": {\"path\": \"m/" +
+            std::to_string(i) + "\", \"priority\": \"low\", \"cache_ttl\": 60}";
   }
   text += "}}";
   const auto start = std::chrono::steady_clock::now();

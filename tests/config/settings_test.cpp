@@ -69,7 +69,8 @@ TEST(settings, defaults_pass_their_own_checks) {
 TEST(settings, data_dir_follows_the_environment) {
   EXPECT_EQ(load_settings(std::nullopt, {}, {{"XDG_DATA_HOME", "/x"}, {"HOME", "/h"}})->values.data_dir, "/x/troupe");
   EXPECT_EQ(load_settings(std::nullopt, {}, {})->values.data_dir, "/var/lib/troupe");
-  EXPECT_EQ(load_settings(std::nullopt, {}, {{"HOME", "h"}, {"XDG_DATA_HOME", "x"}})->values.data_dir, "/var/lib/troupe");
+  EXPECT_EQ(load_settings(std::nullopt, {}, {{"HOME", "h"}, {"XDG_DATA_HOME", "x"}})->values.data_dir,
+            "/var/lib/troupe");
 }
 
 TEST(settings, document_001_block) {
@@ -93,8 +94,8 @@ TEST(settings, document_001_block) {
 
 TEST(settings, later_sources_win) {
   const settings_file file("{\n  \"max_models\": 11,\n  \"warmup_requests\": 1, \"log_level\": \"warn\"}");
-  const auto loaded = load_settings(file.path, {{"max_models", "13"}},
-                                    {{"TROUPE_MAX_MODELS", "12"}, {"TROUPE_WARMUP_REQUESTS", "2"}});
+  const auto loaded =
+      load_settings(file.path, {{"max_models", "13"}}, {{"TROUPE_MAX_MODELS", "12"}, {"TROUPE_WARMUP_REQUESTS", "2"}});
   ASSERT_TRUE(loaded) << complaint(loaded);
   EXPECT_EQ(loaded->values.max_models, 13u);
   EXPECT_EQ(loaded->values.warmup_requests, 2u);
@@ -128,8 +129,8 @@ TEST(settings, every_setting_from_every_source) {
     settings values;
     EXPECT_TRUE(assign_text(row, text, values)) << row.name;
     const auto from_json = from_file("{" + room + "\"" + row.name + "\": " + json + "}");
-    const auto from_env = load_settings(std::nullopt, {}, {{environment_name(row.name), text},
-                                                           {"TROUPE_MEMORY_THRESHOLD", "0.7"}});
+    const auto from_env =
+        load_settings(std::nullopt, {}, {{environment_name(row.name), text}, {"TROUPE_MEMORY_THRESHOLD", "0.7"}});
     const auto from_line = load_settings(std::nullopt, {{row.name, text}}, {});
     // Values that clash with another default are refused by the checks between settings, not by the table.
     for (const auto* r : {&from_json, &from_env, &from_line}) {
@@ -166,8 +167,9 @@ TEST(settings, documented_environment_names) {
   ASSERT_TRUE(loaded) << complaint(loaded);
   EXPECT_EQ(loaded->values.admin_api_key, "secret-a");
   EXPECT_EQ(loaded->values.api_keys, (std::vector<std::string>{"k1", "k2", "k3"}));
-  EXPECT_EQ(load_settings(std::nullopt, {}, {{"ADMIN_API_KEY", "a"}, {"TROUPE_ADMIN_API_KEY", "b"}})
-                ->values.admin_api_key, "b");
+  EXPECT_EQ(
+      load_settings(std::nullopt, {}, {{"ADMIN_API_KEY", "a"}, {"TROUPE_ADMIN_API_KEY", "b"}})->values.admin_api_key,
+      "b");
   EXPECT_EQ(load_settings(std::nullopt, {}, {{"API_KEYS", ""}})->values.api_keys.size(), 0u);
 }
 
@@ -316,7 +318,8 @@ TEST(settings, host_and_port_replace_the_listeners) {
     EXPECT_EQ(shown(from_file("{\"listeners\": [{\"host\": \"" + host + "\", \"port\": 7}]}")), "[::1]:7");
   }
   EXPECT_EQ(shown(from_file(two, {}, {{"host", "[fe80::1%eth0]"}})), "[fe80::1%eth0]:8000");
-  for (const std::string host : {"[::1", "::1]", "[]", "[localhost]", "[127.0.0.1]", "localhost:80", "[::1]:80", "g::1"})
+  for (const std::string host :
+       {"[::1", "::1]", "[]", "[localhost]", "[127.0.0.1]", "localhost:80", "[::1]:80", "g::1"})
     EXPECT_FALSE(from_file(two, {}, {{"host", host}})) << host;
   EXPECT_EQ(shown(from_file(two, {}, {{"listeners", "0.0.0.0:1, [::]:2,:3,4"}})),
             "0.0.0.0:1, [::]:2, 127.0.0.1:3, 127.0.0.1:4");
@@ -355,8 +358,9 @@ TEST(settings, relative_paths) {
 
 TEST(settings, that_must_fit_each_other) {
   const std::pair<overrides, std::string> cases[] = {
-      {{{"memory_threshold", "0.9"}}, "memory_threshold (0.9, command line --memory-threshold) must be at most "
-                                      "max_memory_usage (0.8, default)"},
+      {{{"memory_threshold", "0.9"}},
+       "memory_threshold (0.9, command line --memory-threshold) must be at most "
+       "max_memory_usage (0.8, default)"},
       {{{"max_request_timeout_ms", "100"}}, "request_timeout_ms"},
       {{{"restart_backoff_min_ms", "40000"}}, "restart_backoff_max_ms"},
       {{{"preload_models", "a,b"}, {"max_models", "1"}}, "preload_models"},

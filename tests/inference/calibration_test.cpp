@@ -1,6 +1,5 @@
 #include "inference/calibration.hpp"
 
-
 #include <chrono>
 
 #include "inference/torch/runtime.hpp"

@@ -82,8 +82,9 @@ void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t ro
   std::string index;
   const auto each = (tensors.size() + static_cast<std::size_t>(shards) - 1) / static_cast<std::size_t>(shards);
   for (std::size_t first = 0; first < tensors.size(); first += each) {
-    std::vector<stored_tensor> some(tensors.begin() + static_cast<std::ptrdiff_t>(first),
-                                    tensors.begin() + static_cast<std::ptrdiff_t>(std::min(first + each, tensors.size())));
+    std::vector<stored_tensor> some(
+        tensors.begin() + static_cast<std::ptrdiff_t>(first),
+        tensors.begin() + static_cast<std::ptrdiff_t>(std::min(first + each, tensors.size())));
     const auto name = shards == 1 ? "model.safetensors" : "model-" + std::to_string(first) + ".safetensors";
     auto file = make_safetensors_head(some, {});
     file.resize(some.back().end, '\0');
@@ -97,7 +98,8 @@ void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t ro
   write_file(folder / "config.json",
              R"({"architectures":["BertForSequenceClassification"],"model_type":"bert","hidden_size":64,)"
              R"("num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":128,"max_position_embeddings":64,)"
-             R"("type_vocab_size":2,"hidden_act":"gelu","vocab_size":)" + std::to_string(rows) + "}");
+             R"("type_vocab_size":2,"hidden_act":"gelu","vocab_size":)" +
+                 std::to_string(rows) + "}");
   std::string words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
   for (std::int64_t i = 5; i < vocabulary; ++i) words += "word" + std::to_string(i * 7919) + '\n';
   write_file(folder / "vocab.txt", words);
@@ -143,7 +145,11 @@ class estimates : public loader {
 
 TEST_F(estimates, are_close_for_every_kind_of_checkpoint) {
   const auto path = scratch_.path() / "made";
-  struct kind { const char* name; std::int64_t vocabulary, rows; int shards; };
+  struct kind {
+    const char* name;
+    std::int64_t vocabulary, rows;
+    int shards;
+  };
   for (const auto& k : {kind{"small", 100, 100, 1}, kind{"many_embeddings_few_words", 100, 200'000, 1},
                         kind{"many_words", 30'000, 30'000, 1}, kind{"sharded", 5'000, 30'000, 3}}) {
     write_bert(path / k.name, k.vocabulary, k.rows, k.shards);
@@ -212,7 +218,9 @@ TEST_F(swapped, amid_a_load_is_never_taken_for_what_was_loaded) {
     SCOPED_TRACE(when);
     result<std::unique_ptr<const model>> made;
     {
-      const amid_load at([&](int moment) { if (moment == when) swap(); });
+      const amid_load at([&](int moment) {
+        if (moment == when) swap();
+      });
       made = load(spec_, {});
     }
     ASSERT_TRUE(made) << made.error().message;
@@ -247,7 +255,10 @@ TEST_F(swapped, and_put_back_is_seen_too) {
 
 TEST_F(swapped, again_and_again_is_refused_with_the_reason) {
   const auto writes = std::make_shared<int>(0);
-  const amid_load at([&, writes](int) { write_file(path("served") / "special_tokens_map.json", "{}" + std::string(static_cast<std::size_t>(++*writes), ' ')); });
+  const amid_load at([&, writes](int) {
+    write_file(path("served") / "special_tokens_map.json",
+               "{}" + std::string(static_cast<std::size_t>(++*writes), ' '));
+  });
   const auto made = load(spec_, {});
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, error_code::load_failed);
@@ -373,9 +384,10 @@ TEST_F(loader, num_labels_that_differs_wins_over_the_names) {
 TEST_F(loader, a_hundred_thousand_numeric_labels_are_read_in_one_walk) {
   std::string names = "\"0\": 0.5";
   for (int i = 1; i < 100'000; ++i) names += ", \"" + std::to_string(i) + "\": " + std::to_string(i);
-  write_file(folder() / "config.json",
-             R"({"architectures": ["BertForSequenceClassification"], "hidden_size": 4, "num_attention_heads": 2, "id2label": {)" +
-                 names + "}}");
+  write_file(
+      folder() / "config.json",
+      R"({"architectures": ["BertForSequenceClassification"], "hidden_size": 4, "num_attention_heads": 2, "id2label": {)" +
+          names + "}}");
   const auto config = model_json::read(folder() / "config.json", 16U << 20U);
   ASSERT_TRUE(config) << config.error().message;
   weight_plan plan;
@@ -422,7 +434,8 @@ TEST_F(loader, a_missing_architecture_is_told_by_type_and_labels) {
 
 TEST_F(loader, numbers_as_python_writes_them_are_read) {
   const auto original = read_file(folder() / "config.json");
-  replace("config.json", "\"hidden_size\"", "\"x\": [NaN, -Infinity, 1e999, 1000000000000000019884624838656], \"hidden_size\"");
+  replace("config.json", "\"hidden_size\"",
+          "\"x\": [NaN, -Infinity, 1e999, 1000000000000000019884624838656], \"hidden_size\"");
   write_file(folder() / "tokenizer_config.json", R"({"model_max_length": 1000000000000000019884624838656})");
   const auto made = load(spec_of(folder()), {});
   ASSERT_TRUE(made) << made.error().message;
@@ -518,7 +531,8 @@ TEST_F(loader, added_formats_come_first) {
     return fail(error_code::conflict, "from the format");
   };
   add_format(made_up);
-  for (const auto& [name, code] : {std::pair{"told.made-up", error_code::conflict}, {"thrown.made-up", error_code::load_failed}}) {
+  for (const auto& [name, code] :
+       {std::pair{"told.made-up", error_code::conflict}, {"thrown.made-up", error_code::load_failed}}) {
     write_file(scratch_.path() / name, "something");
     EXPECT_EQ(load(spec_of(scratch_.path() / name), {}).error().code, code);
   }

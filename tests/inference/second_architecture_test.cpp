@@ -71,15 +71,14 @@ class second_architecture : public testing::Test {
         double sum = 0;
         for (const auto& key : rows) {
           double dot = 0;
-          for (std::size_t i = 0; i < width; ++i)
-            dot += query[head * width + i] * key[hidden + head * width + i];
+          for (std::size_t i = 0; i < width; ++i) dot += query[head * width + i] * key[hidden + head * width + i];
           scores.push_back(std::exp(dot / std::sqrt(double{width})));
           sum += scores.back();
         }
         for (std::size_t k = 0; k < rows.size(); ++k)
           for (std::size_t i = 0; i < width; ++i)
-            mean[head * width + i] +=
-                static_cast<float>(scores[k] / sum * rows[k][2 * hidden + head * width + i] / static_cast<double>(rows.size()));
+            mean[head * width + i] += static_cast<float>(scores[k] / sum * rows[k][2 * hidden + head * width + i] /
+                                                         static_cast<double>(rows.size()));
       }
     return mean;
   }
@@ -99,8 +98,7 @@ TEST_F(second_architecture, is_loaded_by_its_name) {
 TEST_F(second_architecture, answers_by_its_own_task_beside_other_lengths) {
   const auto m = load_it();
   const std::vector<std::string> texts{"a b c d", "e", "f g a b c d e f", "b a"};
-  const std::vector<std::vector<std::int32_t>> ids{
-      {2, 5, 6, 7, 8, 3}, {2, 9, 3}, {2, 10, 11, 5, 6, 3}, {2, 6, 5, 3}};
+  const std::vector<std::vector<std::int32_t>> ids{{2, 5, 6, 7, 8, 3}, {2, 9, 3}, {2, 10, 11, 5, 6, 3}, {2, 6, 5, 3}};
   std::vector<prepared_ptr> inputs;
   std::vector<row> rows;
   for (const auto& text : texts) {

@@ -104,10 +104,11 @@ class mean_head final : public task_head {
 
 void add_second_architecture() {
   add_architecture({"TinyAttention", "tiny", {task::feature_extraction}, read_config});
-  add_task({task::feature_extraction,
-            [](const model_json&, const artifact_spec&, const weight_plan&) -> result<std::unique_ptr<const task_head>> {
-              return std::make_unique<const mean_head>();
-            }});
+  add_task(
+      {task::feature_extraction,
+       [](const model_json&, const artifact_spec&, const weight_plan&) -> result<std::unique_ptr<const task_head>> {
+         return std::make_unique<const mean_head>();
+       }});
 }
 
 }  // namespace troupe::tests

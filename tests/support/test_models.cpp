@@ -41,7 +41,7 @@ std::optional<order> parse(std::string_view file) {
   static constexpr std::pair<std::string_view, kind> kinds[] = {
       {"echo", kind::echo},         {"step", kind::step},       {"sleep", kind::sleep},
       {"throw", kind::throws},      {"hang", kind::hang},       {"badwarm", kind::badwarm},
-      {"fatinput", kind::fatinput}, {"fatwarm", kind::fatwarm},   {"hangwarm", kind::hangwarm},
+      {"fatinput", kind::fatinput}, {"fatwarm", kind::fatwarm}, {"hangwarm", kind::hangwarm},
       {"slowload", kind::slowload}, {"badload", kind::badload}, {"fatload", kind::fatload}};
   for (const auto& [name, what] : kinds) {
     if (file == name) {
@@ -98,7 +98,8 @@ class test_instance final : public instance {
     c.batches++;
     c.rows += rows.size();
     auto largest = c.largest_batch.load();
-    while (largest < rows.size() && !c.largest_batch.compare_exchange_weak(largest, rows.size())) {}
+    while (largest < rows.size() && !c.largest_batch.compare_exchange_weak(largest, rows.size())) {
+    }
     misbehave(rows);
     const bool warm = static_cast<const test_input&>(*rows.front().in).warm;
     if (!warm && (order_.what == kind::sleep || order_.what == kind::step)) std::this_thread::sleep_for(order_.pause);
@@ -178,10 +179,10 @@ class test_model final : public model {
     auto out = std::make_unique<test_input>();
     out->value = in;
     if (order_.what == kind::fatinput && out->text().find("fat") != std::string_view::npos) throw std::bad_alloc();
-    if (order_.what == kind::fatinput && out->text().find("odd") != std::string_view::npos) throw 42;  // NOLINT: as below
+    if (order_.what == kind::fatinput && out->text().find("odd") != std::string_view::npos)
+      throw 42;  // NOLINT: as below
     out->cost = static_cast<std::uint32_t>(1 + out->text().size() / 4);
-    if (order_.what == kind::step && !out->text().empty() &&
-        (out->text()[0] < '0' || out->text()[0] > '9')) {
+    if (order_.what == kind::step && !out->text().empty() && (out->text()[0] < '0' || out->text()[0] > '9')) {
       return fail(error_code::unprocessable, "the stepping model's text begins with a number of steps");
     }
     return prepared_ptr(std::move(out));
@@ -220,7 +221,8 @@ bool claims(const artifact_spec& spec) { return parse(spec.path.filename().strin
 result<std::unique_ptr<const model>> make(const artifact_spec& spec, const load_options& options,
                                           const std::string& version) {
   const auto wanted = parse(spec.path.filename().string()).value_or(order{});
-  if (wanted.what == kind::badload) return fail(error_code::load_failed, "this model never loads", "it exists for tests");
+  if (wanted.what == kind::badload)
+    return fail(error_code::load_failed, "this model never loads", "it exists for tests");
   if (wanted.what == kind::fatload) throw 42;  // NOLINT: what no library should do
   if (wanted.what == kind::slowload) {
     const auto end = std::chrono::steady_clock::now() + wanted.pause;

@@ -8,9 +8,8 @@
 //   throw     echo that throws when a row's text holds "boom"
 //   hang      echo whose batch never returns when a row's text holds "hang"
 //   badwarm   echo whose warm-up throws
-//   fatinput  echo that has no memory for a text that holds "fat", and throws no std::exception for one that holds "odd"
-//   fatwarm   echo whose warm-up input does not fit into memory
-//   hangwarm  echo whose warm-up never returns
+//   fatinput  echo that has no memory for a text that holds "fat", and throws no std::exception for one that holds
+//   "odd" fatwarm   echo whose warm-up input does not fit into memory hangwarm  echo whose warm-up never returns
 //   slowload  echo that takes MILLISECONDS to load
 //   badload   fails to load
 //   fatload   throws something that is no std::exception while it loads

@@ -106,7 +106,9 @@ TEST(Job, OneThatThrowsWhileItIsClosedIsClosed) {
 TEST(OneShot, ACallbackThatThrowsIsDropped) {
   one_shot<int> asked([](const result<int>&) { throw std::runtime_error("no"); });
   asked(1);
-  { one_shot<int> dropped([](const result<int>&) { throw 42; }); }  // NOLINT
+  {
+    one_shot<int> dropped([](const result<int>&) { throw 42; });
+  }  // NOLINT
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 namespace troupe::actors {
 namespace {
 
-using std::chrono::seconds;
 using config::priority;
+using std::chrono::seconds;
 const steady_time t0{seconds(1000)};
 
 eviction_candidate one(std::string name, std::uint64_t size, priority p, int used_s) {
@@ -28,23 +28,24 @@ eviction_rules rules() {
 using names = std::vector<std::string>;
 
 TEST(Eviction, LeastRecentlyUsedGoesFirst) {
-  const auto plan = plan_eviction({one("a", 10, priority::medium, 3), one("b", 10, priority::medium, 1),
-                                   one("c", 10, priority::medium, 2)},
-                                  {15, 0}, rules());
+  const auto plan = plan_eviction(
+      {one("a", 10, priority::medium, 3), one("b", 10, priority::medium, 1), one("c", 10, priority::medium, 2)},
+      {15, 0}, rules());
   EXPECT_TRUE(plan.enough);
   EXPECT_EQ(plan.idle, (names{"b", "c"}));
 }
 
 TEST(Eviction, LowPriorityGoesBeforeLeastRecentlyUsed) {
-  const auto plan = plan_eviction({one("old", 10, priority::high, 1), one("new", 10, priority::low, 9),
-                                   one("mid", 10, priority::medium, 0)},
-                                  {10, 0}, rules());
+  const auto plan = plan_eviction(
+      {one("old", 10, priority::high, 1), one("new", 10, priority::low, 9), one("mid", 10, priority::medium, 0)},
+      {10, 0}, rules());
   EXPECT_EQ(plan.idle, names{"new"});
 }
 
 TEST(Eviction, OnlyAsManyAsAreNeeded) {
   // The small one comes first in the order, but the big one alone is enough: the small one stays.
-  const auto plan = plan_eviction({one("small", 5, priority::low, 1), one("big", 50, priority::low, 2)}, {40, 0}, rules());
+  const auto plan =
+      plan_eviction({one("small", 5, priority::low, 1), one("big", 50, priority::low, 2)}, {40, 0}, rules());
   EXPECT_TRUE(plan.enough);
   EXPECT_EQ(plan.idle, names{"big"});
 }
@@ -115,7 +116,8 @@ TEST(Eviction, CountNeedsModelsWhateverTheirSize) {
 }
 
 TEST(Eviction, WhatGivesNothingBackStays) {
-  const auto plan = plan_eviction({one("shared", 0, priority::low, 1), one("b", 10, priority::low, 2)}, {10, 0}, rules());
+  const auto plan =
+      plan_eviction({one("shared", 0, priority::low, 1), one("b", 10, priority::low, 2)}, {10, 0}, rules());
   EXPECT_EQ(plan.idle, names{"b"});
 }
 

@@ -129,11 +129,34 @@ TEST(Ledger, AnyOrderOfEventsEndsAtZero) {
   };
   for (int step = 0; step < 20000; ++step) {
     switch (random() % 5) {
-      case 0: reserved.push_back(lease_id{++last}); l.reserve(reserved.back(), planned(random() % 4, 100 + random() % 400, random() % 1000)); break;
-      case 1: if (!reserved.empty()) { const auto id = take(reserved); const auto m = random() % 4; l.resident(id, use(m, 100 * (m + 1), random() % 50)); live.push_back(id); } break;
-      case 2: if (!live.empty()) l.update_private(live[random() % live.size()], random() % 500); break;
-      case 3: if (!live.empty()) { const auto id = take(live); l.draining(id); draining.push_back(id); } break;
-      case 4: if (!draining.empty()) l.release(take(draining)); else if (!reserved.empty()) l.release(take(reserved)); break;
+      case 0:
+        reserved.push_back(lease_id{++last});
+        l.reserve(reserved.back(), planned(random() % 4, 100 + random() % 400, random() % 1000));
+        break;
+      case 1:
+        if (!reserved.empty()) {
+          const auto id = take(reserved);
+          const auto m = random() % 4;
+          l.resident(id, use(m, 100 * (m + 1), random() % 50));
+          live.push_back(id);
+        }
+        break;
+      case 2:
+        if (!live.empty()) l.update_private(live[random() % live.size()], random() % 500);
+        break;
+      case 3:
+        if (!live.empty()) {
+          const auto id = take(live);
+          l.draining(id);
+          draining.push_back(id);
+        }
+        break;
+      case 4:
+        if (!draining.empty())
+          l.release(take(draining));
+        else if (!reserved.empty())
+          l.release(take(reserved));
+        break;
     }
     ASSERT_LE(l.draining_bytes(), l.used_bytes());
     ASSERT_LE(l.reserved_bytes(), l.used_bytes());

@@ -188,8 +188,8 @@ TEST_F(RegisteredFile, ABrokenOneIsPutAsideAtTheStartAndWhatCanBeUsedIs) {
 
   std::ofstream(path) << "{";
   EXPECT_EQ(names(open()), "");
-  EXPECT_EQ(files(), (list{"registered.json", "registered.json.broken-1", "registered.json.broken-2",
-                           "registered.json.lock"}));
+  EXPECT_EQ(files(),
+            (list{"registered.json", "registered.json.broken-1", "registered.json.broken-2", "registered.json.lock"}));
 }
 
 TEST_F(RegisteredFile, OneThatBreaksLaterLeavesInForceWhatWas) {

@@ -9,8 +9,8 @@ namespace {
 
 using namespace testing;
 
-// Everything at once, in any order. Whenever something is resident, it is what a registration that was in force since its
-// load says; and in the end the ledger is empty and the last word of the registry is served.
+// Everything at once, in any order. Whenever something is resident, it is what a registration that was in force since
+// its load says; and in the end the ledger is empty and the last word of the registry is served.
 TEST_F(Supervisor, AnyOrderOfLoadsUnloadsAndRegistriesEndsRight) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));

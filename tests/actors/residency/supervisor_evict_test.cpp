@@ -113,7 +113,8 @@ TEST_F(Supervisor, OfTwoJustLoadedTheLeastRecentlyUsedGoes) {
   use("a");
   auto c = load_model("c");
   time.pass(650ms);
-  EXPECT_EQ(resident(), (names{"a", "b"})) << "a may go by now, but b was used less recently and will soon be free to go";
+  EXPECT_EQ(resident(), (names{"a", "b"}))
+      << "a may go by now, but b was used less recently and will soon be free to go";
   time.pass(300ms);
   EXPECT_TRUE(c.here());
   EXPECT_EQ(resident(), (names{"a", "c"}));

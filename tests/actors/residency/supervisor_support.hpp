@@ -1,6 +1,6 @@
 #pragma once
-// For the supervisor's tests: it runs in virtual time with a real device actor and real model actors, beside a loader and a
-// reclaimer that obey the test.
+// For the supervisor's tests: it runs in virtual time with a real device actor and real model actors, beside a loader
+// and a reclaimer that obey the test.
 
 #include <deque>
 #include <functional>
@@ -67,7 +67,8 @@ struct Supervisor : ::testing::Test {
     world->dispatch = [this](std::vector<pending_ptr> all) {
       for (auto& p : all) dispatched.push_back(std::move(p));
     };
-    world->device = time.system.spawn(device, std::vector<slot_ptr>{slot0}, device_options{}, world->meter, world->gauges);
+    world->device =
+        time.system.spawn(device, std::vector<slot_ptr>{slot0}, device_options{}, world->meter, world->gauges);
     world->loaders.push_back(time.system.spawn([this]() -> loader_actor::behavior_type {
       return {[this](estimate_atom, const std::shared_ptr<load_order>& o,
                      const std::function<void(result<size_estimate>)>& done) {
@@ -80,7 +81,8 @@ struct Supervisor : ::testing::Test {
                 if (load_at_once) deliver_load({});
               }};
     }));
-    world->gentle_loaders.push_back({world->loaders[0], std::make_shared<gentleness>(std::make_shared<right_of_way>())});
+    world->gentle_loaders.push_back(
+        {world->loaders[0], std::make_shared<gentleness>(std::make_shared<right_of_way>())});
     world->reclaimer = time.system.spawn([this]() -> reclaimer_actor::behavior_type {
       return {[this](reclaim_atom, const std::shared_ptr<reclaim_order>& o) {
                 reclaims.push_back(o);

@@ -106,7 +106,8 @@ TEST(Slot, AThreadThatHangsCountsUntilItsBatchIsGone) {
   latch runs, returns, dying, dies;
   auto meter = std::make_shared<metrics>();
   auto slot = make_thread_slots(1, std::make_shared<right_of_way>()).front();
-  slot->run(some_batch(meter, std::make_unique<hanging>(runs, returns, dying, dies)), [](std::uint64_t, const batch_ptr&) { FAIL(); });
+  slot->run(some_batch(meter, std::make_unique<hanging>(runs, returns, dying, dies)),
+            [](std::uint64_t, const batch_ptr&) { FAIL(); });
   runs.wait();
   slot->replace().reset();
   EXPECT_EQ(abandoned_threads(), 1u);

@@ -51,7 +51,8 @@ class closed_loop {
     loop_result r;
     const double seconds = std::chrono::duration<double>(o_.measured).count();
     r.per_s = static_cast<double>(answered_ - answered) / seconds;
-    r.batch_items = static_cast<double>(rows_ - rows) / static_cast<double>(std::max<std::uint64_t>(1, batches_ - batches));
+    r.batch_items =
+        static_cast<double>(rows_ - rows) / static_cast<double>(std::max<std::uint64_t>(1, batches_ - batches));
     // A model's clients share the slots; of several models each has its part of them.
     const double most = std::min<double>(o_.max_items, std::max(1u, o_.max_cost / o_.cost));
     const double n = std::clamp(static_cast<double>(o_.clients) * o_.models / o_.slots, 1.0, most);

@@ -56,7 +56,8 @@ TEST(DeadlineHeap, ManyThatCloseAreSwept) {
   }
   const auto due = heap.expired(t0 + 5000s);
   EXPECT_EQ(due.size(), open.size());
-  EXPECT_TRUE(std::is_sorted(due.begin(), due.end(), [](const auto& a, const auto& b) { return a->deadline < b->deadline; }));
+  EXPECT_TRUE(
+      std::is_sorted(due.begin(), due.end(), [](const auto& a, const auto& b) { return a->deadline < b->deadline; }));
 }
 
 }  // namespace

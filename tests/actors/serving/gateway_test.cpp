@@ -32,9 +32,11 @@ struct fragile_model : fake_model {
 
 // Keeps what it was asked, and does not fill masks.
 struct asked_model : fake_model {
-  result<inference::prepared_ptr> prepare(const inference::input& in, const inference::question& question) const override {
+  result<inference::prepared_ptr> prepare(const inference::input& in,
+                                          const inference::question& question) const override {
     asked.push_back(question);
-    if (question.task == inference::task::fill_mask) return tl::unexpected(inference::wrong_task(info(), *question.task));
+    if (question.task == inference::task::fill_mask)
+      return tl::unexpected(inference::wrong_task(info(), *question.task));
     return fake_model::prepare(in, question);
   }
   mutable std::vector<inference::question> asked;
@@ -73,7 +75,9 @@ struct Gateway : ::testing::Test {
     settings.prepare_inline_bytes = 100;
     door = std::make_unique<gateway>(settings, routes, meter, in_flight, draining);
     actor = time.system.spawn([this]() -> model_actor::behavior_type {
-      return {[this](enqueue_atom, const item_list_ptr& items) { queued.insert(queued.end(), items->begin(), items->end()); },
+      return {[this](enqueue_atom, const item_list_ptr& items) {
+                queued.insert(queued.end(), items->begin(), items->end());
+              },
               [](grant_atom, const std::shared_ptr<grant>&) {},
               [](done_atom, const batch_ptr&) {},
               [](hung_atom, const batch_ptr&) {},

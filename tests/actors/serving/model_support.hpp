@@ -48,8 +48,9 @@ struct ModelActor : ::testing::Test {
     r->limits = limits;
     r->metrics = meter->for_model(r->name);
     r->counters = std::make_shared<model_entry>(r->name);
-    r->actor = time.system.spawn(model, r, dev, p, std::make_shared<std::unique_ptr<inference::instance>>(),
-                                 std::function<void(std::string)>([this](std::string why) { failures.push_back(why); }));
+    r->actor =
+        time.system.spawn(model, r, dev, p, std::make_shared<std::unique_ptr<inference::instance>>(),
+                          std::function<void(std::string)>([this](std::string why) { failures.push_back(why); }));
     time.settle();
     return models.emplace_back(std::move(r));
   }
@@ -80,8 +81,9 @@ struct ModelActor : ::testing::Test {
   // What it reports when it is through.
   std::shared_ptr<std::optional<warmup_report>> warm(const resident_ptr& r) {
     auto report = std::make_shared<std::optional<warmup_report>>();
-    caf::anon_send(r->actor, warm_atom::value,
-                   std::make_shared<one_shot<warmup_report>>([report](result<warmup_report> w) { *report = w.value(); }));
+    caf::anon_send(
+        r->actor, warm_atom::value,
+        std::make_shared<one_shot<warmup_report>>([report](result<warmup_report> w) { *report = w.value(); }));
     time.settle();
     return report;
   }

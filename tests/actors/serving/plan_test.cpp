@@ -71,7 +71,8 @@ TEST(Plan, NothingKnownIsAnEvenShare) {
 TEST(Plan, KeepsToTheLimits) {
   EXPECT_EQ(items(plan(texts(500), idle(1), usual(), limits, 0, 0, 2)), 32u) << "1,024 tokens";
   EXPECT_EQ(plan({500, 500}, idle(1), usual(), limits, 0, 0, 2).cost, 64u) << "64 items";
-  EXPECT_EQ(plan({1, 5000}, idle(1), usual(), limits, 0, 0, 2).cost, 1024u) << "a leader over the limit is taken in any case";
+  EXPECT_EQ(plan({1, 5000}, idle(1), usual(), limits, 0, 0, 2).cost, 1024u)
+      << "a leader over the limit is taken in any case";
 }
 
 TEST(Plan, OthersWhoWaitTakeTheNextSlots) {

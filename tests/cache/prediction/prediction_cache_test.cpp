@@ -34,7 +34,8 @@ TEST(PredictionCache, WhateverDecidesAnAnswerIsInItsKey) {
   EXPECT_NE(as([](auto& i) { i.device = "cuda:0"; }), before);
   EXPECT_NE(as([](auto& i) { i.labels = {"b", "a"}; }), before);
   EXPECT_NE(as([](auto& i) { i.labels = {"ab"}; }), before);
-  EXPECT_NE(as([](auto& i) { i.version = "v1:4fp32", i.precision = ""; }), before) << "no two sets of parts read the same";
+  EXPECT_NE(as([](auto& i) { i.version = "v1:4fp32", i.precision = ""; }), before)
+      << "no two sets of parts read the same";
 }
 
 TEST(PredictionCache, WhateverIsAskedIsInItsKey) {
@@ -48,9 +49,15 @@ TEST(PredictionCache, WhateverIsAskedIsInItsKey) {
   const inference::question own{{}, parameters{}};
   input named;
   named.values.push_back({"context", std::string("ab")});
-  const std::vector<std::string> keys{key("ab"), key("ab", task), key("ab", raw), key("ab", own), key(named),
-                                      key(inference::text_pair{"a", "b"}), key(inference::text_pair{"", "ab"}),
-                                      key(inference::text_pair{"ab", ""}), key(inference::token_ids{{24929}})};
+  const std::vector<std::string> keys{key("ab"),
+                                      key("ab", task),
+                                      key("ab", raw),
+                                      key("ab", own),
+                                      key(named),
+                                      key(inference::text_pair{"a", "b"}),
+                                      key(inference::text_pair{"", "ab"}),
+                                      key(inference::text_pair{"ab", ""}),
+                                      key(inference::token_ids{{24929}})};
   EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), keys.size());
   EXPECT_EQ(key("ab", raw), key("ab", raw));
   EXPECT_EQ(key(inference::tensor{}), "") << "not kept";

@@ -22,15 +22,44 @@ TEST(routes_fuzz, every_input_gets_exactly_one_valid_answer) {
   SCOPED_TRACE("ROUTES_FUZZ_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
-  const std::vector<std::string> pieces{
-      "{", "}", "[", "]", ":", ",", "\"text\"", "\"inputs\"", "\"model_name\"", "\"timeout\"", "\"a\"", "1", "-1e9",
-      "1e999", "null", "true", "\"\\ud800\"", "\"\\u0000\"", "\xff", "\xc3\xa9", "[1,2]", "[[1,2],[3]]", "\"tensors\"",
-      "\"stream\"", "\"alpha\"", " ", "\"", "\\", "{\"text\":\"a\"}", "{\"inputs\":[\"a\",\"\"]}", "[\"a\",1]"};
-  const std::vector<std::string> parts{"/", "predict", "models", "alpha", "load", "batch", "..", "%2e%2e", "%2f", "%",
-                                       "%zz", "%ff", "?", "text=", "&", "=", "+", "model_name=", "timeout=", "health",
-                                       "metrics", "stats", "org/gamma", "\x01", "a", "%00", "."};
+  const std::vector<std::string> pieces{"{",
+                                        "}",
+                                        "[",
+                                        "]",
+                                        ":",
+                                        ",",
+                                        "\"text\"",
+                                        "\"inputs\"",
+                                        "\"model_name\"",
+                                        "\"timeout\"",
+                                        "\"a\"",
+                                        "1",
+                                        "-1e9",
+                                        "1e999",
+                                        "null",
+                                        "true",
+                                        "\"\\ud800\"",
+                                        "\"\\u0000\"",
+                                        "\xff",
+                                        "\xc3\xa9",
+                                        "[1,2]",
+                                        "[[1,2],[3]]",
+                                        "\"tensors\"",
+                                        "\"stream\"",
+                                        "\"alpha\"",
+                                        " ",
+                                        "\"",
+                                        "\\",
+                                        "{\"text\":\"a\"}",
+                                        "{\"inputs\":[\"a\",\"\"]}",
+                                        "[\"a\",1]"};
+  const std::vector<std::string> parts{"/",      "predict",   "models", "alpha",       "load",     "batch",  "..",
+                                       "%2e%2e", "%2f",       "%",      "%zz",         "%ff",      "?",      "text=",
+                                       "&",      "=",         "+",      "model_name=", "timeout=", "health", "metrics",
+                                       "stats",  "org/gamma", "\x01",   "a",           "%00",      "."};
   const std::vector<std::string> methods{"GET", "POST", "HEAD", "OPTIONS", "DELETE", "", "X\xff"};
-  const std::vector<std::string> types{"application/json", "", "application/x-www-form-urlencoded", "text/plain", ";", "+json"};
+  const std::vector<std::string> types{"application/json", "",  "application/x-www-form-urlencoded",
+                                       "text/plain",       ";", "+json"};
   bench b;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::string target = "/", body;

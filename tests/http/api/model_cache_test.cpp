@@ -76,11 +76,29 @@ TEST_F(routes_model_cache, health_of_each_state) {
     const char *status, *cache_status, *reason;
   } cases[] = {
       {health::healthy, true, {}, 200, 200, "healthy", "operational", ""},
-      {health::starting, false, {{"beta", "it is still loading"}}, 503, 503, "starting", "starting",
+      {health::starting,
+       false,
+       {{"beta", "it is still loading"}},
+       503,
+       503,
+       "starting",
+       "starting",
        "preloaded models are still loading"},
-      {health::degraded, false, {{"beta", "no such folder"}, {"x", "it is not in the registry"}}, 200, 503, "degraded",
-       "operational", "preloaded model beta is missing: no such folder; and 1 more"},
-      {health::degraded, true, {{"beta", "no such folder"}}, 200, 200, "degraded", "operational",
+      {health::degraded,
+       false,
+       {{"beta", "no such folder"}, {"x", "it is not in the registry"}},
+       200,
+       503,
+       "degraded",
+       "operational",
+       "preloaded model beta is missing: no such folder; and 1 more"},
+      {health::degraded,
+       true,
+       {{"beta", "no such folder"}},
+       200,
+       200,
+       "degraded",
+       "operational",
        "preloaded model beta is missing: no such folder"},
       {health::draining, false, {}, 503, 503, "draining", "draining", "the server is shutting down"},
   };
@@ -99,7 +117,8 @@ TEST_F(routes_model_cache, health_of_each_state) {
       const auto d = parse(e->answer->body);
       EXPECT_STREQ(d["status"].GetString(), c.status);
       EXPECT_EQ(d["ready"].GetBool(), c.ready);
-      EXPECT_EQ(d.HasMember("cache_status") ? d["cache_status"].GetString() : std::string(), whole ? c.cache_status : "");
+      EXPECT_EQ(d.HasMember("cache_status") ? d["cache_status"].GetString() : std::string(),
+                whole ? c.cache_status : "");
       EXPECT_EQ(d.HasMember("reason") ? d["reason"].GetString() : std::string(), c.reason);
       ASSERT_EQ(d.HasMember("missing"), !c.missing.empty());
       for (std::size_t i = 0; i < c.missing.size(); ++i) {
@@ -183,7 +202,8 @@ TEST_F(routes_model_cache, unknown_model_everywhere) {
     const auto e = ask(t.substr(0, t.find(' ')), t.substr(t.find(' ') + 1));
     const auto d = expect_error(*e, 404, "MODEL_NOT_FOUND");
     EXPECT_STREQ(d["error"].GetString(), "Model alhpa not found");
-    EXPECT_NE(std::string(d["detail"].GetString()).find("known models: alpha"), std::string::npos) << d["detail"].GetString();
+    EXPECT_NE(std::string(d["detail"].GetString()).find("known models: alpha"), std::string::npos)
+        << d["detail"].GetString();
   }
 }
 
@@ -225,8 +245,11 @@ TEST_F(routes_model_cache, routing_errors) {
 }
 
 TEST_F(routes_model_cache, what_the_edge_refused) {
-  for (const auto& [status, code] : {std::pair{413u, "PAYLOAD_TOO_LARGE"}, {431u, "HEADER_TOO_LARGE"},
-                                     {414u, "URI_TOO_LONG"}, {503u, "UNAVAILABLE"}, {400u, "BAD_REQUEST"}}) {
+  for (const auto& [status, code] : {std::pair{413u, "PAYLOAD_TOO_LARGE"},
+                                     {431u, "HEADER_TOO_LARGE"},
+                                     {414u, "URI_TOO_LONG"},
+                                     {503u, "UNAVAILABLE"},
+                                     {400u, "BAD_REQUEST"}}) {
     handle = make_handler(make_routes(), service, settings);
     auto x = std::make_shared<fake_exchange>();
     x->refused_ = status;
@@ -253,8 +276,9 @@ TEST_F(routes_model_cache, keys) {
     EXPECT_EQ(e->header_of_answer("WWW-Authenticate"), "Bearer");
   }
   using headers = std::map<std::string, std::string>;
-  for (const auto& h : {headers{{"Authorization", "Bearer wrong"}}, headers{{"X-API-Key", "first-ke"}},
-                        headers{{"X-API-Key", "first-key2"}}, headers{{"Authorization", "Bearer first-key,second-key"}}}) {
+  for (const auto& h :
+       {headers{{"Authorization", "Bearer wrong"}}, headers{{"X-API-Key", "first-ke"}},
+        headers{{"X-API-Key", "first-key2"}}, headers{{"Authorization", "Bearer first-key,second-key"}}}) {
     expect_error(*ask("GET", "/models", {}, h), 403, "FORBIDDEN");
   }
   for (const auto& h : {headers{{"Authorization", "Bearer first-key"}}, headers{{"authorization", "bearer second-key"}},
@@ -268,7 +292,8 @@ TEST_F(routes_model_cache, keys) {
 
   settings.admin_api_key.clear();
   const auto e = ask("POST", "/api/system/sync", {}, {{"X-API-Key", "first-key"}});
-  EXPECT_NE(std::string(expect_error(*e, 403, "FORBIDDEN")["detail"].GetString()).find("ADMIN_API_KEY"), std::string::npos);
+  EXPECT_NE(std::string(expect_error(*e, 403, "FORBIDDEN")["detail"].GetString()).find("ADMIN_API_KEY"),
+            std::string::npos);
 }
 
 TEST_F(routes_model_cache, options_and_cors) {

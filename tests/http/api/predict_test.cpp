@@ -25,7 +25,7 @@ TEST_F(routes_predict, answer_is_the_documents) {
   EXPECT_FLOAT_EQ(d["confidence"].GetFloat(), 0.95f);
   EXPECT_EQ(d["probabilities"].MemberCount(), 5u);
   EXPECT_STREQ(d["probabilities"].MemberBegin()->name.GetString(), "prompt_injection");  // the checkpoint's order
-  EXPECT_NE(e->answer->body.find("\"confidence\":0.95,"), std::string::npos);  // as short as it reads back
+  EXPECT_NE(e->answer->body.find("\"confidence\":0.95,"), std::string::npos);            // as short as it reads back
   EXPECT_STREQ(d["model_used"].GetString(), "alpha");
   EXPECT_TRUE(d["cache_hit"].GetBool());
   EXPECT_FALSE(d["prediction_cache_hit"].GetBool());
@@ -51,7 +51,8 @@ TEST_F(routes_predict, forms_of_asking) {
       {"/predict", "text=a+b%21&model_name=beta", "application/x-www-form-urlencoded", "a b!", "beta"},
       {"/predict", R"({"text":"a"})", "application/x-www-form-urlencoded", "a", "alpha"},
       {"/predict", R"({"text":"first","text":"last"})", "", "last", "alpha"},
-      {"/predict", R"({"text":"a","model_name":null,"priority":null,"timeout":null,"unknown":{"x":[1]}})", "", "a", "alpha"},
+      {"/predict", R"({"text":"a","model_name":null,"priority":null,"timeout":null,"unknown":{"x":[1]}})", "", "a",
+       "alpha"},
       {"/predict", "\xef\xbb\xbf{\"text\":\"\\u00e9\\ud83d\\ude00\"}", "", "\xc3\xa9\xf0\x9f\x98\x80", "alpha"},
       {"/predict?text=a&enable_batching=False&stream=FALSE", "", "", "a", "alpha"},
       {"/predict?text=a&model_name=org%2Fgamma", "", "", "a", "org/gamma"},
@@ -88,7 +89,8 @@ TEST_F(routes_predict, options_reach_the_service) {
   EXPECT_EQ(sent().timeout_ms, 2500u);
   EXPECT_FALSE(sent().batching);
   EXPECT_TRUE(sent().use_prediction_cache);
-  ask("POST", "/predict?text=a&priority=low&timeout=1&enable_batching=false", {}, {{"Cache-Control", "max-age=0, No-Cache"}});
+  ask("POST", "/predict?text=a&priority=low&timeout=1&enable_batching=false", {},
+      {{"Cache-Control", "max-age=0, No-Cache"}});
   EXPECT_EQ(sent().priority, config::priority::low);
   EXPECT_EQ(sent().timeout_ms, 1000u);
   EXPECT_FALSE(sent().batching);
@@ -173,7 +175,8 @@ TEST_F(routes_predict, bad_requests) {
   EXPECT_TRUE(service.predicted.empty());
   expect_error(*ask("POST", "/predict", "<a/>", {{"Content-Type", "application/xml"}}), 415, "UNSUPPORTED_MEDIA");
   expect_error(*ask("POST", "/predict", "text=a", {{"Content-Type", "text/plain"}}), 415, "UNSUPPORTED_MEDIA");
-  expect_error(*ask("POST", "/predict/batch", "a=b", {{"Content-Type", "application/x-www-form-urlencoded"}}), 400, "BAD_REQUEST");
+  expect_error(*ask("POST", "/predict/batch", "a=b", {{"Content-Type", "application/x-www-form-urlencoded"}}), 400,
+               "BAD_REQUEST");
   service.default_name.clear();
   expect_error(*ask("POST", "/predict?text=a"), 400, "BAD_REQUEST");
 }
@@ -188,12 +191,14 @@ TEST_F(routes_predict, a_bad_body_after_a_good_one_and_large_ones) {
 }
 
 TEST_F(routes_predict, batches) {
-  for (const char* body : {R"(["one","two"])", R"({"inputs":["one","two"]})", R"({"texts":["one","two"],"model_name":"alpha"})"}) {
+  for (const char* body :
+       {R"(["one","two"])", R"({"inputs":["one","two"]})", R"({"texts":["one","two"],"model_name":"alpha"})"}) {
     const auto d = post(body, "/predict/batch");
     ASSERT_EQ(d["results"].Size(), 2u);
     EXPECT_STREQ(d["results"][0]["text"].GetString(), "one");
     EXPECT_STREQ(d["results"][1]["text"].GetString(), "two");
-    expect_shape(documented_responses()["POST /predict"]["probabilities"], d["results"][1]["probabilities"], "/probabilities");
+    expect_shape(documented_responses()["POST /predict"]["probabilities"], d["results"][1]["probabilities"],
+                 "/probabilities");
     EXPECT_NEAR(d["results"][1]["processing_time_ms"].GetDouble(), 4.244, 1e-9);  // its own time
     const auto& s = d["batch_summary"];
     EXPECT_EQ(s["total_texts"].GetInt(), 2);

@@ -9,7 +9,8 @@ struct routes_stream : ::testing::Test, bench {
   routes_stream() {
     service.on_predict = [](const auto&, const auto&) {};  // the test steps the job
   }
-  std::shared_ptr<fake_exchange> start(std::string body = R"({"text":"a","stream":true})", const char* path = "/predict") {
+  std::shared_ptr<fake_exchange> start(std::string body = R"({"text":"a","stream":true})",
+                                       const char* path = "/predict") {
     return send("POST", path, std::move(body), {{"Content-Type", "application/json"}});
   }
   void piece(std::string text, bool last = false) {

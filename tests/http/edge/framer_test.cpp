@@ -51,7 +51,8 @@ framed run(const std::string& in, const std::vector<std::size_t>& cuts, std::uin
 const std::string a_get = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 const std::string a_post = "POST /b?c=d HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789";
 const std::string a_chunked =
-    "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nT: u\r\n\r\n";
+    "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nT: "
+    "u\r\n\r\n";
 const std::string a_dechunked = "POST /c HTTP/1.1\r\nHost: x\r\nA: b\r\nContent-Length: 7\r\n\r\nabcdefg";
 
 TEST(framer, passes_whole_requests_however_they_are_cut) {
@@ -80,9 +81,10 @@ TEST(framer, withholds_incomplete_requests) {
 }
 
 TEST(framer, replaces_a_refused_request_and_ends_there) {
-  const auto r = run(a_get + "POST /big/thing HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc\r\nContent-Length: 1001\r\n\r\n" +
-                         std::string(1001, 'x') + a_get,
-                     {13});
+  const auto r =
+      run(a_get + "POST /big/thing HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc\r\nContent-Length: 1001\r\n\r\n" +
+              std::string(1001, 'x') + a_get,
+          {13});
   EXPECT_EQ(r.out, a_get + "POST /big/thing HTTP/1.1\r\nHost: -\r\nConnection: close\r\nX-Request-Id: abc\r\n\r\n");
   EXPECT_EQ(r.refused, 413u);
   EXPECT_EQ(r.ordinal, 1u);

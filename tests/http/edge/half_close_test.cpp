@@ -84,10 +84,11 @@ TEST(edge_half_close, all_pipelined_requests_are_answered_in_order) {
 }
 
 TEST(edge_half_close, a_request_cut_short_is_400_after_the_whole_ones) {
-  for (const std::string& cut : {std::string("GET /cut HT"), std::string("GET /cut HTTP/1.1\r\nHost: x\r\n"),
-                                 std::string("POST /cut HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhel"),
-                                 std::string("POST /cut HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"),
-                                 std::string("POST /cut HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")}) {
+  for (const std::string& cut :
+       {std::string("GET /cut HT"), std::string("GET /cut HTTP/1.1\r\nHost: x\r\n"),
+        std::string("POST /cut HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhel"),
+        std::string("POST /cut HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"),
+        std::string("POST /cut HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")}) {
     test_server s;
     raw_client c(s.port());
     c.send(get("/whole") + cut);

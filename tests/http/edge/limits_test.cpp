@@ -82,8 +82,10 @@ TEST(edge_limits, the_limit_is_the_routes) {
 
 TEST(edge_limits, malformed_is_answered) {
   test_server s;
-  for (const std::string in : {"nonsense\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n",
-                               "\x16\x03\x01\x02", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc"}) {
+  for (const std::string in :
+       {"nonsense\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n",
+        "\x16\x03\x01\x02",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc"}) {
     raw_client c(s.port());
     c.send(in);
     expect_refused(c, 400);
@@ -93,7 +95,7 @@ TEST(edge_limits, malformed_is_answered) {
 TEST(edge_limits, a_head_request_is_refused_without_a_body) {
   test_server s;
   raw_client c(s.port());
-  c.send("HEAD /" + std::string(20000, 'x') + " HTTP/1.1\r\nHost: x\r\n\r\n" );
+  c.send("HEAD /" + std::string(20000, 'x') + " HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_EQ(c.receive(true).status, 414u);
   EXPECT_EQ(c.receive_bytes(1), "");
 }
@@ -154,12 +156,13 @@ TEST(edge_limits, nobody_is_told_to_go_on_with_what_was_refused) {
 TEST(edge_limits, budget_over_all_connections) {
   std::mutex mutex;
   std::vector<exchange_ptr> held;
-  test_server s([](settings_t& x) { x.max_body_budget_mb = 2; }, [&](exchange_ptr e) {
-    if (answer_refused(e)) return;
-    if (e->path() != "/hold") return e->respond(text_response("ok"));
-    std::lock_guard lock(mutex);
-    held.push_back(std::move(e));
-  });
+  test_server s([](settings_t& x) { x.max_body_budget_mb = 2; },
+                [&](exchange_ptr e) {
+                  if (answer_refused(e)) return;
+                  if (e->path() != "/hold") return e->respond(text_response("ok"));
+                  std::lock_guard lock(mutex);
+                  held.push_back(std::move(e));
+                });
   const std::string body(900 * 1024, 'b');
   raw_client a(s.port()), b(s.port());
   a.send(post("/hold", body));
@@ -196,7 +199,8 @@ TEST(edge_limits, slow_senders_hurt_nobody_and_are_closed) {
   std::vector<raw_client> slow;
   for (int i = 0; i < 500; ++i) {
     slow.emplace_back(s.port());
-    slow.back().send(i % 2 == 0 ? "GET /slow HTTP/1.1\r\nHost: " : "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    slow.back().send(i % 2 == 0 ? "GET /slow HTTP/1.1\r\nHost: "
+                                : "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
   }
   raw_client normal(s.port());
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
@@ -246,9 +250,8 @@ TEST(edge_limits, waiting_for_an_answer_is_not_idle) {
 
 TEST(edge_limits, a_client_that_does_not_read_its_answer_is_closed) {
   std::promise<void> gone;
-  test_server s([](settings_t& x) { x.request_read_timeout_ms = 300; }, [&](exchange_ptr e) {
-    e->respond(text_response(std::string(std::size_t{64} << 20, 'x')));
-  });
+  test_server s([](settings_t& x) { x.request_read_timeout_ms = 300; },
+                [&](exchange_ptr e) { e->respond(text_response(std::string(std::size_t{64} << 20, 'x'))); });
   raw_client c(s.port(), 4096);
   c.send(get("/"));
   EXPECT_TRUE(eventually([&] { return s.metric("troupe_http_connections_closed_total") == 1; }));

@@ -150,7 +150,8 @@ TEST(edge_requests, pipelined_requests_are_answered_in_order) {
       held.pop_back();
       e->respond(text_response(std::string(e->path())));
     }
-  }).join();
+  })
+      .join();
   for (int i = 0; i < 10; ++i) EXPECT_EQ(c.receive().body, "/" + std::to_string(i));
   EXPECT_TRUE(eventually([&] { return s->open_exchanges() == 0; }));
 }
@@ -159,7 +160,8 @@ TEST(edge_requests, more_pipelined_than_max_pipelined_requests) {
   test_server s([](auto& settings) { settings.max_pipelined_requests = 4; });
   raw_client c(s.port());
   std::string all;
-  for (int i = 0; i < 500; ++i) all += i % 3 == 0 ? post("/" + std::to_string(i), std::string(200, 'x')) : get("/" + std::to_string(i));
+  for (int i = 0; i < 500; ++i)
+    all += i % 3 == 0 ? post("/" + std::to_string(i), std::string(200, 'x')) : get("/" + std::to_string(i));
   std::thread sender([&] { c.send(all); });
   for (int i = 0; i < 500; ++i) {
     const auto a = c.receive();
@@ -229,7 +231,8 @@ TEST(edge_requests, absolute_form_and_asterisk) {
 TEST(edge_requests, traversal_passes_untouched) {
   test_server s;
   raw_client c(s.port());
-  for (const std::string path : {"/models/..%2f..%2fetc%2fpasswd", "/../../etc/passwd", "/%2e%2e/%00", "//x//", "/a;b=c"}) {
+  for (const std::string path :
+       {"/models/..%2f..%2fetc%2fpasswd", "/../../etc/passwd", "/%2e%2e/%00", "//x//", "/a;b=c"}) {
     c.send(get(path));
     EXPECT_EQ(c.receive().body, "GET " + path + "  0");
   }
@@ -262,10 +265,11 @@ TEST(edge_requests, answers_from_other_threads) {
   std::mutex mutex;
   std::vector<exchange_ptr> queue;
   std::atomic<bool> stop{false};
-  test_server s([](auto& settings) { settings.io_threads = 2; }, [&](exchange_ptr e) {
-    std::lock_guard lock(mutex);
-    queue.push_back(std::move(e));
-  });
+  test_server s([](auto& settings) { settings.io_threads = 2; },
+                [&](exchange_ptr e) {
+                  std::lock_guard lock(mutex);
+                  queue.push_back(std::move(e));
+                });
   for (int t = 0; t < 3; ++t)
     threads.emplace_back([&] {
       while (!stop) {
@@ -349,10 +353,12 @@ TEST(edge_requests, bind_errors_name_the_address) {
     test_server other([&](auto& settings) { settings.listeners[0].port = s.port(); });
     FAIL();
   } catch (const std::exception& e) {
-    EXPECT_EQ(std::string(e.what()), "Cannot listen on 127.0.0.1:" + std::to_string(s.port()) + ": Address already in use");
+    EXPECT_EQ(std::string(e.what()),
+              "Cannot listen on 127.0.0.1:" + std::to_string(s.port()) + ": Address already in use");
   }
   EXPECT_THROW(test_server([](auto& settings) { settings.listeners[0].host = "203.0.113.1"; }), std::exception);
-  EXPECT_THROW(test_server([](auto& settings) { settings.listeners[0].host = "no.such.host.invalid"; }), std::exception);
+  EXPECT_THROW(test_server([](auto& settings) { settings.listeners[0].host = "no.such.host.invalid"; }),
+               std::exception);
 }
 
 TEST(edge_requests, draining) {
@@ -392,10 +398,11 @@ TEST(edge_requests, draining) {
 TEST(edge_requests, answers_after_stop_go_nowhere) {
   std::mutex mutex;
   std::vector<exchange_ptr> held;
-  auto s = std::make_unique<test_server>([](auto&) {}, [&](exchange_ptr e) {
-    std::lock_guard lock(mutex);
-    held.push_back(std::move(e));
-  });
+  auto s = std::make_unique<test_server>([](auto&) {},
+                                         [&](exchange_ptr e) {
+                                           std::lock_guard lock(mutex);
+                                           held.push_back(std::move(e));
+                                         });
   raw_client c(s->port()), d(s->port());
   std::string many;
   for (int i = 0; i < 16; ++i) many += get("/" + std::to_string(i));
@@ -431,10 +438,11 @@ TEST(edge_requests, stop_amid_answers) {
     std::vector<exchange_ptr> queue;
     std::atomic<bool> stop{false};
     {
-      test_server s([](auto& settings) { settings.io_threads = 2; }, [&](exchange_ptr e) {
-        std::lock_guard lock(mutex);
-        queue.push_back(std::move(e));
-      });
+      test_server s([](auto& settings) { settings.io_threads = 2; },
+                    [&](exchange_ptr e) {
+                      std::lock_guard lock(mutex);
+                      queue.push_back(std::move(e));
+                    });
       std::thread answering([&] {
         while (!stop) {
           std::vector<exchange_ptr> taken;

@@ -170,8 +170,14 @@ std::string get(std::string_view path, std::string_view headers) {
 }
 
 std::string post(std::string_view path, std::string_view body, std::string_view headers) {
-  return std::string("POST ").append(path).append(" HTTP/1.1\r\nHost: x\r\nContent-Length: ")
-      .append(std::to_string(body.size())).append("\r\n").append(headers).append("\r\n").append(body);
+  return std::string("POST ")
+      .append(path)
+      .append(" HTTP/1.1\r\nHost: x\r\nContent-Length: ")
+      .append(std::to_string(body.size()))
+      .append("\r\n")
+      .append(headers)
+      .append("\r\n")
+      .append(body);
 }
 
 bool eventually(const std::function<bool()>& condition) {

@@ -20,7 +20,7 @@ namespace troupe::http::testing {
 inline constexpr auto patience = std::chrono::seconds(20);
 
 struct answer {
-  unsigned status = 0;  // 0: none came
+  unsigned status = 0;                         // 0: none came
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
 };
@@ -37,12 +37,12 @@ class raw_client {
   // The next answer, interim ones (1xx) included; `head` for one to a HEAD request.
   answer receive(bool head = false);
   std::string receive_bytes(std::size_t count);
-  bool closed();   // waits for the end of the stream
+  bool closed();  // waits for the end of the stream
   bool reset_seen() const { return reset_; }
   bool readable_now();
   void half_close();
   void close();
-  void reset();    // closes with RST
+  void reset();                // closes with RST
   std::size_t receive_some();  // 0: nothing came, or the end
 
  private:
@@ -61,8 +61,9 @@ bool eventually(const std::function<bool()>& condition);
 
 struct test_server {
   // The default handler answers {method, path, query, body size} or the refusal.
-  explicit test_server(std::function<void(config::settings&)> change = {}, handler h = echo(),
-                       body_limit limit = [](std::string_view, std::string_view) { return std::uint64_t{1} << 20; });
+  explicit test_server(
+      std::function<void(config::settings&)> change = {}, handler h = echo(),
+      body_limit limit = [](std::string_view, std::string_view) { return std::uint64_t{1} << 20; });
   ~test_server();
   static handler echo();
 

@@ -21,16 +21,16 @@ class edge_tls : public ::testing::Test {
     char name[] = "/tmp/edge_tls_XXXXXX";
     folder_ = ::mkdtemp(name);
     for (const std::string key : {"key", "other"}) {
-      const auto command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-                           "-subj /CN=localhost -keyout " + path(key + ".pem") + " -out " + path(key + ".crt") + " 2>/dev/null";
+      const auto command =
+          "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+          "-subj /CN=localhost -keyout " +
+          path(key + ".pem") + " -out " + path(key + ".crt") + " 2>/dev/null";
       ASSERT_EQ(std::system(command.c_str()), 0);
     }
   }
   static void TearDownTestSuite() { fs::remove_all(folder_); }
   static std::string path(const std::string& name) { return (folder_ / name).string(); }
-  static void tls(config::settings& s) {
-    s.listeners[0].tls = config::tls_files{path("key.crt"), path("key.pem")};
-  }
+  static void tls(config::settings& s) { s.listeners[0].tls = config::tls_files{path("key.crt"), path("key.pem")}; }
   static std::string error_of(const std::string& certificate, const std::string& key) {
     try {
       test_server s([&](auto& x) { x.listeners[0].tls = config::tls_files{certificate, key}; });
@@ -43,7 +43,8 @@ class edge_tls : public ::testing::Test {
 };
 
 struct tls_client {
-  explicit tls_client(std::uint16_t port, int newest = 0) : context(asio::ssl::context::tls_client), stream(io, context) {
+  explicit tls_client(std::uint16_t port, int newest = 0)
+      : context(asio::ssl::context::tls_client), stream(io, context) {
     if (newest != 0) {
       ::SSL_set_security_level(stream.native_handle(), 0);
       ::SSL_set_min_proto_version(stream.native_handle(), TLS1_VERSION);

@@ -37,11 +37,15 @@ TEST(routes_text, blank) {
   for (const char* blank : {"", " ", "\t\r\n", "\xc2\xa0", "\xe3\x80\x80 \xe2\x80\x83", "\xef\xbb\xbf"}) {
     EXPECT_TRUE(is_blank(blank)) << blank;
   }
-  for (const char* text : {"a", " a ", ".", "\xc3\xa9", "\xe4\xb8\xad", "\xf0\x9f\x98\x80"}) EXPECT_FALSE(is_blank(text)) << text;
+  for (const char* text : {"a", " a ", ".", "\xc3\xa9", "\xe4\xb8\xad", "\xf0\x9f\x98\x80"})
+    EXPECT_FALSE(is_blank(text)) << text;
 }
 
 TEST(routes_text, utf8_is_repaired) {
-  EXPECT_EQ(make_utf8("a\xff" "b"), "a\xef\xbf\xbd" "b");
+  EXPECT_EQ(make_utf8("a\xff"
+                      "b"),
+            "a\xef\xbf\xbd"
+            "b");
   EXPECT_EQ(make_utf8("\xe4\xb8"), "\xef\xbf\xbd\xef\xbf\xbd");
   EXPECT_EQ(make_utf8("\xc3\xa9"), "\xc3\xa9");
   EXPECT_EQ(shown(std::string(200, 'x'), 10), "xxxxxxxxxx..");
@@ -135,12 +139,23 @@ TEST(routes_tensor, there_and_back) {
 
 TEST(routes_tensor, what_does_not_fit) {
   using inference::dtype;
-  const std::pair<const char*, dtype> bad[] = {
-      {"[[1,2],[3]]", dtype::f32},    {"[[1],[2,3]]", dtype::f32}, {"[[1],2]", dtype::f32}, {"[1,[2]]", dtype::f32},
-      {"[]", dtype::f32},             {"[[],[]]", dtype::f32},     {"[\"a\"]", dtype::f32}, {"[null]", dtype::f32},
-      {"[{}]", dtype::f32},           {"[1e39]", dtype::f32},      {"[70000]", dtype::f16}, {"[1.5]", dtype::i64},
-      {"[256]", dtype::u8},           {"[-1]", dtype::u8},         {"[1e300]", dtype::i64}, {"[[[[[[[[[1]]]]]]]]]", dtype::f32},
-      {"[18446744073709551615]", dtype::i64}};
+  const std::pair<const char*, dtype> bad[] = {{"[[1,2],[3]]", dtype::f32},
+                                               {"[[1],[2,3]]", dtype::f32},
+                                               {"[[1],2]", dtype::f32},
+                                               {"[1,[2]]", dtype::f32},
+                                               {"[]", dtype::f32},
+                                               {"[[],[]]", dtype::f32},
+                                               {"[\"a\"]", dtype::f32},
+                                               {"[null]", dtype::f32},
+                                               {"[{}]", dtype::f32},
+                                               {"[1e39]", dtype::f32},
+                                               {"[70000]", dtype::f16},
+                                               {"[1.5]", dtype::i64},
+                                               {"[256]", dtype::u8},
+                                               {"[-1]", dtype::u8},
+                                               {"[1e300]", dtype::i64},
+                                               {"[[[[[[[[[1]]]]]]]]]", dtype::f32},
+                                               {"[18446744073709551615]", dtype::i64}};
   for (const auto& [json, type] : bad) {
     json_body document;
     const auto t = read_tensor(*document.parse(json), type, "inputs");
@@ -161,12 +176,15 @@ TEST(routes_tensor, splits) {
 
 TEST(routes_errors, statuses) {
   const std::pair<error_code, unsigned> table[] = {
-      {error_code::bad_request, 400},       {error_code::unauthorized, 401},       {error_code::forbidden, 403},
-      {error_code::route_not_found, 404},   {error_code::model_not_found, 404},    {error_code::method_not_allowed, 405},
-      {error_code::conflict, 409},          {error_code::payload_too_large, 413},  {error_code::header_too_large, 431},
-      {error_code::uri_too_long, 414},      {error_code::unsupported_media, 415},  {error_code::unprocessable, 422},
-      {error_code::too_many_requests, 429}, {error_code::insufficient_memory, 503}, {error_code::unavailable, 503},
-      {error_code::load_failed, 503},       {error_code::model_failed, 500},       {error_code::deadline_exceeded, 504},
+      {error_code::bad_request, 400},       {error_code::unauthorized, 401},
+      {error_code::forbidden, 403},         {error_code::route_not_found, 404},
+      {error_code::model_not_found, 404},   {error_code::method_not_allowed, 405},
+      {error_code::conflict, 409},          {error_code::payload_too_large, 413},
+      {error_code::header_too_large, 431},  {error_code::uri_too_long, 414},
+      {error_code::unsupported_media, 415}, {error_code::unprocessable, 422},
+      {error_code::too_many_requests, 429}, {error_code::insufficient_memory, 503},
+      {error_code::unavailable, 503},       {error_code::load_failed, 503},
+      {error_code::model_failed, 500},      {error_code::deadline_exceeded, 504},
       {error_code::cancelled, 409},         {error_code::internal, 500}};
   for (const auto& [code, status] : table) EXPECT_EQ(status_of(code), status) << to_string(code);
   for (unsigned status : {401u, 403u, 405u, 413u, 414u, 415u, 422u, 429u, 431u, 503u, 504u}) {

@@ -44,8 +44,7 @@ class bert : public testing::TestWithParam<std::string> {
   std::unique_ptr<const model> load_one(precision p = precision::fp32, const std::string& name = "") {
     load_options options;
     options.store = store_.path();
-    auto made = load(spec_of(fixtures() / "inference" / "bert" / (name.empty() ? GetParam() : name), p),
-                     options);
+    auto made = load(spec_of(fixtures() / "inference" / "bert" / (name.empty() ? GetParam() : name), p), options);
     if (!made) throw std::runtime_error(made.error().message + " / " + made.error().detail);
     return std::move(*made);
   }
@@ -84,8 +83,7 @@ TEST_P(bert, agrees_with_transformers_in_fp32) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       ASSERT_EQ(together[i].size(), rows[i].probabilities.size());
       for (std::size_t k = 0; k < together[i].size(); ++k)
-        EXPECT_NEAR(together[i][k], rows[i].probabilities[k],
-                    1e-5 * std::max(0.1, rows[i].probabilities[k]))
+        EXPECT_NEAR(together[i][k], rows[i].probabilities[k], 1e-5 * std::max(0.1, rows[i].probabilities[k]))
             << rows[i].text;
     }
   }
@@ -129,14 +127,12 @@ TEST_P(bert, a_row_does_not_depend_on_its_neighbours) {
   const auto together = run(*m, texts);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto alone = run(*m, {texts[i]}).front();
-    for (std::size_t k = 0; k < alone.size(); ++k)
-      EXPECT_NEAR(alone[k], together[i][k], 2e-6) << rows[i].text;
+    for (std::size_t k = 0; k < alone.size(); ++k) EXPECT_NEAR(alone[k], together[i][k], 2e-6) << rows[i].text;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(checkpoints, bert,
-                         testing::Values("gelu", "gelu_new", "one_layer_relu", "legacy_shards",
-                                         "distil"),
+                         testing::Values("gelu", "gelu_new", "one_layer_relu", "legacy_shards", "distil"),
                          [](const auto& i) { return i.param; });
 
 class classifier : public bert {};
@@ -195,7 +191,8 @@ TEST_F(classifier, applies_the_function_that_is_asked_for) {
   };
   const auto logits = scores(score_function::none), each = scores(score_function::sigmoid);
   auto softmax = logits;
-  const double sum = std::accumulate(logits.begin(), logits.end(), 0.0, [](double s, float v) { return s + std::exp(v); });
+  const double sum =
+      std::accumulate(logits.begin(), logits.end(), 0.0, [](double s, float v) { return s + std::exp(v); });
   for (std::size_t i = 0; i < logits.size(); ++i) {
     EXPECT_NEAR(each[i], 1 / (1 + std::exp(-logits[i])), 1e-6);
     softmax[i] = static_cast<float>(std::exp(logits[i]) / sum);

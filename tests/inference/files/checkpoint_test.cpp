@@ -5,9 +5,7 @@
 namespace troupe::inference::tests {
 namespace {
 
-fs::path sharded() {
-  return fixtures() / "inference" / "bert" / "legacy_shards";
-}
+fs::path sharded() { return fixtures() / "inference" / "bert" / "legacy_shards"; }
 
 TEST(checkpoint, finds_tensors_in_all_shards) {
   const auto c = checkpoint::open(sharded(), 0);
@@ -22,11 +20,9 @@ TEST(checkpoint, has_a_largest_size) {
 }
 
 TEST(checkpoint, an_index_names_files_of_its_folder_only) {
-  for (const char* name :
-       {"../x.safetensors", "/etc/passwd", "a/b.safetensors", "..", ".", "", "x.bin"}) {
+  for (const char* name : {"../x.safetensors", "/etc/passwd", "a/b.safetensors", "..", ".", "", "x.bin"}) {
     scratch_folder scratch;
-    write_file(scratch.path() / "model.safetensors.index.json",
-               std::string(R"({"weight_map":{"w":")") + name + "\"}}");
+    write_file(scratch.path() / "model.safetensors.index.json", std::string(R"({"weight_map":{"w":")") + name + "\"}}");
     const auto c = checkpoint::open(scratch.path(), 0);
     ASSERT_FALSE(c) << name;
     EXPECT_EQ(c.error().code, error_code::unprocessable) << name;

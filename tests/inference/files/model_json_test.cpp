@@ -29,11 +29,18 @@ TEST(model_json, takes_numbers_of_any_size) {
 }
 
 TEST(model_json, says_where_a_text_is_no_json) {
-  for (const auto& [text, where] :
-       {std::pair{"{\n  \"a\": nan\n}", "x.json:2:8"}, {"{\"a\": NaN,\n]", "x.json:2:1"}, {"{\"a\": 01}", "x.json:1:"},
-        {"{\"a\": 1e999,, }", "x.json:1:13"}, {"{\"a\": Nan}", "x.json:1:7"}, {"{\"a\": \"\xff\"}", "x.json:1:8"},
-        {"[1]", "x.json:1:1"}, {" NaN", "x.json:1:2"}, {"{\"a\": 1} NaN", "x.json:1:10"}, {"{\"a\": 12NaN}", "x.json:1:"},
-        {"{\"a\": --1e999}", "x.json:1:"}, {"{\"a\": \"1", "x.json:1:"}}) {
+  for (const auto& [text, where] : {std::pair{"{\n  \"a\": nan\n}", "x.json:2:8"},
+                                    {"{\"a\": NaN,\n]", "x.json:2:1"},
+                                    {"{\"a\": 01}", "x.json:1:"},
+                                    {"{\"a\": 1e999,, }", "x.json:1:13"},
+                                    {"{\"a\": Nan}", "x.json:1:7"},
+                                    {"{\"a\": \"\xff\"}", "x.json:1:8"},
+                                    {"[1]", "x.json:1:1"},
+                                    {" NaN", "x.json:1:2"},
+                                    {"{\"a\": 1} NaN", "x.json:1:10"},
+                                    {"{\"a\": 12NaN}", "x.json:1:"},
+                                    {"{\"a\": --1e999}", "x.json:1:"},
+                                    {"{\"a\": \"1", "x.json:1:"}}) {
     const auto json = model_json::parse(text, "x.json");
     ASSERT_FALSE(json) << text;
     EXPECT_EQ(json.error().code, error_code::unprocessable);
@@ -56,7 +63,8 @@ TEST(model_json, half_of_a_surrogate_pair_is_named_with_its_place) {
 }
 
 TEST(model_json, members_are_written_in_the_order_of_the_file) {
-  const auto json = model_json::parse(R"({"a": {"x": 1.50, "y": [2, {"z": 3}] , "x": "t,"}, "b": {}, "c": 1})", "x.json");
+  const auto json =
+      model_json::parse(R"({"a": {"x": 1.50, "y": [2, {"z": 3}] , "x": "t,"}, "b": {}, "c": 1})", "x.json");
   EXPECT_EQ(json->members_written({"a"}), (std::vector<std::string_view>{"1.50", "[2, {\"z\": 3}]", "\"t,\""}));
   EXPECT_TRUE(json->members_written({"b"}).empty());
   EXPECT_TRUE(json->members_written({"c"}).empty());

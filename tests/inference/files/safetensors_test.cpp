@@ -91,8 +91,7 @@ std::vector<broken> broken_files() {
       {"no_json", file_of("{nonsense}", 0), "JSON"},
       {"cut_json", file_of("{\"a\":", 0), "JSON"},
       {"not_utf8", file_of("{\"\xff\xfe\":1}", 0), "UTF-8"},
-      {"deep", file_of("{\"a\":" + std::string(50'000, '[') + std::string(50'000, ']') + "}", 0),
-       "nested too deeply"},
+      {"deep", file_of("{\"a\":" + std::string(50'000, '[') + std::string(50'000, ']') + "}", 0), "nested too deeply"},
       {"entry_is_a_number", file_of("{\"w\":1}", 0), "tensor 'w': its entry must be an object"},
       {"metadata_is_no_object", file_of(R"({"__metadata__":[]})", 0), "__metadata__"},
       {"metadata_holds_a_number", file_of(R"({"__metadata__":{"a":1}})", 0), "__metadata__"},
@@ -104,56 +103,40 @@ std::vector<broken> broken_files() {
       {"no_dtype", one(R"("shape":[1],"data_offsets":[0,4])"), "required"},
       {"no_shape", one(R"("dtype":"F32","data_offsets":[0,4])"), "required"},
       {"no_offsets", one(R"("dtype":"F32","shape":[1])"), "required"},
-      {"dtype_twice", one(R"("dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4])"),
-       "'dtype' must be one"},
+      {"dtype_twice", one(R"("dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4])"), "'dtype' must be one"},
       {"metadata_is_a_text", file_of(R"({"__metadata__":"pt"})", 0), "__metadata__"},
       {"zip", "PK\x03\x04 and so on", "ZIP archive"},
       {"text", "Entry not found", "begins with the text 'Entry no'"},
-      {"unknown_dtype", one(R"("dtype":"F33","shape":[1],"data_offsets":[0,4])"),
-       "unknown dtype 'F33'"},
+      {"unknown_dtype", one(R"("dtype":"F33","shape":[1],"data_offsets":[0,4])"), "unknown dtype 'F33'"},
       {"dtype_is_a_number", one(R"("dtype":7,"shape":[1],"data_offsets":[0,4])"), "'dtype' must be"},
       {"negative_size", one(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), "'shape' must hold"},
-      {"fractional_size", one(R"("dtype":"F32","shape":[1.5],"data_offsets":[0,4])"),
-       "'shape' must hold"},
-      {"size_of_2_63", one(R"("dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4])"),
-       "below 2^63"},
-      {"size_beyond_64_bits",
-       one(R"("dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4])"), "JSON"},
-      {"product_overflows",
-       one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4])"), "overflows"},
-      {"product_wraps_to_the_right_size",
-       one(R"("dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4])"), "overflows"},
+      {"fractional_size", one(R"("dtype":"F32","shape":[1.5],"data_offsets":[0,4])"), "'shape' must hold"},
+      {"size_of_2_63", one(R"("dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4])"), "below 2^63"},
+      {"size_beyond_64_bits", one(R"("dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4])"), "JSON"},
+      {"product_overflows", one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4])"), "overflows"},
+      {"product_wraps_to_the_right_size", one(R"("dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4])"),
+       "overflows"},
       {"too_small_for_its_shape", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])"),
        "takes 8 bytes, its data_offsets span 4"},
-      {"too_large_for_its_shape", one(R"("dtype":"F32","shape":[1],"data_offsets":[0,8])", 8),
-       "takes 4 bytes"},
-      {"scalar_of_no_bytes", one(R"("dtype":"F32","shape":[],"data_offsets":[0,0])", 0),
-       "takes 4 bytes"},
-      {"ends_before_it_begins", one(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"),
-       "end before they begin"},
-      {"beyond_the_file", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 4),
-       "beyond the file's data"},
-      {"offsets_of_2_63",
-       one(R"("dtype":"U8","shape":[1],"data_offsets":[9223372036854775808,9223372036854775809])"),
+      {"too_large_for_its_shape", one(R"("dtype":"F32","shape":[1],"data_offsets":[0,8])", 8), "takes 4 bytes"},
+      {"scalar_of_no_bytes", one(R"("dtype":"F32","shape":[],"data_offsets":[0,0])", 0), "takes 4 bytes"},
+      {"ends_before_it_begins", one(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), "end before they begin"},
+      {"beyond_the_file", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 4), "beyond the file's data"},
+      {"offsets_of_2_63", one(R"("dtype":"U8","shape":[1],"data_offsets":[9223372036854775808,9223372036854775809])"),
        "gap"},
       {"offsets_at_the_top",
-       one(R"("dtype":"U8","shape":[1],"data_offsets":[18446744073709551614,18446744073709551615])"),
-       "gap"},
+       one(R"("dtype":"U8","shape":[1],"data_offsets":[18446744073709551614,18446744073709551615])"), "gap"},
       {"one_offset", one(R"("dtype":"F32","shape":[1],"data_offsets":[0])"), "two whole numbers"},
-      {"three_offsets", one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,8])"),
-       "two whole numbers"},
-      {"negative_offset", one(R"("dtype":"F32","shape":[1],"data_offsets":[-4,0])"),
-       "two whole numbers"},
+      {"three_offsets", one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,8])"), "two whole numbers"},
+      {"negative_offset", one(R"("dtype":"F32","shape":[1],"data_offsets":[-4,0])"), "two whole numbers"},
       {"half_a_byte", one(R"("dtype":"F4","shape":[1],"data_offsets":[0,0])", 0), "whole bytes"},
       {"overlapping", file_of(two + "[2,6]}}", 8), "overlap"},
       {"the_same_bytes", file_of(two + "[0,4]}}", 4), "overlap"},
       {"gap_between", file_of(two + "[5,9]}}", 9), "gap"},
       {"gap_at_the_start", one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])", 8), "gap"},
-      {"bytes_left_over", one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])", 5),
-       "belong to none"},
+      {"bytes_left_over", one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])", 5), "belong to none"},
       {"data_without_tensors", file_of("{}", 5), "belong to none"},
-      {"truncated_data", one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])", 3),
-       "beyond the file's data"},
+      {"truncated_data", one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])", 3), "beyond the file's data"},
       {"newline_in_the_name", file_of("{\"a\\nb\":1}", 0), "a?b"},
   };
 }
@@ -168,10 +151,9 @@ TEST(safetensors, refuses_each_kind_of_broken_file) {
 TEST(safetensors, many_dimensions_are_bounded) {
   std::string shape = "1";
   for (int i = 0; i < 100; ++i) shape += ",1";
-  EXPECT_NE(
-      problem(file_of("{\"w\":{\"dtype\":\"U8\",\"shape\":[" + shape + "],\"data_offsets\":[0,1]}}", 1))
-          .find("64 dimensions"),
-      std::string::npos);
+  EXPECT_NE(problem(file_of("{\"w\":{\"dtype\":\"U8\",\"shape\":[" + shape + "],\"data_offsets\":[0,1]}}", 1))
+                .find("64 dimensions"),
+            std::string::npos);
 }
 
 TEST(safetensors, reads_what_it_writes) {
@@ -185,8 +167,8 @@ TEST(safetensors, reads_what_it_writes) {
   EXPECT_EQ(header->metadata.at("key"), "a \\ value");
   for (const auto& t : tensors) {
     EXPECT_EQ(t.begin % 64, 0U);
-    const auto same = std::find_if(header->tensors.begin(), header->tensors.end(),
-                                   [&](const auto& o) { return o.name == t.name; });
+    const auto same =
+        std::find_if(header->tensors.begin(), header->tensors.end(), [&](const auto& o) { return o.name == t.name; });
     ASSERT_NE(same, header->tensors.end());
     EXPECT_EQ(same->begin, t.begin);
     EXPECT_EQ(same->end, t.end);
@@ -206,17 +188,10 @@ TEST(safetensors, survives_random_mutations) {
     for (auto changes = 1 + random() % 4; changes > 0; --changes) {
       const auto at = random() % bytes.size();
       switch (random() % 4) {
-        case 0:
-          bytes[at] = static_cast<char>(random());
-          break;
-        case 1:
-          bytes[at] = alphabet[random() % alphabet.size()];
-          break;
-        case 2:
-          bytes.erase(at, 1 + random() % 8);
-          break;
-        default:
-          bytes.insert(at, 1, alphabet[random() % alphabet.size()]);
+        case 0: bytes[at] = static_cast<char>(random()); break;
+        case 1: bytes[at] = alphabet[random() % alphabet.size()]; break;
+        case 2: bytes.erase(at, 1 + random() % 8); break;
+        default: bytes.insert(at, 1, alphabet[random() % alphabet.size()]);
       }
       if (bytes.empty()) bytes = "x";
     }

@@ -255,8 +255,8 @@ TEST_F(store, that_is_full_is_told_and_done_without) {
     ::setrlimit(RLIMIT_FSIZE, &limit);
     auto m = try_load();
     const bool fine = m && (*m)->memory().mappings.empty() &&
-                      (*m)->info().notes.find("private memory") != std::string::npos &&
-                      entries(folder()).empty() && answer(**m).size() == 3;
+                      (*m)->info().notes.find("private memory") != std::string::npos && entries(folder()).empty() &&
+                      answer(**m).size() == 3;
     ::_exit(fine ? 0 : 1);
   }
   int status = 0;

@@ -13,20 +13,17 @@ result<std::vector<zip_entry>> read(const std::string& bytes) {
   auto file = open_for_reading(scratch.path() / "x.pt");
   return read_zip_directory(*file, "x.pt");
 }
-std::string good() {
-  return read_file(fixtures() / "torchscript" / "linear.pt");
-}
+std::string good() { return read_file(fixtures() / "torchscript" / "linear.pt"); }
 
 void put(std::string& bytes, std::size_t at, std::uint64_t value, int width) {
-  for (int i = 0; i < width; ++i)
-    bytes[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i) & 255U);
+  for (int i = 0; i < width; ++i) bytes[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i) & 255U);
 }
 
 TEST(zip_archive, reads_the_directory) {
   const auto entries = read(good());
   ASSERT_TRUE(entries) << entries.error().message;
-  EXPECT_TRUE(std::any_of(entries->begin(), entries->end(),
-                          [](const auto& e) { return e.name.ends_with("/data.pkl"); }));
+  EXPECT_TRUE(
+      std::any_of(entries->begin(), entries->end(), [](const auto& e) { return e.name.ends_with("/data.pkl"); }));
 }
 
 TEST(zip_archive, refuses_what_lies_outside) {
@@ -69,8 +66,7 @@ TEST(zip_archive, survives_random_mutations) {
     const auto entries = read_zip_directory(*file, "x");
     if (!entries) continue;
     for (const auto& e : *entries)
-      ASSERT_LE(e.header_offset + e.compressed_bytes, bytes.size())
-          << "seed " << seed << " round " << round;
+      ASSERT_LE(e.header_offset + e.compressed_bytes, bytes.size()) << "seed " << seed << " round " << round;
   }
 }
 

@@ -30,9 +30,7 @@ std::vector<float> values_of(const output& out) {
 class torchscript : public testing::Test {
  protected:
   static void SetUpTestSuite() { initialise_runtime(); }
-  static artifact_spec spec(const std::string& name) {
-    return spec_of(fixtures() / "torchscript" / (name + ".pt"));
-  }
+  static artifact_spec spec(const std::string& name) { return spec_of(fixtures() / "torchscript" / (name + ".pt")); }
   static std::unique_ptr<const model> load_one(const artifact_spec& s) {
     auto m = load(s, {});
     if (!m) throw std::runtime_error(m.error().message);
@@ -66,8 +64,7 @@ TEST_F(torchscript, stacks_rows_and_splits_the_output) {
   EXPECT_EQ(m->info().architecture, "TorchScript");
   EXPECT_EQ(m->info().tasks, (std::vector<task>{task::tensor}));
   EXPECT_EQ(m->info().parameters, 15);
-  auto b =
-      batch_of(*m, {floats({4}, {1, 1, 1, 1}), floats({4}, {0, 0, 0, 0}), floats({4}, {1, 2, 3, 4})});
+  auto b = batch_of(*m, {floats({4}, {1, 1, 1, 1}), floats({4}, {0, 0, 0, 0}), floats({4}, {1, 2, 3, 4})});
   m->make_instance()->step(b.rows);
   EXPECT_EQ(values_of(b.rows[0].out), (std::vector<float>{4, 9, 14}));
   EXPECT_EQ(values_of(b.rows[1].out), (std::vector<float>{0, 1, 2}));
@@ -87,8 +84,8 @@ TEST_F(torchscript, rows_of_other_shapes_have_another_key) {
 
 TEST_F(torchscript, every_type_and_scalars_come_back) {
   const auto m = load_one(spec("echo"));
-  for (const auto type : {dtype::f32, dtype::f64, dtype::f16, dtype::bf16, dtype::i64, dtype::i32,
-                          dtype::i16, dtype::i8, dtype::u8}) {
+  for (const auto type :
+       {dtype::f32, dtype::f64, dtype::f16, dtype::bf16, dtype::i64, dtype::i32, dtype::i16, dtype::i8, dtype::u8}) {
     tensor t;
     t.type = type;
     t.shape = {3};
@@ -172,8 +169,12 @@ TEST_F(torchscript, private_bytes_are_exact) {
 
 // Of archives made here, larger than what any program takes: not below what is used, not 10 % above it.
 TEST_F(torchscript, estimates_are_close) {
-  struct kind { const char* name; int parameters, rows, buffer_rows; };
-  for (const auto& k : {kind{"one large", 1, 2048, 0}, kind{"many small", 300, 16, 0}, kind{"with buffers", 4, 512, 16}}) {
+  struct kind {
+    const char* name;
+    int parameters, rows, buffer_rows;
+  };
+  for (const auto& k :
+       {kind{"one large", 1, 2048, 0}, kind{"many small", 300, 16, 0}, kind{"with buffers", 4, 512, 16}}) {
     SCOPED_TRACE(k.name);
     torch::jit::Module module("M");
     for (int i = 0; i < k.parameters; ++i)

@@ -11,8 +11,7 @@ namespace {
 namespace dom = simdjson::dom;
 
 const model_json& reference() {
-  static const auto file =
-      model_json::read(fixtures() / "inference" / "tokenizer_folders.json", 16U << 20U);
+  static const auto file = model_json::read(fixtures() / "inference" / "tokenizer_folders.json", 16U << 20U);
   if (!file) throw std::runtime_error(file.error().message);
   return *file;
 }
@@ -34,8 +33,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 // The vocabulary of all cases: as a vocab.txt, and as JSON.
 std::vector<std::string> words() {
   std::vector<std::string> out;
-  for (const auto word : dom::array(reference().root()["words"]))
-    out.emplace_back(std::string_view(word));
+  for (const auto word : dom::array(reference().root()["words"])) out.emplace_back(std::string_view(word));
   return out;
 }
 std::string vocabulary_txt() {
@@ -88,15 +86,14 @@ TEST(tokenizer_folders, give_the_ids_of_the_reference) {
 class other_files : public testing::Test {
  protected:
   other_files() { write("vocab.txt", vocabulary_txt()); }
-  void write(const std::string& name, const std::string& text) {
-    write_file(scratch_.path() / name, text);
-  }
+  void write(const std::string& name, const std::string& text) { write_file(scratch_.path() / name, text); }
   void whole() {
     fs::remove(scratch_.path() / "vocab.txt");
     write("tokenizer.json", R"({"added_tokens": [], "normalizer": {"type": "BertNormalizer", "lowercase": true},
       "pre_tokenizer": {"type": "BertPreTokenizer"}, "truncation": null,
       "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
-      "model": {"type": "WordPiece", "vocab": )" + vocabulary_json() + "}}");
+      "model": {"type": "WordPiece", "vocab": )" +
+                                vocabulary_json() + "}}");
   }
   // "": it was loaded.
   std::string refusal(std::int64_t embeddings = INT32_MAX) const {
@@ -108,8 +105,7 @@ class other_files : public testing::Test {
   }
   static testing::AssertionResult says(const std::string& message, std::initializer_list<const char*> parts) {
     for (const char* part : parts)
-      if (message.find(part) == message.npos)
-        return testing::AssertionFailure() << "no " << part << " in: " << message;
+      if (message.find(part) == message.npos) return testing::AssertionFailure() << "no " << part << " in: " << message;
     return testing::AssertionSuccess();
   }
   const fs::path& folder() const { return scratch_.path(); }
@@ -205,8 +201,7 @@ TEST_F(other_files, words_of_other_classes_are_refused_by_name) {
   write("tokenizer_config.json", R"({"word_tokenizer_type": "mecab"})");
   EXPECT_TRUE(says(refusal(), {"'word_tokenizer_type'"}));
   for (const char* map : {R"(["tok.A", null])", R"({"AutoTokenizer": ["tok.A", "tok.B"]})"}) {
-    write("tokenizer_config.json",
-          std::string(R"({"tokenizer_class": "BertTokenizer", "auto_map": )") + map + '}');
+    write("tokenizer_config.json", std::string(R"({"tokenizer_class": "BertTokenizer", "auto_map": )") + map + '}');
     EXPECT_TRUE(says(refusal(), {"'auto_map'"})) << map;
   }
   write("tokenizer_config.json", R"({"auto_map": {"AutoModel": "model.A"}})");
@@ -249,7 +244,8 @@ TEST_F(other_files, what_the_class_builds_itself_is_told_where_tokenizer_json_sa
        {std::tuple{R"("type": "BertNormalizer")", R"("type": "Replace")", "normalizer"},
         {R"("lowercase": true)", R"("lowercase": true, "clean_text": false)", "normalizer"},
         {R"("type": "BertPreTokenizer")", R"("type": "WhitespaceSplit")", "pre_tokenizer"},
-        {R"("post_processor")", R"("was")", "post_processor"}, {R"(["[SEP]", 3])", R"(["[SEP]", 7])", "post_processor"},
+        {R"("post_processor")", R"("was")", "post_processor"},
+        {R"(["[SEP]", 3])", R"(["[SEP]", 7])", "post_processor"},
         {R"("WordPiece")", R"("WordPiece", "max_input_chars_per_word": 5)", "model"},
         {R"("added_tokens": [])", R"("added_tokens": [{"id": 9, "content": "hello"}])", "added_tokens"}}) {
     auto text = original;

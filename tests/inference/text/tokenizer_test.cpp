@@ -94,16 +94,13 @@ TEST_P(parity, gives_the_ids_of_the_reference) {
     std::memcpy(expected.data(), ids[i].data(), ids[i].size());
     if (whole->ids != expected && ++wrong < 10)
       ADD_FAILURE() << "text " << i << ": " << testing::PrintToString(texts[i]) << "\n ours "
-                    << testing::PrintToString(whole->ids) << "\n want "
-                    << testing::PrintToString(expected);
+                    << testing::PrintToString(whole->ids) << "\n want " << testing::PrintToString(expected);
     // Cut at any length: the same ids as far as they go, and [SEP].
     const auto length = static_cast<std::uint32_t>(2 + i % 9);
     const auto cut = (*t)->encode(texts[i], length);
     if (expected.size() > length) {
       EXPECT_TRUE(cut && cut->truncated && cut->ids.size() == length) << i;
-      EXPECT_TRUE(
-          std::equal(cut->ids.begin(), cut->ids.end() - (*t)->special_count() / 2, expected.begin()))
-          << i;
+      EXPECT_TRUE(std::equal(cut->ids.begin(), cut->ids.end() - (*t)->special_count() / 2, expected.begin())) << i;
     } else {
       EXPECT_TRUE(cut && !cut->truncated && cut->ids == expected) << i;
     }
@@ -112,19 +109,17 @@ TEST_P(parity, gives_the_ids_of_the_reference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(variants, parity,
-                         testing::Values("uncased", "cased", "accents_kept", "unclean", "added",
-                                         "sequence", "whitespace", "whitespace_split"),
+                         testing::Values("uncased", "cased", "accents_kept", "unclean", "added", "sequence",
+                                         "whitespace", "whitespace_split"),
                          [](const auto& i) { return i.param; });
 
 std::string minimal(const std::string& field = {}, const std::string& value = {}) {
   const auto pick = [&](const std::string& name, const std::string& otherwise) {
     return '"' + name + "\":" + (field == name ? value : otherwise);
   };
-  return "{" + pick("added_tokens", "[]") + ',' +
-         pick("normalizer", R"({"type":"BertNormalizer","lowercase":true})") + ',' +
-         pick("pre_tokenizer", R"({"type":"BertPreTokenizer"})") + ',' +
-         pick("post_processor", R"({"type":"BertProcessing","sep":["[SEP]",2],"cls":["[CLS]",1]})") +
-         ',' +
+  return "{" + pick("added_tokens", "[]") + ',' + pick("normalizer", R"({"type":"BertNormalizer","lowercase":true})") +
+         ',' + pick("pre_tokenizer", R"({"type":"BertPreTokenizer"})") + ',' +
+         pick("post_processor", R"({"type":"BertProcessing","sep":["[SEP]",2],"cls":["[CLS]",1]})") + ',' +
          pick(
              "model",
              R"({"type":"WordPiece","unk_token":"[UNK]","vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"a":3,"##a":4,"e":5}})") +
@@ -144,20 +139,15 @@ TEST(tokenizer_file, names_what_is_not_supported) {
     EXPECT_EQ(t.error().code, error_code::unprocessable);
     return t.error().message;
   };
-  EXPECT_NE(message("model", R"({"type":"BPE","vocab":{},"merges":[]})").find("'BPE'"),
-            std::string::npos);
-  EXPECT_NE(message("normalizer", R"({"type":"Precompiled"})").find("'Precompiled'"),
-            std::string::npos);
+  EXPECT_NE(message("model", R"({"type":"BPE","vocab":{},"merges":[]})").find("'BPE'"), std::string::npos);
+  EXPECT_NE(message("normalizer", R"({"type":"Precompiled"})").find("'Precompiled'"), std::string::npos);
   EXPECT_NE(message("pre_tokenizer", R"({"type":"ByteLevel"})").find("'ByteLevel'"), std::string::npos);
   EXPECT_NE(message("post_processor", R"({"type":"RobertaProcessing"})").find("'RobertaProcessing'"),
             std::string::npos);
-  EXPECT_NE(
-      message("model", R"({"type":"WordPiece","unk_token":"[UNK]","vocab":{"a":3}})").find("[UNK]"),
-      std::string::npos);
-  EXPECT_NE(message("model", R"({"type":"WordPiece","vocab":{"[UNK]":-1}})").find("ids"),
+  EXPECT_NE(message("model", R"({"type":"WordPiece","unk_token":"[UNK]","vocab":{"a":3}})").find("[UNK]"),
             std::string::npos);
-  EXPECT_NE(message("model", R"({"type":"WordPiece","vocab":{"[UNK]":99999999999}})").find("ids"),
-            std::string::npos);
+  EXPECT_NE(message("model", R"({"type":"WordPiece","vocab":{"[UNK]":-1}})").find("ids"), std::string::npos);
+  EXPECT_NE(message("model", R"({"type":"WordPiece","vocab":{"[UNK]":99999999999}})").find("ids"), std::string::npos);
   EXPECT_NE(message("model", "3").find("object"), std::string::npos);
 }
 
@@ -173,21 +163,19 @@ TEST(tokenizer_file, refuses_what_is_no_json) {
 TEST(tokenizer_file, reads_the_old_layout) {
   scratch_folder scratch;
   write_file(scratch.path() / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhe\n##llo\r\n,\nÉ\n");
-  write_file(scratch.path() / "tokenizer_config.json",
-             R"({"do_lower_case":false,"model_max_length":7})");
+  write_file(scratch.path() / "tokenizer_config.json", R"({"do_lower_case":false,"model_max_length":7})");
   const auto t = tokenizer::load(scratch.path());
   ASSERT_TRUE(t) << t.error().message;
   EXPECT_EQ((*t)->length_max(), 7U);
-  EXPECT_EQ((*t)->encode("hello, É[MASK] He", 100)->ids,
-            (std::vector<std::int32_t>{2, 5, 6, 7, 8, 4, 1, 3}));
+  EXPECT_EQ((*t)->encode("hello, É[MASK] He", 100)->ids, (std::vector<std::int32_t>{2, 5, 6, 7, 8, 4, 1, 3}));
 }
 
 TEST(tokenizer_text, must_be_utf8_and_not_empty) {
   const auto t = load_text(minimal());
   ASSERT_TRUE(t);
   EXPECT_EQ((*t)->encode("", 10).error().code, error_code::unprocessable);
-  for (const char* bad : {"\xff", "\xc3", "a\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80", "\xe2\x82",
-                          "\xf8\x88\x80\x80\x80"})
+  for (const char* bad :
+       {"\xff", "\xc3", "a\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80", "\xe2\x82", "\xf8\x88\x80\x80\x80"})
     EXPECT_FALSE((*t)->encode(bad, 10)) << testing::PrintToString(std::string(bad));
   EXPECT_EQ((*t)->encode(" ", 10)->ids, (std::vector<std::int32_t>{1, 2}));
 }
