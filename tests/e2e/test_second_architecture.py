@@ -66,7 +66,7 @@ def test_its_vectors_come_through_document_001s_door(serve, testserver, folder, 
     together = server.json("/predict/batch", "POST", json={"inputs": texts, "model_name": "tiny"})
     for text, result in zip(texts, together["results"]):
         assert result["embedding"] == pytest.approx(expected(weights, text), abs=1e-4)
-    assert server.model("tiny")["task"] == "feature-extraction"
+    assert server.model("tiny")["model_info"]["task"] == "feature-extraction"
 
 
 def test_a_task_that_the_class_does_not_do_is_refused(serve, testserver, folder):
