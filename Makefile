@@ -16,7 +16,7 @@ export NINJA_STATUS
 
 say = @printf '\n== %s\n' '$(1)'
 
-.PHONY: help setup serve test build debug bench check tidy parity install clean
+.PHONY: help setup serve test build debug bench check format tidy parity install clean
 
 help: ## this list
 	@echo 'troupe: many PyTorch models from one process, with no Python'
@@ -67,6 +67,10 @@ check: ## all tests under sanitizers, schemathesis against a sanitized server, t
 	$(call say,schemathesis (debug, sanitizers))
 	@scripts/schemathesis.sh build/debug/troupe
 	@$(MAKE) tidy
+
+format: ## lays our sources out as .clang-format says (make test checks it)
+	@scripts/setup-packages.sh
+	@scripts/format.sh
 
 tidy: setup ## clang-tidy over our sources (FILES="a.cpp b.cpp" for some)
 	@scripts/setup-packages.sh check

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/residency/loader.hpp"
+#include "actors/residency/registry_keeper.hpp"
 #include "actors/residency/supervisor.hpp"
 #include "actors/serving/abandonable_thread.hpp"
 #include "actors/serving/device.hpp"
@@ -55,8 +56,6 @@ class actor_service final : public service {
         routes_(std::make_shared<routing_snapshot>()),
         in_flight_(std::make_shared<std::atomic<std::uint32_t>>(0)),
         draining_(std::make_shared<std::atomic<bool>>(false)),
-        registry_file_(registry.file),
-        reserved_names_(registry.reserved),
         gateway_(std::make_unique<gateway>(settings_, routes_, meter_, in_flight_, draining_)) {
     cache::prediction_cache::shared().set_capacity(settings.prediction_cache_mb << 20);
     auto gauges = std::make_shared<device_gauges>();
@@ -79,11 +78,14 @@ class actor_service final : public service {
 
     auto world = std::make_shared<supervisor_world>();
     world->settings = settings;
-    std::tie(world->total_bytes, world->budget_bytes) = memory_budget(settings, compute.device_memory_bytes);
+    world->total_bytes = memory_bytes(settings, compute.device_memory_bytes);
+    world->budget_bytes = settings.memory_limit_mb
+                              ? world->total_bytes
+                              : static_cast<std::uint64_t>(settings.max_memory_usage * static_cast<double>(world->total_bytes));
     world->compute_slots = std::max(1u, compute.slots);
     world->meter = meter_;
     world->routes = routes_;
-    world->device_state = gauges;
+    world->gauges = gauges;
     world->in_flight = in_flight_;
     world->draining = draining_;
     world->device = device_;
@@ -91,7 +93,19 @@ class actor_service final : public service {
     world->loaders = {loaders_.back()};
     world->reclaimer = reclaimer_;
     world->dispatch = [this](std::vector<pending_ptr> requests) { gateway_->resume(std::move(requests)); };
-    supervisor_ = system_.spawn(supervisor, world, std::make_shared<config::registry>(std::move(registry)));
+    auto registered = std::make_shared<registered_file>(settings.registered_file(), registry.reserved);
+    registered->read(reading::at_start);
+    if (const auto n = registered->models().size(); n > 0)
+      spdlog::info("registered at run time, in {}: {} models", registered->path().string(), n);
+    world->registry_trouble = registered->trouble();
+    supervisor_ = system_.spawn(supervisor, world,
+                                std::make_shared<config::registry>(whole_registry(registry, *registered)));
+    auto kept = std::make_shared<keeper_world>();
+    kept->operators = std::move(registry);
+    kept->file = std::move(registered);
+    kept->max_registered_models = settings.max_registered_models;
+    kept->supervisor = supervisor_;
+    keeper_ = system_.spawn<caf::detached>(registry_keeper, std::move(kept));
     gateway_->connect(supervisor_);
     // The routes are published by the supervisor's first step; nobody may be told "unknown model" before it.
     caf::scoped_actor self{system_};
@@ -102,6 +116,8 @@ class actor_service final : public service {
     draining_->store(true);
     caf::scoped_actor self{system_};
     // Outermost first; each is waited for before the next.
+    self->send_exit(keeper_, caf::exit_reason::user_shutdown);
+    self->wait_for(keeper_);
     self->send(supervisor_, stop_atom::value);
     self->wait_for(supervisor_);
     gateway_.reset();
@@ -149,11 +165,14 @@ class actor_service final : public service {
   }
 
   void reload_registry(one_shot<std::string> reply) override {
-    auto fresh = config::load_registry(registry_file_, reserved_names_);
-    if (!fresh) return reply(tl::unexpected(fresh.error()));
-    auto update = std::make_shared<registry_update>();
-    update->registry = std::move(*fresh);
-    caf::anon_send(supervisor_, registry_atom::value, std::move(update), share(std::move(reply)));
+    caf::anon_send(keeper_, registry_atom::value, share(std::move(reply)));
+  }
+  void register_model(config::registered_model model, one_shot<registration_report> reply) override {
+    caf::anon_send(keeper_, register_atom::value, std::make_shared<const config::registered_model>(std::move(model)),
+                   share(std::move(reply)));
+  }
+  void unregister_model(std::string model, one_shot<registration_report> reply) override {
+    caf::anon_send(keeper_, unregister_atom::value, std::move(model), share(std::move(reply)));
   }
 
   void begin_drain() override { draining_->store(true); }
@@ -168,12 +187,11 @@ class actor_service final : public service {
   }
 
  private:
-  static std::pair<std::uint64_t, std::uint64_t> memory_budget(const config::settings& s, std::uint64_t device_bytes) {
-    if (s.memory_limit_mb) return {s.memory_limit_mb << 20, s.memory_limit_mb << 20};
-    const auto total = device_bytes != 0
-                           ? device_bytes
-                           : std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
-    return {total, static_cast<std::uint64_t>(s.max_memory_usage * static_cast<double>(total))};
+  // Where models live: what is allowed of it, or all there is.
+  static std::uint64_t memory_bytes(const config::settings& s, std::uint64_t device_bytes) {
+    if (s.memory_limit_mb) return s.memory_limit_mb << 20;
+    if (device_bytes != 0) return device_bytes;
+    return std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
   }
 
   const config::settings& settings_;
@@ -183,13 +201,12 @@ class actor_service final : public service {
   std::shared_ptr<routing_snapshot> routes_;
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
   std::shared_ptr<std::atomic<bool>> draining_;
-  const std::filesystem::path registry_file_;
-  const config::reserved_names reserved_names_;
   std::unique_ptr<gateway> gateway_;
   device_actor device_;
   reclaimer_actor reclaimer_;
   std::vector<loader_actor> loaders_;
   supervisor_actor supervisor_;
+  registry_keeper_actor keeper_;
 };
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 int lost_folder = -1;
@@ -50,4 +50,4 @@ in_lost_folder::~in_lost_folder() {
   if (lost_folder >= 0) static_cast<void>(::chdir("/") == 0);
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

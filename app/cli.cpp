@@ -22,7 +22,7 @@
 #include "config/version.hpp"
 #include "inference/torch/runtime.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 constexpr int bad_usage = 2;
@@ -215,4 +215,4 @@ int run_cli(int argc, char** argv, const composition& extra) {
   return bad_usage;
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

@@ -6,44 +6,39 @@
 
 #include "app/compose.hpp"
 #include "config/default_model.hpp"
+#include "config/registered_models.hpp"
 #include "http/api/write_output.hpp"
 #include "http/json/json_write.hpp"
 #include "http/json/text.hpp"
 #include "inference/loader.hpp"
 #include "inference/torch/runtime.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 result<inference::artifact_spec> find_artifact(const config::settings& settings, std::string model) {
-  auto registry = find_registry(settings, *make_routes());
+  auto registry = find_registry(settings, *http::make_routes());
   if (!registry) return tl::unexpected(registry.error());
+  *registry = config::merge(*registry, config::load_registered(settings.registered_file(), registry->reserved).models);
   if (model.empty()) model = config::default_model(settings, *registry);
   if (model.empty()) {
     return fail(error_code::bad_request, "no model is registered", "name a folder or file with --model");
   }
   inference::artifact_spec spec;
   spec.name = model;
-  if (settings.precision != "auto") {
-    spec.wanted = settings.precision == "bf16" ? inference::precision::bf16 : inference::precision::fp32;
-  }
+  spec.wanted = inference::parse_precision(settings.precision).value_or(inference::precision::automatic);
   const auto found = registry->models.find(model);
   if (found == registry->models.end()) {
     std::error_code ec;
     if (!std::filesystem::exists(model, ec)) {
-      return fail(error_code::model_not_found, "neither a registered model nor a folder or file: " + shown(model));
+      return fail(error_code::model_not_found, "neither a registered model nor a folder or file: " + http::shown(model));
     }
     spec.path = std::filesystem::absolute(model, ec);
     return spec;
   }
-  const auto& m = found->second;
-  spec.path = m.path;
-  spec.task = m.task;
-  spec.max_length = m.max_length;
-  spec.labels = m.labels;
-  if (m.precision == "bf16") spec.wanted = inference::precision::bf16;
-  if (m.precision == "fp32") spec.wanted = inference::precision::fp32;
-  return spec;
+  auto registered = inference::spec_of(found->second);
+  if (registered.wanted == inference::precision::automatic) registered.wanted = spec.wanted;
+  return registered;
 }
 
 std::vector<std::string> read_texts(const std::vector<std::string>& given) {
@@ -54,7 +49,7 @@ std::vector<std::string> read_texts(const std::vector<std::string>& given) {
       continue;
     }
     for (std::string line; std::getline(std::cin, line);) {
-      if (!is_blank(line)) texts.push_back(line);
+      if (!http::is_blank(line)) texts.push_back(line);
     }
   }
   return texts;
@@ -62,11 +57,11 @@ std::vector<std::string> read_texts(const std::vector<std::string>& given) {
 
 // One text, alone; a model that steps is stepped until it is done.
 result<void> predict_one(const inference::model& model, inference::instance& instance, const std::string& text,
-                         bool cache_hit, const std::string& name, json_out& json) {
-  if (is_blank(text)) return fail(error_code::unprocessable, "the text is empty");
-  if (!is_utf8(text)) return fail(error_code::unprocessable, "the text is not UTF-8");
+                         bool cache_hit, const std::string& name, http::json_out& json) {
+  if (http::is_blank(text)) return fail(error_code::unprocessable, "the text is empty");
+  if (!http::is_utf8(text)) return fail(error_code::unprocessable, "the text is not UTF-8");
   const auto start = steady_clock::now();
-  auto prepared = model.prepare(inference::input(text));
+  auto prepared = model.prepare(text);
   if (!prepared) return tl::unexpected(prepared.error());
   const auto state = model.open_state(**prepared);
   std::vector<inference::output> outputs;
@@ -83,12 +78,12 @@ result<void> predict_one(const inference::model& model, inference::instance& ins
   const std::chrono::duration<double, std::milli> took = steady_clock::now() - start;
   json.object().field("text", text);
   if (outputs.size() == 1) {
-    write_output(json, model.info().labels, outputs.front());
+    http::write_output(json, model.info().labels, outputs.front());
   } else {
     json.key("steps").array();
     for (const auto& out : outputs) {
       json.object();
-      write_output(json, model.info().labels, out);
+      http::write_output(json, model.info().labels, out);
       json.end_object();
     }
     json.end_array();
@@ -120,7 +115,7 @@ int run_predict(const config::settings& settings, const predict_options& options
   try {
     const auto& model = **loaded;
     const auto instance = model.make_instance();
-    json_out json;
+    http::json_out json;
     if (texts.size() > 1) json.array();
     bool resident = false;  // document 001's cache_hit: the first text loaded the model
     for (const auto& text : texts) {
@@ -136,4 +131,4 @@ int run_predict(const config::settings& settings, const predict_options& options
   }
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

@@ -6,7 +6,7 @@
 
 #include "config/settings.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 
 struct predict_options {
   std::string model;               // a registered name, or a folder or file; empty: the default model
@@ -16,4 +16,4 @@ struct predict_options {
 // Prints document 001's answer to one text, a list to several. The exit status.
 int run_predict(const config::settings& settings, const predict_options& options);
 
-}  // namespace troupe::http
+}  // namespace troupe::app

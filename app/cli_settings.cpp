@@ -10,7 +10,7 @@
 #include "app/before_main.hpp"
 #include "http/json/json_write.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 std::map<std::string, std::string> environment() {
@@ -100,7 +100,7 @@ std::string settings_table(const config::loaded_settings& loaded) {
 }
 
 std::string settings_json(const config::loaded_settings& loaded) {
-  json_out json;
+  http::json_out json;
   json.array();
   for (const auto& p : loaded.table) {
     json.object().field("name", p.name).field("value", p.value).field("unit", p.unit).field("source", p.source);
@@ -109,4 +109,4 @@ std::string settings_json(const config::loaded_settings& loaded) {
   return json.end_array().str();
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

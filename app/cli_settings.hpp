@@ -13,7 +13,7 @@ namespace CLI {
 class App;
 }
 
-namespace troupe::http {
+namespace troupe::app {
 
 // What the command line says about settings; filled while CLI11 parses.
 struct settings_options {
@@ -31,4 +31,4 @@ void add_settings_options(CLI::App& command, settings_options& into, shown_setti
 std::string settings_table(const config::loaded_settings& loaded);
 std::string settings_json(const config::loaded_settings& loaded);
 
-}  // namespace troupe::http
+}  // namespace troupe::app

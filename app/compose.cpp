@@ -21,7 +21,7 @@
 #include "inference/calibration.hpp"
 #include "inference/torch/runtime.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 namespace fs = std::filesystem;
@@ -73,13 +73,6 @@ void warn_if_nothing_is_kept(const config::settings& settings) {
                    lost, setting);
   }
 }
-
-inference::precision parse_precision(const std::string& text) {
-  return text == "fp32" ? inference::precision::fp32
-                        : text == "bf16" ? inference::precision::bf16 : inference::precision::automatic;
-}
-
-const char* name_of(inference::precision p) { return p == inference::precision::bf16 ? "bf16" : "fp32"; }
 
 std::string list_of(const std::vector<std::string>& names, std::size_t most = 8) {
   std::string all;
@@ -206,8 +199,8 @@ bool drain(application& app, int signal) {
 
 }  // namespace
 
-result<config::registry> find_registry(const config::settings& settings, const route_table& routes) {
-  const auto reserved = reserved_names(routes.routes());
+result<config::registry> find_registry(const config::settings& settings, const http::route_table& routes) {
+  const auto reserved = http::reserved_names(routes.routes());
   if (!settings.models_file.empty()) return config::load_registry(settings.models_file, reserved);
   std::error_code ec;
   const auto executable = fs::read_symlink("/proc/self/exe", ec);
@@ -247,7 +240,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
   actors::compute_options chosen;
   chosen.slots = settings.compute_slots;
   chosen.threads_per_slot = settings.threads_per_slot;
-  chosen.load.automatic_precision = parse_precision(settings.precision);
+  chosen.load.automatic_precision = inference::parse_precision(settings.precision).value_or(inference::precision::automatic);
   chosen.lone_threads = settings.lone_batch_threads;
   if (settings.device != "cpu") choose_for_gpu(chosen, settings.device);
   const bool precision_open = chosen.load.automatic_precision == inference::precision::automatic;
@@ -273,16 +266,16 @@ actors::compute_options choose_compute(const config::settings& settings) {
   chosen.load.device = settings.device;
   chosen.load.max_artifact_bytes = settings.max_artifact_mb << 20;
   spdlog::info("compute on {}: {}, {} slots of {} threads, {} for a lone batch; {} actor threads; {} cores",
-               settings.device, name_of(chosen.load.automatic_precision), chosen.slots, chosen.threads_per_slot,
+               settings.device, to_string(chosen.load.automatic_precision), chosen.slots, chosen.threads_per_slot,
                chosen.lone_threads, chosen.actor_threads, cores);
   return chosen;
 }
 
 application::application(config::settings settings, config::registry registry,
-                         std::shared_ptr<const route_table> routes)
+                         std::shared_ptr<const http::route_table> routes)
     : settings_(std::move(settings)) {
   service_ = actors::make_service(settings_, std::move(registry), choose_compute(settings_));
-  auto answer = with_access_log(settings_, make_handler(routes, *service_, settings_));
+  auto answer = with_access_log(settings_, http::make_handler(routes, *service_, settings_));
   server_ = std::make_unique<http::server>(
       settings_, std::move(answer),
       [this, routes](std::string_view method, std::string_view path) {
@@ -333,9 +326,9 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto lone = chosen(settings.lone_batch_threads, cores >= 4 ? cores : 1);
   const auto others = std::max(lone - 1, slots * (chosen(settings.threads_per_slot, 1) - 1));
   const auto loads = settings.loader_threads + 1;
-  constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, teardown = 1;
-  return log + chosen_actor_threads(settings) + caf + reclaimer + teardown + slots + others + 2 * loads +
-         settings.prepare_threads + chosen_io_threads(settings.io_threads);
+  constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, registry_keeper = 1, teardown = 1;
+  return log + chosen_actor_threads(settings) + caf + reclaimer + registry_keeper + teardown + slots + others + 2 * loads +
+         settings.prepare_threads + http::chosen_io_threads(settings.io_threads);
 }
 
 int serve(const config::loaded_settings& loaded, const composition& extra) {
@@ -347,7 +340,7 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   raise_file_limit(loaded.values);
   warn_if_open_to_all(loaded.values);
   warn_if_nothing_is_kept(loaded.values);
-  const auto routes = make_routes(extra.extra_routes);
+  const auto routes = http::make_routes(extra.extra_routes);
   auto registry = find_registry(loaded.values, *routes);
   if (!registry) return refuse_to_start(registry.error(), 2);
   spdlog::info("registry {}: {} models", registry->file.string(), registry->models.size());
@@ -376,4 +369,4 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   return 0;
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

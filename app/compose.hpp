@@ -15,16 +15,16 @@
 #include "http/routes.hpp"
 #include "http/server.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 
-// What a test executable adds; register model factories (inference/loader.hpp) before.
+// What a test executable adds; formats, architectures and tasks of its own (inference/tables.hpp) come before.
 struct composition {
-  std::vector<route> extra_routes;
+  std::vector<http::route> extra_routes;
 };
 
 // settings.models_file, else the shipped registry (share/troupe/models/models.json, looked for from the
 // executable's folder upwards), else none: an empty registry. `routes` reserve names (http/core/reserved_names.hpp).
-result<config::registry> find_registry(const config::settings& settings, const route_table& routes);
+result<config::registry> find_registry(const config::settings& settings, const http::route_table& routes);
 
 // The settings, and what they leave open from the measurement kept in data_dir/calibration.json. Logs what was
 // chosen and why.
@@ -33,7 +33,7 @@ actors::compute_options choose_compute(const config::settings& settings);
 // A server with all that it needs. Used by one thread; inference::initialise_runtime() has been called.
 class application {
  public:
-  application(config::settings settings, config::registry registry, std::shared_ptr<const route_table> routes);
+  application(config::settings settings, config::registry registry, std::shared_ptr<const http::route_table> routes);
   ~application();  // stop()
   application(const application&) = delete;
   application& operator=(const application&) = delete;
@@ -67,4 +67,4 @@ std::uint32_t threads_needed(const config::settings& settings);
 // end, a second SIGINT ends at once.
 int serve(const config::loaded_settings& loaded, const composition& extra = {});
 
-}  // namespace troupe::http
+}  // namespace troupe::app

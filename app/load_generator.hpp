@@ -13,7 +13,7 @@
 
 #include "config/error.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 
 struct load_plan {
   std::string url = "http://127.0.0.1:8000";  // a path of its own is asked as it is; without one, /predict
@@ -65,4 +65,4 @@ result<load_result> generate_load(const load_plan& plan);
 std::string to_json(const load_plan& plan, const load_result& r);
 std::string to_text(const load_plan& plan, const load_result& r);
 
-}  // namespace troupe::http
+}  // namespace troupe::app

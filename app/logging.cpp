@@ -19,7 +19,7 @@
 #include "http/core/forwarding_exchange.hpp"
 #include "http/json/text.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 constexpr std::size_t queue_lines = 8192;
@@ -68,7 +68,7 @@ std::unique_ptr<spdlog::pattern_formatter> make_formatter(bool json) {
 
 template <class Escape>
 std::string escape(std::string_view text, Escape escape_control) {
-  const auto utf8 = make_utf8(text);
+  const auto utf8 = http::make_utf8(text);
   std::string out;
   out.reserve(utf8.size() + 8);
   for (std::size_t i = 0; i < utf8.size(); ++i) {
@@ -93,20 +93,20 @@ std::string hexadecimal(const char* prefix, unsigned width, unsigned c) {
 }
 
 // One request's line, written when it is answered: at once, or when its stream ends.
-class logged_exchange final : public forwarding_exchange {
+class logged_exchange final : public http::forwarding_exchange {
  public:
-  logged_exchange(exchange_ptr inner, std::shared_ptr<spdlog::logger> log, bool json)
-      : forwarding_exchange(std::move(inner)), log_(std::move(log)), json_(json), started_(steady_clock::now()),
+  logged_exchange(http::exchange_ptr inner, std::shared_ptr<spdlog::logger> log, bool json)
+      : http::forwarding_exchange(std::move(inner)), log_(std::move(log)), json_(json), started_(steady_clock::now()),
         client_(inner_->client_address()), method_(inner_->method()), path_(inner_->path()) {}
   ~logged_exchange() override {
     if (!written_.exchange(true)) write(answered_ ? status_.load() : 503u, 0);
   }
 
-  void respond(response r) override {
+  void respond(http::response r) override {
     if (!written_.exchange(true)) write(r.status, r.body.size());
     inner_->respond(std::move(r));
   }
-  std::shared_ptr<body_stream> start_stream(unsigned status, std::string type, header_list headers) override {
+  std::shared_ptr<http::body_stream> start_stream(unsigned status, std::string type, http::header_list headers) override {
     status_ = status;
     answered_ = true;
     return inner_->start_stream(status, std::move(type), std::move(headers));
@@ -209,13 +209,13 @@ std::string escape_for_json(std::string_view text) {
   return escape(quoted, [](std::string& out, unsigned c) { out += hexadecimal("\\u", 4, c); });
 }
 
-handler with_access_log(const config::settings& settings, handler inner) {
+http::handler with_access_log(const config::settings& settings, http::handler inner) {
   if (!settings.access_log) return inner;
   auto log = spdlog::get(access_logger_name);
   if (!log) return inner;
-  return [log, json = logs_json(settings), inner = std::move(inner)](exchange_ptr request) {
+  return [log, json = logs_json(settings), inner = std::move(inner)](http::exchange_ptr request) {
     inner(std::make_shared<logged_exchange>(std::move(request), log, json));
   };
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

@@ -9,7 +9,7 @@
 #include "config/settings.hpp"
 #include "http/core/exchange.hpp"
 
-namespace troupe::http {
+namespace troupe::app {
 
 // Once, from main, after the last fork or exec and before other threads start.
 void start_logging(const config::settings& settings);
@@ -26,6 +26,6 @@ std::string escape_for_terminal(std::string_view text);
 std::string escape_for_json(std::string_view text);
 
 // The same handler; with settings.access_log, each answer writes one line.
-handler with_access_log(const config::settings& settings, handler inner);
+http::handler with_access_log(const config::settings& settings, http::handler inner);
 
-}  // namespace troupe::http
+}  // namespace troupe::app

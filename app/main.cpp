@@ -1,3 +1,3 @@
 #include "app/cli.hpp"
 
-int main(int argc, char** argv) { return troupe::http::run_cli(argc, argv); }
+int main(int argc, char** argv) { return troupe::app::run_cli(argc, argv); }

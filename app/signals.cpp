@@ -3,7 +3,7 @@
 #include <csignal>
 #include <ctime>
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 sigset_t our_signals() {
@@ -32,4 +32,4 @@ int wait_for_signal(std::chrono::milliseconds limit) {
   return number > 0 ? number : 0;
 }
 
-}  // namespace troupe::http
+}  // namespace troupe::app

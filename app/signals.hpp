@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-namespace troupe::http {
+namespace troupe::app {
 
 // Blocks the three and ignores SIGPIPE: first thing in main, before any thread. Both outlive an exec.
 void prepare_signals();
@@ -12,4 +12,4 @@ void prepare_signals();
 // The signal that came within `limit`, or 0. A negative limit waits for ever.
 int wait_for_signal(std::chrono::milliseconds limit);
 
-}  // namespace troupe::http
+}  // namespace troupe::app

@@ -15,7 +15,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 # The binary runs on other CPUs than the one it was built on; LibTorch picks its kernels at run time.
-set(CMAKE_CXX_FLAGS_RELEASE "-O3 -g1")
+# Asserts are for debug builds and the sanitizers (make debug): what is served runs without.
+set(CMAKE_CXX_FLAGS_RELEASE "-O3 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 set(CMAKE_COLOR_DIAGNOSTICS ON)
 

@@ -9,12 +9,14 @@ bool is_preloaded(const settings& settings, const registered_model& model) {
   return model.preload || std::find(named.begin(), named.end(), model.name) != named.end();
 }
 
+int default_rank(bool preloaded, origin from) noexcept {
+  return (preloaded ? 2 : 0) + (from == origin::models_file ? 1 : 0);
+}
+
 std::string default_model(const settings& settings, const registry& registry) {
-  if (!settings.default_model.empty()) return settings.default_model;
-  const auto& all = registry.models;
-  const auto first = std::find_if(all.begin(), all.end(), [&](const auto& m) { return is_preloaded(settings, m.second); });
-  if (first != all.end()) return first->first;
-  return all.empty() ? std::string() : all.begin()->first;
+  return default_model(settings, registry.models, [&](const auto& m) {
+    return default_rank(is_preloaded(settings, m.second), m.second.origin);
+  });
 }
 
 }  // namespace troupe::config

@@ -141,7 +141,8 @@ std::string located_json::where(std::size_t offset) const {
 }
 
 tl::unexpected<error> located_json::problem(std::size_t offset, std::string_view message, std::string detail) const {
-  return fail(error_code::bad_request, where(offset) + ": " + std::string(message), std::move(detail));
+  const auto place = file_.empty() ? std::string() : where(offset) + ": ";
+  return fail(error_code::bad_request, place + std::string(message), std::move(detail));
 }
 
 std::string shown(std::string_view text) {

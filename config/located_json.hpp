@@ -40,7 +40,7 @@ class located_json {
 
   const json_value& root() const noexcept { return root_; }
   std::string where(std::size_t offset) const;  // "models.json:12:5"
-  // bad_request: "models.json:12:5: <message>".
+  // bad_request: "models.json:12:5: <message>"; of a text without a name only the message.
   tl::unexpected<error> problem(std::size_t offset, std::string_view message, std::string detail = {}) const;
 
  private:

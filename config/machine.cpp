@@ -181,20 +181,4 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-process_memory measure_process_memory() {
-  process_memory memory;
-  std::ifstream in("/proc/self/smaps_rollup");
-  for (std::string line; std::getline(in, line);) {
-    const auto start = line.find_first_of("0123456789");
-    const auto kib = start == std::string::npos ? std::nullopt : number(std::string_view(line).substr(start));
-    if (!kib) continue;
-    if (line.rfind("Rss:", 0) == 0) memory.rss_bytes = *kib * 1024;
-    if (line.rfind("Pss:", 0) == 0) memory.pss_bytes = *kib * 1024;
-    if (line.rfind("Private_Clean:", 0) == 0 || line.rfind("Private_Dirty:", 0) == 0) {
-      memory.private_bytes += *kib * 1024;
-    }
-  }
-  return memory;
-}
-
 }  // namespace troupe::config

@@ -16,10 +16,6 @@ std::uint64_t cgroup_thread_limit(const std::filesystem::path& root = "/");
 // Affinity and quota considered, rounded down (a throttled thread costs latency), at least 1.
 std::uint32_t usable_cores(const std::filesystem::path& root = "/");
 
-struct process_memory {
-  std::uint64_t rss_bytes = 0, pss_bytes = 0, private_bytes = 0;
-};
-std::uint64_t resident_bytes();           // /proc/self/statm, cheap
-process_memory measure_process_memory();  // /proc/self/smaps_rollup, a millisecond or more
+std::uint64_t resident_bytes();  // of this process: /proc/self/statm, cheap
 
 }  // namespace troupe::config

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 #include <functional>
 #include <limits>
+
+#include <rapidjson/prettywriter.h>
+#include <rapidjson/stringbuffer.h>
 
 #include "config/located_json.hpp"
 #include "config/names.hpp"
@@ -95,6 +99,12 @@ result<std::vector<std::int64_t>> shape_of(const place& at) {
   return shape;
 }
 
+result<dtype> dtype_of(const place& at) {
+  const auto type = at.value.kind == json_kind::string ? parse_dtype(at.value.text) : std::nullopt;
+  if (type) return *type;
+  return at.refuse(dtype_names());
+}
+
 result<registered_input> input_of(const place& at) {
   if (at.value.kind != json_kind::object) return at.refuse("an object with name, dtype and shape");
   if (auto keys = refuse_unknown_keys(at.json, at.value, "an input", {"name", "dtype", "shape"}); !keys) {
@@ -107,9 +117,7 @@ result<registered_input> input_of(const place& at) {
     if (key == "name") {
       read = text_of(member).map([&](std::string&& v) { input.name = std::move(v); });
     } else if (key == "dtype") {
-      read = one_of(member, {"float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8",
-                             "uint8", "bool"})
-                 .map([&](std::string&& v) { input.dtype = std::move(v); });
+      read = dtype_of(member).map([&](dtype v) { input.type = v; });
     } else {
       read = shape_of(member).map([&](auto&& v) { input.shape = std::move(v); });
     }
@@ -136,16 +144,67 @@ result<std::filesystem::path> path_of(const place& at, const std::filesystem::pa
   return (folder / *text).lexically_normal();
 }
 
-// One entry of a model's object: how its value gets into the registration.
+// -- and back into JSON ---------------------------------------------------------------------------------------
+
+using json_writer = rapidjson::PrettyWriter<rapidjson::StringBuffer>;
+
+void write_value(json_writer& out, const std::string& text) { out.String(text); }
+void write_value(json_writer& out, config::priority level) { out.String(std::string(to_string(level))); }
+
+template <std::integral Number>
+void write_value(json_writer& out, Number number) {
+  if constexpr (std::same_as<Number, bool>) {
+    out.Bool(number);
+  } else if constexpr (std::unsigned_integral<Number>) {
+    out.Uint64(number);
+  } else {
+    out.Int64(number);
+  }
+}
+
+template <class T>
+void write_value(json_writer& out, const std::optional<T>& given) {
+  write_value(out, *given);
+}
+
+template <class T>
+void write_value(json_writer& out, const std::vector<T>& items);
+
+void write_value(json_writer& out, const registered_input& input) {
+  out.StartObject();
+  out.Key("name");
+  write_value(out, input.name);
+  out.Key("dtype");
+  write_value(out, std::string(to_string(input.type)));
+  out.Key("shape");
+  write_value(out, input.shape);
+  out.EndObject();
+}
+
+template <class T>
+void write_value(json_writer& out, const std::vector<T>& items) {
+  out.StartArray();
+  for (const auto& item : items) write_value(out, item);
+  out.EndArray();
+}
+
+// One entry of a model's object: how its value gets into the registration, and back.
 struct option {
   std::string key;
   std::function<result<void>(const place&, const std::filesystem::path& folder, registered_model&)> read;
+  std::function<void(json_writer&, const registered_model&)> write;  // nothing where it is as if it were not given
 };
 
 template <class Member, class Read>
-option make_option(std::string key, Member registered_model::*member, Read read) {
-  return {std::move(key), [member, read](const place& at, const std::filesystem::path&, registered_model& model) {
+option make_option(const std::string& key, Member registered_model::*member, Read read) {
+  return {key,
+          [member, read](const place& at, const std::filesystem::path&, registered_model& model) {
             return read(at).map([&](auto&& value) { model.*member = std::move(value); });
+          },
+          [key, member](json_writer& out, const registered_model& model) {
+            if (model.*member == registered_model{}.*member) return;
+            out.Key(key);
+            write_value(out, model.*member);
           }};
 }
 
@@ -160,6 +219,10 @@ const std::vector<option>& options() {
       {"path",
        [](const place& at, const std::filesystem::path& folder, m& model) {
          return path_of(at, folder).map([&](std::filesystem::path&& path) { model.path = std::move(path); });
+       },
+       [](json_writer& out, const m& model) {
+         out.Key("path");
+         write_value(out, model.path.string());
        }},
       make_option("source", &m::source, text_of),
       make_option("task", &m::task, text_of),
@@ -192,17 +255,11 @@ const std::vector<std::string>& option_keys() {
   return keys;
 }
 
-// What models of one task get unless they say otherwise.
-struct task_defaults {
-  std::optional<std::uint64_t> cache_ttl_s;
-  std::optional<config::priority> priority;
-};
-
-result<std::map<std::string, task_defaults>> read_tasks(const located_json& json, const json_value& tasks) {
+result<defaults_by_task> read_tasks(const located_json& json, const json_value& tasks) {
   if (tasks.kind != json_kind::object) {
     return place{json, tasks, "tasks"}.refuse("an object: {TASK: {\"cache_ttl\", \"priority\"}}");
   }
-  std::map<std::string, task_defaults> all;
+  defaults_by_task all;
   for (const auto& [task, offset, value] : tasks.members) {
     if (value.kind != json_kind::object) return place{json, value, "tasks." + task}.refuse("an object");
     if (auto keys = refuse_unknown_keys(json, value, "a task", {"cache_ttl", "priority"}); !keys) {
@@ -253,37 +310,9 @@ result<registered_model> read_model(const located_json& json, const json_member&
   return model;
 }
 
-}  // namespace
-
-bool loads_alike(const registered_model& a, const registered_model& b) {
-  auto as_b = a;
-  as_b.source = b.source;
-  as_b.description = b.description;
-  as_b.priority = b.priority;
-  as_b.cache_ttl_s = b.cache_ttl_s;
-  as_b.preload = b.preload;
-  as_b.pinned = b.pinned;
-  return as_b == b;
-}
-
-std::string_view to_string(priority p) noexcept {
-  switch (p) {
-    case priority::low: return "low";
-    case priority::medium: return "medium";
-    case priority::high: return "high";
-  }
-  return "low";
-}
-
-std::optional<priority> parse_priority(std::string_view text) noexcept {
-  for (const auto p : {priority::low, priority::medium, priority::high}) {
-    if (text == to_string(p)) return p;
-  }
-  return std::nullopt;
-}
-
-result<registry> parse_registry(std::string_view text, const std::filesystem::path& file,
-                                const reserved_names& reserved) {
+// With `refused`, models that cannot be used go there, and are left out.
+result<registry> parse(std::string_view text, const std::filesystem::path& file, const reserved_names& reserved,
+                       std::vector<error>* refused) {
   auto json = located_json::parse(text, file.string());
   if (!json) return tl::unexpected(json.error());
   const auto& root = json->root();
@@ -299,27 +328,102 @@ result<registry> parse_registry(std::string_view text, const std::filesystem::pa
     return json->problem(models ? models->offset : root.offset, "\"models\" must be an object",
                          "{\"models\": {NAME: {\"path\": FOLDER_OR_FILE, ..}}}");
   }
-  std::map<std::string, task_defaults> tasks;
+  registry all;
   if (const auto* given = root.find("tasks")) {
     auto read = read_tasks(*json, *given);
     if (!read) return tl::unexpected(read.error());
-    tasks = std::move(*read);
+    all.tasks = std::move(*read);
   }
-  registry all;
   std::error_code ec;
   all.file = std::filesystem::absolute(file, ec);
   all.reserved = reserved;
   const auto folder = all.file.parent_path();
   for (const auto& entry : models->members) {
     auto model = read_model(*json, entry, folder, reserved);
-    if (!model) return tl::unexpected(model.error());
-    if (const auto defaults = tasks.find(model->task); defaults != tasks.end()) {
-      if (!model->cache_ttl_s) model->cache_ttl_s = defaults->second.cache_ttl_s;
-      if (!model->priority) model->priority = defaults->second.priority;
+    if (!model && !refused) return tl::unexpected(model.error());
+    if (!model) {
+      refused->push_back(model.error());
+      continue;
     }
+    follow_task(*model, all.tasks);
     all.models.emplace(entry.key, std::move(*model));
   }
   return all;
+}
+
+}  // namespace
+
+void follow_task(registered_model& model, const defaults_by_task& tasks) {
+  const auto defaults = tasks.find(model.task);
+  if (defaults == tasks.end()) return;
+  if (!model.cache_ttl_s) model.cache_ttl_s = defaults->second.cache_ttl_s;
+  if (!model.priority) model.priority = defaults->second.priority;
+}
+
+bool loads_alike(const registered_model& a, const registered_model& b) {
+  auto as_b = a;
+  as_b.source = b.source;
+  as_b.description = b.description;
+  as_b.priority = b.priority;
+  as_b.cache_ttl_s = b.cache_ttl_s;
+  as_b.preload = b.preload;
+  as_b.pinned = b.pinned;
+  as_b.origin = b.origin;
+  return as_b == b;
+}
+
+std::string_view to_string(priority p) noexcept {
+  switch (p) {
+    case priority::low: return "low";
+    case priority::medium: return "medium";
+    case priority::high: return "high";
+  }
+  return "low";
+}
+
+std::string_view to_string(origin o) noexcept {
+  return o == origin::run_time ? "run_time" : "models_file";
+}
+
+std::optional<priority> parse_priority(std::string_view text) noexcept {
+  for (const auto p : {priority::low, priority::medium, priority::high}) {
+    if (text == to_string(p)) return p;
+  }
+  return std::nullopt;
+}
+
+result<registry> parse_registry(std::string_view text, const std::filesystem::path& file,
+                                const reserved_names& reserved) {
+  return parse(text, file, reserved, nullptr);
+}
+
+salvaged_registry salvage_registry(std::string_view text, const std::filesystem::path& file,
+                                   const reserved_names& reserved) {
+  salvaged_registry out;
+  if (auto all = parse(text, file, reserved, &out.refused))
+    out.usable = std::move(*all);
+  else
+    out.refused.push_back(all.error());
+  return out;
+}
+
+std::string registry_json(const std::map<std::string, registered_model>& models) {
+  rapidjson::StringBuffer buffer;
+  json_writer out(buffer);
+  out.SetIndent(' ', 1);
+  out.SetFormatOptions(rapidjson::kFormatSingleLineArray);
+  out.StartObject();
+  out.Key("models");
+  out.StartObject();
+  for (const auto& [name, model] : models) {
+    out.Key(name);
+    out.StartObject();
+    for (const auto& o : options()) o.write(out, model);
+    out.EndObject();
+  }
+  out.EndObject();
+  out.EndObject();
+  return {buffer.GetString(), buffer.GetSize()};
 }
 
 result<registry> load_registry(const std::filesystem::path& file, const reserved_names& reserved) {

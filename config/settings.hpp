@@ -48,6 +48,7 @@ struct settings {
   std::uint64_t memory_limit_mb = 0;         // 0: from the machine and the cgroup
   std::string default_model;                 // empty: config/default_model.hpp chooses
   std::filesystem::path models_file;         // the registry
+  std::uint32_t max_registered_models = 10000;  // at run time, beside it
   std::filesystem::path data_dir;            // default: $XDG_DATA_HOME/troupe or ~/.local/share/troupe
   std::filesystem::path cache_directory;     // the artifact store; default data_dir/models
   std::uint64_t max_artifact_mb = 65536;
@@ -106,6 +107,8 @@ struct settings {
   std::filesystem::path store_directory() const {
     return cache_directory.empty() ? data_dir / "models" : cache_directory;
   }
+  // What was registered at run time (config/registered_models.hpp).
+  std::filesystem::path registered_file() const { return data_dir / "registered.json"; }
 };
 
 // Where an effective value came from: "default", "file config.json:12:5", "env TROUPE_MAX_MODELS",

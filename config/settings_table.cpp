@@ -91,10 +91,12 @@ void write_model_rows(table_writer& t) {
   t.number("memory_limit_mb", &s::memory_limit_mb, "MiB", 0, 64 * million,
            "hard limit for models, instead of max_memory_usage's; 0: that one")
       .basic = true;
-  t.text("default_model", &s::default_model, "answers requests that name none; empty: the first registered one that is preloaded, else the first by name. One that is named here and not registered is never replaced by another",
+  t.text("default_model", &s::default_model, "answers requests that name none; empty: the first by name of those that are preloaded, else of all, models_file's before what was registered at run time. One that is named here and not registered is never replaced by another",
          {.choices = {}, .rule = text_rule::model_name, .env = {}, .secret = false})
       .basic = true;
   t.text("models_file", &s::models_file, "the registry; empty: the shipped models").basic = true;
+  t.number("max_registered_models", &s::max_registered_models, "", 0, million,
+           "models registered while the server runs, beside models_file; 0: none may be");
   t.text("data_dir", &s::data_dir, "troupe's own folder; default $XDG_DATA_HOME/troupe or ~/.local/share/troupe, without HOME /var/lib/troupe")
       .basic = true;
   t.text("cache_directory", &s::cache_directory, "the artifact store; empty: data_dir/models");

@@ -7,8 +7,7 @@
 
 #include "inference/files/checkpoint.hpp"
 #include "inference/files/files.hpp"
-#include "inference/programs/torchscript.hpp"
-#include "inference/text_classifier.hpp"
+#include "inference/tables.hpp"
 #include "inference/torch/runtime.hpp"
 
 namespace troupe::inference {
@@ -16,18 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct named_factory {
-  std::string name;
-  factory make;
-};
-std::vector<named_factory>& factories() {
-  static std::vector<named_factory> all;
-  return all;
-}
-
-enum class format { huggingface, torchscript };
-
-result<format> detect(const artifact_spec& spec) {
+// The format that claims the artifact, or why none does.
+result<const format*> detect(const artifact_spec& spec) {
+  for (const auto& f : formats())
+    if (f.claims(spec)) return &f;
   struct stat st{};
   if (::stat(spec.path.c_str(), &st) != 0) {
     const int why = errno;
@@ -36,15 +27,10 @@ result<format> detect(const artifact_spec& spec) {
     return fail(error_code::load_failed, "no artifact at " + spec.path.string(),
                 "a Hugging Face folder or a .pt file");
   }
-  if (S_ISDIR(st.st_mode)) {
-    if (file_exists(spec.path / "config.json")) return format::huggingface;
+  if (S_ISDIR(st.st_mode))
     return fail(error_code::load_failed, spec.path.string() + " has no config.json",
                 "a Hugging Face folder or a .pt file");
-  }
-  const auto extension = spec.path.extension();
-  if (extension == ".pt" || extension == ".pth" || extension == ".ts" || extension == ".torchscript")
-    return format::torchscript;
-  if (extension == ".safetensors")
+  if (spec.path.extension() == ".safetensors")
     return fail(error_code::unprocessable, spec.path.string() + " is a weights file",
                 "the folder that holds it, with config.json and the tokenizer");
   return fail(error_code::unprocessable, "the format of " + spec.path.string() + " is not supported",
@@ -83,8 +69,7 @@ auto guarded(const artifact_spec& spec, F f) -> decltype(f()) {
 result<std::vector<fs::path>> files_of(const artifact_spec& spec) {
   const auto kind = detect(spec);
   if (!kind) return tl::unexpected(kind.error());
-  if (*kind == format::torchscript) return std::vector<fs::path>{spec.path};
-  return artifact_files(spec.path);
+  return (*kind)->files(spec);
 }
 
 // Of the artifact's files: what they are known by, and when anything about them last changed. The latter moves with
@@ -109,24 +94,15 @@ result<file_states> states_of(const artifact_spec& spec) {
 
 constexpr int load_attempts_max = 3;
 
-result<std::unique_ptr<const model>> load_once(const artifact_spec& spec, const load_options& options,
-                                               const std::string& version) {
-  const auto kind = detect(spec);
-  if (!kind) return tl::unexpected(kind.error());
-  return *kind == format::huggingface ? load_text_classifier(spec, options, version)
-                                      : load_torchscript(spec, options, version);
-}
-
 }  // namespace
 
 result<memory_estimate> estimate_memory(const artifact_spec& spec, const load_options& options) {
   return guarded(spec, [&]() -> result<memory_estimate> {
     const auto kind = detect(spec);
     if (!kind) return tl::unexpected(kind.error());
-    if (*kind == format::torchscript) return estimate_torchscript(spec, options);
     const auto states = states_of(spec);
     if (!states) return tl::unexpected(states.error());
-    return estimate_text_classifier(spec, options, states->fingerprint);
+    return (*kind)->estimate(spec, options, states->fingerprint);
   });
 }
 
@@ -150,14 +126,13 @@ result<std::string> fingerprint(const artifact_spec& spec) {
 
 result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_options& options) {
   return guarded(spec, [&]() -> result<std::unique_ptr<const model>> {
-    for (const auto& f : factories())
-      if (auto made = f.make(spec, options)) return std::move(*made);
-    if (auto ok = detect(spec); !ok) return tl::unexpected(ok.error());
+    const auto kind = detect(spec);
+    if (!kind) return tl::unexpected(kind.error());
     if (auto ok = check_device(options.device); !ok) return tl::unexpected(ok.error());
     for (int attempt = 0; attempt < load_attempts_max; ++attempt) {
       const auto before = states_of(spec);
       if (!before) return tl::unexpected(before.error());
-      auto made = load_once(spec, options, before->fingerprint);
+      auto made = (*kind)->load(spec, options, before->fingerprint);
       // Files of two versions give anything, errors too.
       const auto after = states_of(spec);
       if (after && *after == *before) return made;
@@ -167,10 +142,6 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
     return fail(error_code::load_failed, spec.path.string() + " changed again and again while it was loaded",
                 "load it when its files are complete; best of all, rename a complete folder into place");
   });
-}
-
-void register_factory(std::string name, factory make) {
-  factories().push_back({std::move(name), std::move(make)});
 }
 
 }  // namespace troupe::inference

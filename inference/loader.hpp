@@ -3,12 +3,11 @@
 // `troupe predict`), never on an actor. No Torch types here.
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "inference/model/artifact.hpp"
+#include "inference/model/model.hpp"
 
 namespace troupe::inference {
 
@@ -25,11 +24,5 @@ result<std::string> fingerprint(const artifact_spec& spec);
 // Loads. The returned model has not run yet: the caller warms it. Its info().version is the fingerprint of the
 // files that were read: where they change meanwhile, they are read again, and after a few times it is an error.
 result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_options& options);
-
-// Other kinds of model can be linked in (tests do): the first factory that answers a value is used,
-// before the built-in formats. Register before the first load; not thread-safe.
-using factory = std::function<std::optional<result<std::unique_ptr<const model>>>(const artifact_spec&,
-                                                                                  const load_options&)>;
-void register_factory(std::string name, factory make);
 
 }  // namespace troupe::inference

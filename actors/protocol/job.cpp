@@ -1,5 +1,6 @@
 #include "actors/protocol/job.hpp"
 
+#include <cassert>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -27,8 +28,12 @@ job::~job() {
 }
 
 std::unique_ptr<reply_stream> job::close_locked() {
+  assert(!closed() && "J1: closed once");
   closed_.store(true, std::memory_order_release);
-  if (in_flight_) in_flight_->fetch_sub(items, std::memory_order_relaxed);
+  if (in_flight_) {
+    [[maybe_unused]] const auto before = in_flight_->fetch_sub(items, std::memory_order_relaxed);
+    assert(before >= items && "J3");
+  }
   return std::move(reply_);
 }
 
@@ -56,6 +61,7 @@ void job::begin(const inference::model_info& info) {
 void job::write(item_result&& item) {
   const std::lock_guard lock(mutex_);
   if (closed()) return;
+  assert(item.index < items && items_left_ > 0 && "J2");
   item.resident_at_arrival = resident_at_arrival;
   const bool last = item.last;
   deliver([&] {

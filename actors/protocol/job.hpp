@@ -1,6 +1,11 @@
 #pragma once
 // A job: N items that share a deadline, a cancel flag and one reply stream. The stream is closed exactly
 // once, with end() or fail(); a job that is dropped unanswered fails with 503 in its destructor.
+//
+// What holds:
+// J1  The stream is there until the job is closed, and is closed once; nothing is written after that.
+// J2  Each item has one last write; the one that completes the last item closes the job.
+// J3  An open job's items are counted as in flight, a closed one's are not.
 
 #include <atomic>
 #include <cstdint>
@@ -60,6 +65,7 @@ class job {
 
   void begin(const inference::model_info& info);
   // Delivers one write; the write that completes the last item also ends the stream. Ignored once closed.
+  // REQUIRES item.index < items, and no more of an item after its last write.
   void write(item_result&& item);
   // Closes with an error; ignored once closed. True if this call closed it.
   bool fail(const error& why);
@@ -68,14 +74,14 @@ class job {
   bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
  private:
-  std::mutex mutex_;
+  std::mutex mutex_;  // of what follows; closed_ is read without it
   std::atomic<bool> closed_{false};
   bool begun_ = false;
-  std::uint32_t items_left_;
-  std::unique_ptr<reply_stream> reply_;
+  std::uint32_t items_left_;             // without a last write; 0 only when closed
+  std::unique_ptr<reply_stream> reply_;  // null once closed
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
 
-  std::unique_ptr<reply_stream> close_locked();
+  std::unique_ptr<reply_stream> close_locked();  // REQUIRES mutex_, not closed
   // What the stream throws closes the job, with an error: it was called on a thread of ours.
   template <class F>
   void deliver(F f) noexcept;

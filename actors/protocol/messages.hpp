@@ -1,89 +1,28 @@
 #pragma once
-// Every message and every actor interface, one sentence each. Payloads are shared pointers to plain structs:
-// nothing is copied or serialised between our actors.
+// Every message and every actor interface, one sentence each. What messages carry are plain structs of the headers
+// below, mostly behind shared pointers: nothing is serialised between our actors.
 
-#include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <caf/all.hpp>
 
-#include "actors/protocol/service.hpp"
-#include "inference/loader.hpp"
+#include "actors/protocol/lease.hpp"
+#include "actors/protocol/loads.hpp"
+#include "actors/protocol/one_shot.hpp"
+#include "actors/protocol/pending_request.hpp"
+#include "actors/protocol/registry_update.hpp"
+#include "actors/protocol/reports.hpp"
+#include "actors/protocol/slots.hpp"
 
 namespace troupe::actors {
 
 struct item;
 struct batch;
-struct resident;
-class slot;
-
-// -- payloads -------------------------------------------------------------------------------------------------
-
 using item_list_ptr = std::shared_ptr<std::vector<std::shared_ptr<item>>>;
 using batch_ptr = std::shared_ptr<batch>;
-using slot_ptr = std::shared_ptr<slot>;
-
-// A request that found no resident model and waits for a load. Its items are not prepared yet.
-struct pending_request {
-  job_ptr job;
-  predict_request request;
-};
-using pending_ptr = std::shared_ptr<pending_request>;
-
-struct wish {  // of a model for a compute slot; one at a time is open, and one in the background
-  std::uint64_t model = 0;
-  config::priority priority = config::priority::medium;
-  bool background = false;
-  bool single = false;  // one row waits
-};
-
-struct grant {  // of a compute slot to a model, for one batch
-  slot_ptr where;
-  std::uint64_t epoch = 0;    // of the slot's thread; goes back with the answer
-  std::uint32_t threads = 1;  // intra-op
-  std::uint32_t lone_threads = 1;  // for a single row: all cores, where nothing else wants them
-  bool background = false;
-  std::shared_ptr<const std::vector<slot_ptr>> slots;  // all of the device
-  std::uint32_t others = 0;                            // wishes of other models that wait
-};
-
-struct slot_release {  // a model gives its slot back
-  std::uint32_t slot_index = 0;
-  std::uint64_t epoch = 0, used_us = 0;
-  std::vector<wish> next;
-};
-
-struct load_order {
-  std::string model;
-  inference::artifact_spec spec;
-  std::shared_ptr<std::atomic<bool>> cancelled;
-};
-struct load_outcome {
-  std::unique_ptr<const inference::model> model;
-  std::unique_ptr<inference::instance> first_instance;  // warmed with the smallest bucket
-  std::string fingerprint;
-  double load_time_s = 0;
-  error problem;  // when model is null
-};
-struct size_estimate {
-  inference::memory_estimate memory;
-  std::uint64_t artifact_bytes = 0;  // its files
-  std::string fingerprint;
-  error problem;
-  bool ok = false;
-};
-struct reclaim_order {  // the last reference to a model: destroying it frees the memory
-  std::unique_ptr<const inference::model> model;
-  std::function<void()> freed;
-};
-struct registry_update {
-  config::registry registry;
-};
-
-template <class T>
-using shared_reply = std::shared_ptr<one_shot<T>>;
 
 // -- messages -------------------------------------------------------------------------------------------------
 
@@ -92,16 +31,18 @@ using want_atom = caf::atom_constant<caf::atom("want")>;           // a model wa
 using grant_atom = caf::atom_constant<caf::atom("grant")>;         // a model may run one batch on a slot
 using decline_atom = caf::atom_constant<caf::atom("decline")>;     // the grant was not needed after all
 using narrow_atom = caf::atom_constant<caf::atom("narrow")>;       // a batch leaves the other cores alone after all
-using done_atom = caf::atom_constant<caf::atom("done")>;           // a batch is done; its rows are answered
-using free_atom = caf::atom_constant<caf::atom("free")>;           // a slot's thread is idle again
+using done_atom = caf::atom_constant<caf::atom("done")>;           // a batch has run; its rows are answered
+using release_atom = caf::atom_constant<caf::atom("release")>;     // a model gives its slot back
+using idle_atom = caf::atom_constant<caf::atom("idle")>;           // a slot's thread is idle again
 using hung_atom = caf::atom_constant<caf::atom("hung")>;           // a batch did not come back in time
 using forget_atom = caf::atom_constant<caf::atom("forget")>;       // a model is gone: drop its wishes
 using warm_atom = caf::atom_constant<caf::atom("warm")>;           // run all warm-up buckets
-using limits_atom = caf::atom_constant<caf::atom("limits")>;       // a model's priority changed
+using priority_atom = caf::atom_constant<caf::atom("priority")>;   // a model's priority changed
 using tick_atom = caf::atom_constant<caf::atom("tick")>;           // a timer of the actor's own
-using turn_atom = caf::atom_constant<caf::atom("turn")>;           // a batch has had all cores long enough
+using share_atom = caf::atom_constant<caf::atom("share")>;         // a batch has had all cores long enough
 using quiet_atom = caf::atom_constant<caf::atom("quiet")>;         // the device may be quiet now
 using estimate_atom = caf::atom_constant<caf::atom("estimate")>;   // how big will the load be
+using estimated_atom = caf::atom_constant<caf::atom("estimated")>; // the answer to it
 using load_atom = caf::atom_constant<caf::atom("load")>;           // load a model
 using loaded_atom = caf::atom_constant<caf::atom("loaded")>;       // a load ended
 using reclaim_atom = caf::atom_constant<caf::atom("reclaim")>;     // free a model's memory
@@ -112,6 +53,8 @@ using unload_atom = caf::atom_constant<caf::atom("unload")>;       // unload a m
 using cleanup_atom = caf::atom_constant<caf::atom("cleanup")>;     // free memory above the threshold
 using report_atom = caf::atom_constant<caf::atom("report")>;       // tell everything
 using registry_atom = caf::atom_constant<caf::atom("registry")>;   // a new registry is in force
+using register_atom = caf::atom_constant<caf::atom("register")>;   // a model is to be registered
+using unregister_atom = caf::atom_constant<caf::atom("unregister")>;  // a model is to leave the registry
 using failed_atom = caf::atom_constant<caf::atom("failed")>;       // a resident model cannot go on
 using stop_atom = caf::atom_constant<caf::atom("stop")>;           // end in order
 
@@ -130,31 +73,31 @@ using model_actor = caf::typed_actor<
     // Runs every warm-up bucket and answers when done.
     caf::reacts_to<warm_atom, shared_reply<warmup_report>>,
     // The supervisor changed the model's priority.
-    caf::reacts_to<limits_atom, std::uint8_t>,
+    caf::reacts_to<priority_atom, config::priority>,
     // Its own timer: deadlines, queue delay, shrinking.
     caf::reacts_to<tick_atom>>;
 
 // One per device: owns the compute slots and gives them to models by priority and wait.
 using device_actor = caf::typed_actor<
     // A model wants one slot for one batch.
-    caf::reacts_to<want_atom, model_actor, wish>,
+    caf::reacts_to<want_atom, model_actor, slot_wish>,
     // The granted slot is not needed.
     caf::reacts_to<decline_atom, std::shared_ptr<grant>>,
     // The grant was for all cores; its batch takes the slot's own only.
     caf::reacts_to<narrow_atom, std::shared_ptr<grant>>,
-    // The model is through with its slot; its next wishes come along, so that a backlog keeps its turn.
-    caf::reacts_to<free_atom, model_actor, std::shared_ptr<slot_release>>,
-    // The slot's thread (of that epoch) is idle after so many microseconds; counts when the model has died.
-    caf::reacts_to<done_atom, std::uint32_t, std::uint64_t, std::uint64_t>,
+    // The model is through with its slot, and has its next wishes with it.
+    caf::reacts_to<release_atom, model_actor, std::shared_ptr<slot_release>>,
+    // The slot's thread has run its batch; frees the slot where the model that should release it has died.
+    caf::reacts_to<idle_atom, slot_use>,
     // The model is gone.
-    caf::reacts_to<forget_atom, std::uint64_t>,
+    caf::reacts_to<forget_atom, lease_id>,
     // Its own timers: slots that hang; the end of a batch's time with all cores; a device that is left alone.
-    caf::reacts_to<tick_atom>, caf::reacts_to<turn_atom>, caf::reacts_to<quiet_atom>>;
+    caf::reacts_to<tick_atom>, caf::reacts_to<share_atom>, caf::reacts_to<quiet_atom>>;
 
 // Few, detached, at low priority: builds models off the hot path.
 using loader_actor = caf::typed_actor<
     // Estimates the size from the artifact alone.
-    caf::reacts_to<estimate_atom, std::shared_ptr<load_order>, std::function<void(size_estimate)>>,
+    caf::reacts_to<estimate_atom, std::shared_ptr<load_order>, std::function<void(result<size_estimate>)>>,
     // Loads, warms the smallest bucket, and tells.
     caf::reacts_to<load_atom, std::shared_ptr<load_order>,
                    std::function<void(std::shared_ptr<load_outcome>)>>>;
@@ -181,35 +124,53 @@ using supervisor_actor = caf::typed_actor<
     // One model.
     caf::reacts_to<report_atom, std::string, shared_reply<model_report>>,
     // The loader's answers, by lease.
-    caf::reacts_to<estimate_atom, std::uint64_t, size_estimate>,
-    caf::reacts_to<loaded_atom, std::uint64_t, std::shared_ptr<load_outcome>>,
+    caf::reacts_to<estimated_atom, lease_id, result<size_estimate>>,
+    caf::reacts_to<loaded_atom, lease_id, std::shared_ptr<load_outcome>>,
     // The memory of a lease is back.
-    caf::reacts_to<freed_atom, std::uint64_t>,
+    caf::reacts_to<freed_atom, lease_id>,
     // The gate of a closed model is empty: it may go.
-    caf::reacts_to<emptied_atom, std::uint64_t>,
+    caf::reacts_to<emptied_atom, lease_id>,
     // A resident model hangs; its actor has quit.
-    caf::reacts_to<failed_atom, std::uint64_t, std::string>,
+    caf::reacts_to<failed_atom, lease_id, std::string>,
     // A new registry is in force; what changed is reloaded beside the old, what is gone drains.
     caf::reacts_to<registry_atom, std::shared_ptr<registry_update>, shared_reply<std::string>>,
+    // Some of its entries have changed; the same for them.
+    caf::reacts_to<registry_atom, std::shared_ptr<registry_changes>>,
     // Its own timer: deadlines, TTL, cleanup, back-off.
     caf::reacts_to<tick_atom>,
     // Lets every model go and quits.
     caf::reacts_to<stop_atom>>;
+
+// One, detached: owns the registry's files, and tells the supervisor what they say. A change is on the disk before the
+// supervisor hears of it.
+using registry_keeper_actor = caf::typed_actor<
+    // Registers a model, or changes its entry.
+    caf::reacts_to<register_atom, std::shared_ptr<const config::registered_model>, shared_reply<registration_report>>,
+    // Takes a model out.
+    caf::reacts_to<unregister_atom, std::string, shared_reply<registration_report>>,
+    // Reads the files again.
+    caf::reacts_to<registry_atom, shared_reply<std::string>>,
+    // Its own: does what has been asked since the last time, all at once.
+    caf::reacts_to<tick_atom>>;
 
 }  // namespace troupe::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::item_list_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::batch_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::pending_ptr)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::wish)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::size_estimate)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::slot_wish)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::slot_use)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::result<troupe::actors::size_estimate>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::grant>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::slot_release>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::load_order>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::load_outcome>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::reclaim_order>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::registry_update>)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::function<void(troupe::actors::size_estimate)>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::registry_changes>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const troupe::config::registered_model>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::registration_report>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::function<void(troupe::result<troupe::actors::size_estimate>)>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::function<void(std::shared_ptr<troupe::actors::load_outcome>)>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::load_report>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::unload_report>)

@@ -1,5 +1,6 @@
 #include "actors/protocol/metrics.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -19,6 +20,77 @@ const Histogram::BucketBoundaries seconds{0.00005, 0.0001, 0.00025, 0.0005, 0.00
 const Histogram::BucketBoundaries long_seconds{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400};
 const Histogram::BucketBoundaries items{1, 2, 4, 8, 16, 32, 64, 128, 256};
 const Histogram::BucketBoundaries tokens{8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
+
+// One number of every report.
+struct of_report {
+  const char* name;
+  const char* help;
+  double (*value)(const server_report&);
+  const char* origin = nullptr;  // the label, where one name has several
+};
+
+constexpr double mib = 1048576.0;
+double number(std::uint64_t n) { return static_cast<double>(n); }
+double resident_models(const server_report& r) {
+  return static_cast<double>(std::count_if(r.models.begin(), r.models.end(),
+                                           [](const model_report& m) { return m.state == residency::resident; }));
+}
+
+double registered_models(const server_report& r, config::origin from) {
+  return static_cast<double>(std::count_if(r.models.begin(), r.models.end(),
+                                           [from](const model_report& m) { return m.registration.origin == from; }));
+}
+
+constexpr of_report gauges_of_reports[] = {
+    // document 001's
+    {"model_cache_models_total", "Total number of models", [](const server_report& r) { return number(r.models.size()); }},
+    {"model_cache_models_cached", "Cached models count", resident_models},
+    {"model_cache_memory_usage_mb", "Memory usage in MB",
+     [](const server_report& r) { return number(r.memory.used_bytes) / mib; }},
+    {"model_cache_memory_usage_percentage", "Memory usage percentage",
+     [](const server_report& r) {
+       const auto& m = r.memory;
+       return m.total_bytes ? 100.0 * number(m.used_bytes) / number(m.total_bytes) : 0;
+     }},
+    {"model_cache_hit_rate", "Cache hit rate", [](const server_report& r) { return r.totals.hit_rate(); }},
+    {"model_cache_inference_time_ms", "Average inference time in milliseconds",
+     [](const server_report& r) { return r.totals.avg_inference_time_ms; }},
+    // ours
+    {"troupe_registered_models", "Registered models by where they stand",
+     [](const server_report& r) { return registered_models(r, config::origin::models_file); }, "models_file"},
+    {"troupe_registered_models", "Registered models by where they stand",
+     [](const server_report& r) { return registered_models(r, config::origin::run_time); }, "run_time"},
+    {"troupe_memory_used_bytes", "The ledger: mappings once, private bytes, reservations, draining",
+     [](const server_report& r) { return number(r.memory.used_bytes); }},
+    {"troupe_memory_reserved_bytes", "Reserved for loads in flight",
+     [](const server_report& r) { return number(r.memory.reserved_bytes); }},
+    {"troupe_memory_draining_bytes", "Unloaded, not yet back",
+     [](const server_report& r) { return number(r.memory.draining_bytes); }},
+    {"troupe_memory_budget_bytes", "The hard limit that a load must fit under",
+     [](const server_report& r) { return number(r.memory.budget_bytes); }},
+    {"troupe_in_flight_items", "Items admitted and not yet answered",
+     [](const server_report& r) { return number(r.in_flight_items); }},
+    {"troupe_load_waiters", "Requests waiting for a load", [](const server_report& r) { return number(r.load_waiters); }},
+    {"troupe_compute_slots", "Compute slots", [](const server_report& r) { return number(r.compute_slots); }},
+    {"troupe_compute_slots_busy", "Compute slots that run a batch",
+     [](const server_report& r) { return number(r.busy_slots); }},
+    {"troupe_ready", "1 when /health/ready answers 200", [](const server_report& r) { return r.ready ? 1.0 : 0.0; }},
+    {"troupe_prediction_cache_hits", "Answers from the prediction cache",
+     [](const server_report& r) { return number(r.totals.prediction_cache_hits); }},
+    {"troupe_prediction_cache_bytes", "What the prediction cache holds",
+     [](const server_report&) { return number(cache::prediction_cache::shared().size_bytes()); }},
+};
+constexpr of_report counters_of_reports[] = {
+    {"model_cache_inferences_total", "Total number of inferences",
+     [](const server_report& r) { return number(r.totals.inferences); }},
+    {"model_cache_cache_hits_total", "Total cache hits", [](const server_report& r) { return number(r.totals.cache_hits); }},
+    {"model_cache_cache_misses_total", "Total cache misses",
+     [](const server_report& r) { return number(r.totals.cache_misses); }},
+    {"model_cache_cleanup_events_total", "Total cleanup events",
+     [](const server_report& r) { return number(r.cleanups.cleanups); }},
+    {"model_cache_memory_cleanup_mb", "Total memory cleaned up in MB",
+     [](const server_report& r) { return number(r.cleanups.bytes_freed) / mib; }},
+};
 
 template <class Builder>
 auto& family(prometheus::Registry& registry, Builder builder, const char* name, const char* help) {
@@ -79,40 +151,22 @@ struct metrics::families {
         expired(family(r, prometheus::BuildCounter(), "troupe_expired_total", "Requests whose deadline passed (504)")),
         rejected(family(r, prometheus::BuildCounter(), "troupe_rejected_total", "Requests refused by a model's queue (429)")),
         failed(family(r, prometheus::BuildCounter(), "troupe_failed_total", "Items that the model failed")),
-        documented_gauges{
-            &gauge(r, "model_cache_models_total", "Total number of models"),
-            &gauge(r, "model_cache_models_cached", "Cached models count"),
-            &gauge(r, "model_cache_memory_usage_mb", "Memory usage in MB"),
-            &gauge(r, "model_cache_memory_usage_percentage", "Memory usage percentage"),
-            &gauge(r, "model_cache_hit_rate", "Cache hit rate"),
-            &gauge(r, "model_cache_inference_time_ms", "Average inference time in milliseconds"),
-        },
-        documented_counters{
-            &counter(r, "model_cache_inferences_total", "Total number of inferences"),
-            &counter(r, "model_cache_cache_hits_total", "Total cache hits"),
-            &counter(r, "model_cache_cache_misses_total", "Total cache misses"),
-            &counter(r, "model_cache_cleanup_events_total", "Total cleanup events"),
-            &counter(r, "model_cache_memory_cleanup_mb", "Total memory cleaned up in MB"),
-        },
-        memory{
-            &gauge(r, "troupe_memory_used_bytes", "The ledger: mappings once, private bytes, reservations, draining"),
-            &gauge(r, "troupe_memory_reserved_bytes", "Reserved for loads in flight"),
-            &gauge(r, "troupe_memory_draining_bytes", "Unloaded, not yet back"),
-            &gauge(r, "troupe_memory_budget_bytes", "The hard limit that a load must fit under"),
-            &gauge(r, "troupe_in_flight_items", "Items admitted and not yet answered"),
-            &gauge(r, "troupe_load_waiters", "Requests waiting for a load"),
-            &gauge(r, "troupe_compute_slots", "Compute slots"),
-            &gauge(r, "troupe_compute_slots_busy", "Compute slots that run a batch"),
-            &gauge(r, "troupe_ready", "1 when /health/ready answers 200"),
-            &gauge(r, "troupe_prediction_cache_hits", "Answers from the prediction cache"),
-            &gauge(r, "troupe_prediction_cache_bytes", "What the prediction cache holds"),
-        } {}
+        reported_gauges(all<prometheus::Gauge>(r, prometheus::BuildGauge(), gauges_of_reports)),
+        reported_counters(all<prometheus::Counter>(r, prometheus::BuildCounter(), counters_of_reports)) {}
 
-  static prometheus::Gauge& gauge(prometheus::Registry& r, const char* name, const char* help) {
-    return family(r, prometheus::BuildGauge(), name, help).Add({});
-  }
-  static prometheus::Counter& counter(prometheus::Registry& r, const char* name, const char* help) {
-    return family(r, prometheus::BuildCounter(), name, help).Add({});
+  template <class Handle>
+  struct shown {  // of each report
+    Handle* handle;
+    double (*value)(const server_report&);
+  };
+  template <class Handle, class Builder, std::size_t N>
+  static std::vector<shown<Handle>> all(prometheus::Registry& r, const Builder& builder, const of_report (&table)[N]) {
+    std::vector<shown<Handle>> handles;
+    for (const auto& row : table) {
+      const auto labels = row.origin ? prometheus::Labels{{"origin", row.origin}} : prometheus::Labels{};
+      handles.push_back({&family(r, builder, row.name, row.help).Add(labels), row.value});
+    }
+    return handles;
   }
 
  public:
@@ -120,9 +174,8 @@ struct metrics::families {
   prometheus::Family<Histogram>&end_to_end, &queue, &prepare, &infer, &load, &batch_items, &batch_cost;
   prometheus::Family<prometheus::Gauge>&queue_depth, &instances;
   prometheus::Family<prometheus::Counter>&evictions, &restarts, &expired, &rejected, &failed;
-  std::vector<prometheus::Gauge*> documented_gauges;
-  std::vector<prometheus::Counter*> documented_counters;
-  std::vector<prometheus::Gauge*> memory;
+  std::vector<shown<prometheus::Gauge>> reported_gauges;
+  std::vector<shown<prometheus::Counter>> reported_counters;
   struct known {
     std::weak_ptr<model_metrics> live;
     model_metrics_ptr kept;  // null: forgotten, but still held by somebody
@@ -173,47 +226,20 @@ void metrics::forget(const std::string& name) {
 }
 
 void metrics::update(const server_report& r) {
-  constexpr double mib = 1048576.0;
   auto& f = *families_;
   const std::lock_guard lock(f.mutex);
-  double cached = 0;
   std::unordered_map<std::string_view, const model_report*> resident;
-  for (const auto& m : r.models) {
-    if (m.state != residency::resident) continue;
-    ++cached;
-    resident.emplace(m.registration.name, &m);
-  }
+  for (const auto& m : r.models)
+    if (m.state == residency::resident) resident.emplace(m.registration.name, &m);
   for (const auto& [name, m] : f.models) {
     if (!m.kept) continue;
     const auto found = resident.find(name);
     m.kept->instances.Set(found == resident.end() ? 0 : found->second->instances);
     m.kept->queue_items.Set(found == resident.end() ? 0 : found->second->queue_items);
   }
-  const auto used = static_cast<double>(r.memory.used_bytes);
-  const double gauges[] = {static_cast<double>(r.models.size()),
-                           cached,
-                           used / mib,
-                           r.memory.total_bytes ? 100.0 * used / static_cast<double>(r.memory.total_bytes) : 0,
-                           r.totals.hit_rate(),
-                           r.totals.avg_inference_time_ms};
-  for (std::size_t i = 0; i < std::size(gauges); ++i) f.documented_gauges[i]->Set(gauges[i]);
-  const double counters[] = {static_cast<double>(r.totals.inferences), static_cast<double>(r.totals.cache_hits),
-                             static_cast<double>(r.totals.cache_misses), static_cast<double>(r.cleanups.cleanups),
-                             static_cast<double>(r.cleanups.bytes_freed) / mib};
-  for (std::size_t i = 0; i < std::size(counters); ++i)
-    if (const auto more = counters[i] - f.documented_counters[i]->Value(); more > 0) f.documented_counters[i]->Increment(more);
-  const double memory[] = {used,
-                           static_cast<double>(r.memory.reserved_bytes),
-                           static_cast<double>(r.memory.draining_bytes),
-                           static_cast<double>(r.memory.budget_bytes),
-                           static_cast<double>(r.in_flight_items),
-                           static_cast<double>(r.load_waiters),
-                           static_cast<double>(r.compute_slots),
-                           static_cast<double>(r.busy_slots),
-                           r.ready ? 1.0 : 0.0,
-                           static_cast<double>(r.totals.prediction_cache_hits),
-                           static_cast<double>(cache::prediction_cache::shared().size_bytes())};
-  for (std::size_t i = 0; i < std::size(memory); ++i) f.memory[i]->Set(memory[i]);
+  for (const auto& g : f.reported_gauges) g.handle->Set(g.value(r));
+  for (const auto& c : f.reported_counters)
+    if (const auto more = c.value(r) - c.handle->Value(); more > 0) c.handle->Increment(more);
 }
 
 }  // namespace troupe::actors

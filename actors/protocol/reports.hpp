@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/registered_models.hpp"
 #include "config/registry.hpp"
 #include "inference/model/model.hpp"
 
@@ -84,10 +85,16 @@ struct server_report {
   health state = health::starting;
   bool ready = false;                  // healthy, or degraded where `ready_when_degraded` allows it
   std::vector<missing_model> missing;  // while starting: those that are still loading too
+  std::string registry_trouble;        // models may be missing from the registry, and why; empty: none
   std::uint32_t in_flight_items = 0, load_waiters = 0;
   std::uint32_t compute_slots = 0, busy_slots = 0, replaced_slots = 0;
 };
 
+// What one change of the registry has done; told when it is on the disk and in force.
+struct registration_report {
+  std::string model;
+  config::registration_outcome outcome = config::registration_outcome::unchanged;
+};
 struct load_report {
   std::string model;
   bool already = false;        // it was resident

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/protocol/job.hpp"
+#include "actors/protocol/one_shot.hpp"
 #include "actors/protocol/reports.hpp"
 #include "config/settings.hpp"
 
@@ -18,40 +19,10 @@ class Registry;
 
 namespace troupe::actors {
 
-// A reply that is given exactly once: dropping it unanswered gives a 503 error.
-template <class T>
-class one_shot {
- public:
-  using callback = std::function<void(result<T>)>;
-  explicit one_shot(callback f) : f_(std::move(f)) {}
-  one_shot(one_shot&& o) noexcept : f_(std::exchange(o.f_, nullptr)) {}
-  one_shot& operator=(one_shot&& o) noexcept {
-    f_.swap(o.f_);
-    return *this;
-  }
-  ~one_shot() {
-    if (f_) give([] { return result<T>(fail(error_code::unavailable, "the request was dropped", {}, 1)); });
-  }
-  void operator()(result<T> value) {
-    if (f_) give([&] { return std::move(value); });
-  }
-
- private:
-  // A callback that throws (no memory, most likely) is dropped: it was called on a thread of ours.
-  template <class Make>
-  void give(Make make) noexcept {
-    const auto f = std::exchange(f_, nullptr);
-    try {
-      f(make());
-    } catch (...) {
-    }
-  }
-  callback f_;
-};
-
 struct predict_request {
   std::string model;                     // empty: the default model
-  std::vector<inference::input> inputs;  // at least one
+  std::vector<inference::input> inputs;  // at least one; an item each
+  inference::question asked;             // of all of them
   std::optional<config::priority> priority;
   std::optional<std::uint64_t> timeout_ms;
   bool batching = true;                  // enable_batching: false runs each item alone
@@ -97,8 +68,17 @@ class service {
   // Every registered name in order, until `f` returns false: for "did you mean". From the snapshot.
   virtual void for_each_name(const std::function<bool(const std::string&)>&) const {}
 
-  // Re-reads the registry file; an error leaves the old one in force.
+  // Re-reads the registry's files; an error leaves the old one in force.
   virtual void reload_registry(one_shot<std::string> reply) = 0;
+  // Registers a model, or changes the entry of one that was registered this way, as a reload with that entry would: it
+  // is loaded by whoever asks for it next (at once where it is preloaded); what is resident of its old entry serves
+  // until the new one is there. Kept across restarts: the answer comes when it is on the disk and in force. Errors
+  // leave all as it was: bad_request (the name, the entry), conflict (it stands in the operator's file;
+  // max_registered_models), unavailable (it cannot be kept).
+  virtual void register_model(config::registered_model model, one_shot<registration_report> reply) = 0;
+  // Takes such a model out again: what waits for it is answered 404, what runs is finished, then it leaves memory.
+  // Errors: model_not_found, conflict and unavailable as above.
+  virtual void unregister_model(std::string model, one_shot<registration_report> reply) = 0;
 
   // Refuses new work with 503 from now on; requests in flight go on.
   virtual void begin_drain() = 0;

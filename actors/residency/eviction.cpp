@@ -1,6 +1,7 @@
 #include "actors/residency/eviction.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 namespace troupe::actors {
 
@@ -56,6 +57,8 @@ eviction_plan plan_eviction(std::vector<eviction_candidate> candidates, const ev
       }
     }
   }
+  assert((!plan.enough || covered()) && "E1: what was spared again was not needed");
+  assert(!(plan.enough && plan.hopeless) && "E2");
   for (const auto* c : chosen) (c->busy ? plan.drain : plan.idle).push_back(c->model);
   return plan;
 }

@@ -33,10 +33,11 @@ struct eviction_rules {
 };
 
 struct eviction_plan {
+  // E3: nobody is in both, and nobody pinned or just loaded in either.
   std::vector<std::string> idle;   // close and free now
   std::vector<std::string> drain;  // close, let the work inside finish, free then
-  bool enough = false;             // the plan covers the need
-  bool hopeless = false;           // even every unpinned model's going would not
+  bool enough = false;             // E1: the plan covers the need
+  bool hopeless = false;           // E2: even every unpinned model's going would not, so it is not enough either
   // When not enough: the moment from which a spared one may be taken; no_deadline if none.
   steady_time retry_at = no_deadline;
 };

@@ -5,11 +5,52 @@
 
 namespace troupe::actors {
 
-// Invariants: planned_ holds the files of all reservations, files_ those of all mappings; a planned file counts as
-// reserved while no mapping of it is known.
+bool ledger::sound() const {
+  std::uint64_t private_bytes = 0, reserved_private = 0, mapped = 0;
+  struct use {
+    std::uint32_t users = 0, draining = 0;
+  };
+  std::map<std::uint64_t, use> of_mappings;
+  std::map<std::string, std::uint32_t> planned_files, mapped_files;
+  for (const auto& [id, e] : leases_) {
+    const bool holds = e.private_bytes != 0 || !e.mappings.empty();
+    if (holds && (e.reserved.total_bytes() != 0 || !e.reserved.file.empty())) return false;  // L1
+    private_bytes += e.private_bytes;
+    reserved_private += e.reserved.private_bytes;
+    if (e.reserved.file.empty())
+      reserved_private += e.reserved.mapped_bytes;
+    else
+      ++planned_files[e.reserved.file];
+    for (const auto& m : e.mappings) {
+      auto& u = of_mappings[m.id];
+      ++u.users;
+      u.draining += e.draining;
+    }
+  }
+  const auto planned_right = [&](const auto& p) {
+    const auto found = planned_files.find(p.first);
+    return found != planned_files.end() && found->second == p.second.users;
+  };
+  if (planned_.size() != planned_files.size() || !std::all_of(planned_.begin(), planned_.end(), planned_right))
+    return false;  // L2
+  for (const auto& [id, m] : mappings_) {
+    const auto found = of_mappings.find(id);
+    if (found == of_mappings.end() || found->second.users != m.users || found->second.draining != m.draining_users)
+      return false;  // L3
+    mapped += m.size_bytes;
+    ++mapped_files[m.file];
+  }
+  const auto counted_right = [&](const auto& f) {
+    const auto found = mapped_files.find(f.first);
+    return found != mapped_files.end() && found->second == f.second;
+  };
+  return mappings_.size() == of_mappings.size() && mapped == mapped_ && private_bytes == private_ &&
+         reserved_private == reserved_private_ && files_.size() == mapped_files.size() &&
+         std::all_of(files_.begin(), files_.end(), counted_right);  // L4
+}
 
 void ledger::reserve(lease_id lease, const inference::memory_estimate& estimate) {
-  assert(!leases_.contains(lease));
+  assert(lease != lease_id::none && !leases_.contains(lease));
   leases_[lease].reserved = estimate;
   reserved_private_ += estimate.private_bytes;
   if (estimate.file.empty()) {
@@ -19,6 +60,7 @@ void ledger::reserve(lease_id lease, const inference::memory_estimate& estimate)
   auto& p = planned_[estimate.file];
   ++p.users;
   p.size_bytes = std::max(p.size_bytes, estimate.mapped_bytes);
+  assert(sound());
 }
 
 void ledger::drop_reservation(entry& e) {
@@ -48,6 +90,7 @@ std::uint64_t ledger::reserved_bytes() const noexcept {
 
 void ledger::resident(lease_id lease, const inference::memory_use& use) {
   auto& e = leases_.at(lease);
+  assert(e.private_bytes == 0 && e.mappings.empty() && "L1: resident once");
   drop_reservation(e);
   private_ += use.private_bytes;
   e.private_bytes = use.private_bytes;
@@ -61,10 +104,12 @@ void ledger::resident(lease_id lease, const inference::memory_use& use) {
       ++files_[m.file];
     }
   }
+  assert(sound());
 }
 
 void ledger::update_private(lease_id lease, std::uint64_t private_bytes) {
   auto& e = leases_.at(lease);
+  assert(private_ >= e.private_bytes && "L4");
   private_ = private_ - e.private_bytes + private_bytes;
   e.private_bytes = private_bytes;
 }
@@ -74,6 +119,7 @@ void ledger::draining(lease_id lease) {
   if (e.draining) return;
   e.draining = true;
   for (const auto& m : e.mappings) ++mappings_.at(m.id).draining_users;
+  assert(sound());
 }
 
 std::uint64_t ledger::release(lease_id lease) {
@@ -92,6 +138,7 @@ std::uint64_t ledger::release(lease_id lease) {
     mappings_.erase(known);
   }
   leases_.erase(found);
+  assert(sound());
   return before - used_bytes();
 }
 

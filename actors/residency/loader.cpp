@@ -9,6 +9,7 @@
 
 #include "actors/protocol/foreign_exception.hpp"
 #include "config/turns.hpp"
+#include "inference/loader.hpp"
 #include "inference/model/step_aside.hpp"
 #include "inference/torch/memory.hpp"
 
@@ -81,19 +82,16 @@ class gentle_scope {
   std::optional<inference::step_aside_scope> aside_;
 };
 
-size_estimate estimate(const inference::artifact_spec& spec, const inference::load_options& options) {
-  size_estimate out;
-  const auto size = inference::estimate_memory(spec, options);
-  const auto print = size ? inference::fingerprint(spec) : result<std::string>(std::string());
-  if (size && print) {
-    out.ok = true;
-    out.artifact_bytes = inference::artifact_bytes(spec).value_or(0);
-    out.memory = *size;
-    out.fingerprint = *print;
-  } else {
-    out.problem = size ? print.error() : size.error();
+result<size_estimate> estimate(const load_order& order, const inference::load_options& options) {
+  try {
+    const auto memory = inference::estimate_memory(order.spec, options);
+    if (!memory) return tl::unexpected(memory.error());
+    const auto fingerprint = inference::fingerprint(order.spec);
+    if (!fingerprint) return tl::unexpected(fingerprint.error());
+    return size_estimate{*memory, inference::artifact_bytes(order.spec).value_or(0), *fingerprint};
+  } catch (...) {
+    return tl::unexpected(caught_error(error_code::load_failed, "Model " + order.model + " could not be looked at"));
   }
-  return out;
 }
 
 }  // namespace
@@ -105,15 +103,8 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
   if (gentle) be_gentle();
   const auto how = std::make_shared<const inference::load_options>(std::move(options));
   return {
-      [how](estimate_atom, const std::shared_ptr<load_order>& order, const std::function<void(size_estimate)>& done) {
-        size_estimate out;
-        try {
-          out = estimate(order->spec, *how);
-        } catch (...) {
-          out.problem = caught_error(error_code::load_failed, "Model " + order->model + " could not be looked at");
-        }
-        done(std::move(out));
-      },
+      [how](estimate_atom, const std::shared_ptr<load_order>& order,
+            const std::function<void(result<size_estimate>)>& done) { done(estimate(*order, *how)); },
       [how, limits, way = std::move(way), gentle = std::move(gentle)](load_atom, const std::shared_ptr<load_order>& order,
                    const std::function<void(std::shared_ptr<load_outcome>)>& done) {
         std::shared_ptr<load_outcome> outcome;

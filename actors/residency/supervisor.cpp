@@ -2,8 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "config/default_model.hpp"
-
 namespace troupe::actors {
 
 supervisor_core::supervisor_core(self_ptr self, supervisor_world world, const config::registry& registry)
@@ -15,7 +13,8 @@ supervisor_core::supervisor_core(self_ptr self, supervisor_world world, const co
     r.entry = std::make_shared<model_entry>(name);
     apply_registration(r, m);
   }
-  publish_routes(registry);
+  publish_routes();
+  tell_of_absent_names();
   for (auto& [name, r] : records_)
     if (r.preload) want_load(r, true);
   housekeeping();
@@ -68,10 +67,10 @@ void supervisor_core::load(const std::string& model, std::uint64_t wait_ms, shar
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
   if (r.current && !outdated(r)) {
-    load_report done{model, true, r.load_time_s.value_or(0), ledger_.bytes_of(r.lease)};
+    load_report done{model, true, r.load_time_s.value_or(0), ledger_.bytes_of(r.current->lease)};
     return (*reply)(done);
   }
-  waiter<load_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
+  waiter<load_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms)};
   arm(w.due);
   r.load_waiters.push_back(std::move(w));
   want_load_now(r);  // outdated: beside the one that serves
@@ -82,7 +81,7 @@ void supervisor_core::warm(const std::string& model, std::uint64_t wait_ms, shar
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
   if (r.current && !outdated(r)) return self_->send(r.current->actor, warm_atom::value, std::move(reply));
-  waiter<warmup_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms), now()};
+  waiter<warmup_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms)};
   arm(w.due);
   r.warm_waiters.push_back(std::move(w));
   want_load_now(r);
@@ -95,7 +94,7 @@ void supervisor_core::unload(const std::string& model, shared_reply<unload_repor
   const bool called_off = r.loading.has_value();
   if (called_off)
     cancel_load(r, {error_code::conflict, "Loading model " + model + " was called off: it was unloaded", {}, {}});
-  waiter<unload_report> w{std::move(reply), now() + std::chrono::milliseconds(world_.settings.load_timeout_ms), now()};
+  waiter<unload_report> w{std::move(reply), now() + std::chrono::milliseconds(world_.settings.load_timeout_ms)};
   if (r.current) {
     spdlog::info("unloading model {} on request", model);
     const auto lease = let_go(r);
@@ -114,69 +113,6 @@ void supervisor_core::unload(const std::string& model, shared_reply<unload_repor
 }
 
 void supervisor_core::cleanup(shared_reply<cleanup_report> reply) { clean_up_now(std::move(reply)); }
-
-// -- registry -------------------------------------------------------------------------------------------------
-
-void supervisor_core::apply_registration(record& r, const config::registered_model& m) {
-  r.registration = std::make_shared<const config::registered_model>(m);
-  r.entry->registration.store(r.registration);
-  r.preload = config::is_preloaded(world_.settings, m);
-}
-
-void supervisor_core::publish_routes(const config::registry& registry) {
-  auto table = std::make_shared<routing_table>();
-  table->models.reserve(records_.size());
-  for (const auto& [name, r] : records_) table->models.emplace(name, r.entry);
-  table->default_model = config::default_model(world_.settings, registry);
-  if (const auto& name = table->default_model; !name.empty() && !registry.models.contains(name))
-    spdlog::error("default_model is {}, which the registry does not have: requests that name no model are refused", name);
-  for (const auto& name : world_.settings.preload_models)
-    if (!registry.models.contains(name)) spdlog::error("preload_models names {}, which the registry does not have", name);
-  world_.routes->store(std::move(table));
-}
-
-void supervisor_core::update_registry(const config::registry& registry, const shared_reply<std::string>& reply) {
-  std::uint32_t added = 0, changed = 0, removed = 0;
-  for (auto it = records_.begin(); it != records_.end();) {
-    auto& r = it->second;
-    if (registry.models.contains(it->first)) {
-      ++it;
-      continue;
-    }
-    ++removed;
-    const error gone{error_code::model_not_found, "Model " + it->first + " was taken out of the registry", {}, {}};
-    if (r.loading) cancel_load(r, gone);
-    if (r.current) {
-      const auto lease = let_go(r);
-      if (leaving_.at(lease).emptied) finish_leaving(lease);
-    }
-    add_counts(removed_counts_, r.entry->counts());
-    world_.meter->forget(it->first);
-    it = records_.erase(it);
-  }
-  for (const auto& [name, m] : registry.models) {
-    const auto known = records_.find(name);
-    if (known == records_.end()) {
-      ++added;
-      auto& r = records_[name];
-      r.entry = std::make_shared<model_entry>(name);
-      apply_registration(r, m);
-      if (r.preload) want_load(r, true);
-    } else if (*known->second.registration != m) {
-      ++changed;
-      auto& r = known->second;
-      const auto before = r.registration;
-      apply_registration(r, m);
-      follow_registration(r, *before);
-    }
-  }
-  publish_routes(registry);
-  refresh_priorities();
-  const auto summary = std::to_string(registry.models.size()) + " models registered: " + std::to_string(added) +
-                       " added, " + std::to_string(changed) + " changed, " + std::to_string(removed) + " removed";
-  spdlog::info("registry: {}", summary);
-  (*reply)(summary);
-}
 
 // -- the actor ------------------------------------------------------------------------------------------------
 
@@ -217,14 +153,15 @@ supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<su
         else
           (*r)(fail(error_code::model_not_found, "Model " + m + " not found", "GET /models lists what is registered"));
       },
-      [core](estimate_atom, std::uint64_t lease, const size_estimate& s) { core->estimated(lease, s); },
-      [core](loaded_atom, std::uint64_t lease, const std::shared_ptr<load_outcome>& o) { core->loaded(lease, *o); },
-      [core](freed_atom, std::uint64_t lease) { core->freed(lease); },
-      [core](emptied_atom, std::uint64_t lease) { core->emptied(lease); },
-      [core](failed_atom, std::uint64_t id, const std::string& why) { core->failed(id, why); },
+      [core](estimated_atom, lease_id lease, const result<size_estimate>& s) { core->estimated(lease, s); },
+      [core](loaded_atom, lease_id lease, const std::shared_ptr<load_outcome>& o) { core->loaded(lease, *o); },
+      [core](freed_atom, lease_id lease) { core->freed(lease); },
+      [core](emptied_atom, lease_id lease) { core->emptied(lease); },
+      [core](failed_atom, lease_id lease, const std::string& why) { core->failed(lease, why); },
       [core](registry_atom, const std::shared_ptr<registry_update>& u, const shared_reply<std::string>& r) {
-        core->update_registry(u->registry, r);
+        core->update_registry(*u, r);
       },
+      [core](registry_atom, const std::shared_ptr<registry_changes>& c) { core->change_registry(*c); },
       [core](tick_atom) { core->tick(); },
       [core](stop_atom) { core->stop(); },
   };

@@ -1,5 +1,8 @@
 // The supervisor's memory: who must leave so that a load fits, TTL, cleanup, and what the timer does.
 
+#include <algorithm>
+#include <cassert>
+
 #include <spdlog/spdlog.h>
 
 #include "actors/residency/supervisor.hpp"
@@ -33,7 +36,7 @@ std::vector<eviction_candidate> supervisor_core::candidates(const record* except
     if (!r.current || &r == except) continue;
     eviction_candidate c;
     c.model = name;
-    c.size_bytes = ledger_.exclusive_bytes(r.lease, wanted);
+    c.size_bytes = ledger_.exclusive_bytes(r.current->lease, wanted);
     c.priority = r.priority;
     const steady_time used(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
     c.last_used = std::max(used, r.loaded_at);
@@ -137,7 +140,7 @@ void supervisor_core::evict(const std::string& model, bool drain, const char* re
   if (!r.current) return;
   if (!drain && !r.current->door.try_close_if_idle()) return;  // somebody has just come in
   const auto t = now();
-  spdlog::info("evicting model {} ({}{}, {:.1f} MiB)", model, reason, drain ? ", drains" : "", mib(ledger_.bytes_of(r.lease)));
+  spdlog::info("evicting model {} ({}{}, {:.1f} MiB)", model, reason, drain ? ", drains" : "", mib(ledger_.bytes_of(r.current->lease)));
   r.current->metrics->evictions.Increment();
   world_.meter->eviction_age_s.Observe(std::chrono::duration<double>(t - r.loaded_at).count());
   const steady_time used(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
@@ -152,7 +155,7 @@ void supervisor_core::evict(const std::string& model, bool drain, const char* re
 lease_id supervisor_core::let_go(record& r) {
   refresh_private_bytes();
   auto gone = std::exchange(r.current, nullptr);
-  const auto lease = std::exchange(r.lease, 0);
+  const auto lease = gone->lease;
   r.entry->current.store(nullptr);
   ledger_.draining(lease);
   auto& l = leaving_[lease];
@@ -205,7 +208,7 @@ void supervisor_core::refresh_private_bytes() {
   // At rest: what a running batch allocates for moments is no reason to evict, and would make every view differ.
   for (auto& [name, r] : records_)
     if (r.current && r.current->running.load(std::memory_order_relaxed) == 0)
-      ledger_.update_private(r.lease, r.current->model->memory().private_bytes);
+      ledger_.update_private(r.current->lease, r.current->model->memory().private_bytes);
 }
 
 // -- cleanup --------------------------------------------------------------------------------------------------
@@ -238,7 +241,7 @@ steady_time supervisor_core::clean_up_now(shared_reply<cleanup_report> reply) {
     if (!plan.enough) again_at = plan.retry_at;
     for (const auto& m : plan.idle) {
       const auto& r = records_.at(m);
-      const auto lease = r.lease;
+      const auto lease = r.current->lease;
       evict(m, false, "cleanup");
       if (!r.current) goes({m, lease}, need.size_bytes ? "memory_threshold_exceeded" : "max_models_exceeded");
     }
@@ -281,7 +284,7 @@ void supervisor_core::refresh_priorities() {
     const auto p = priority_of(r);
     if (p == r.priority) continue;
     r.priority = p;
-    if (r.current) self_->send(r.current->actor, limits_atom::value, static_cast<std::uint8_t>(p));
+    if (r.current) self_->send(r.current->actor, priority_atom::value, p);
   }
 }
 
@@ -297,7 +300,7 @@ std::vector<supervisor_core::departure> supervisor_core::expire_idle() {
     switch (check_expiry(ttl, idle, r.preload || r.registration->pinned, r.current->door.inside() > 0)) {
       case expiry::keep: break;
       case expiry::unload: {
-        const auto lease = r.lease;
+        const auto lease = r.current->lease;
         evict(name, false, "TTL expired");
         if (!r.current) gone.push_back({name, lease});
         break;
@@ -326,6 +329,26 @@ void supervisor_core::housekeeping() {
   }
   next_housekeeping_ = t + std::chrono::seconds(1);
   arm(next_housekeeping_);
+  assert(sound() && "S1 to S5");
+}
+
+bool supervisor_core::sound() const {
+  std::size_t loads = 0, requests = 0;
+  for (const auto& [name, r] : records_) {
+    if (r.entry->current.load() != r.current || (r.current && !ledger_.knows(r.current->lease))) return false;  // S1
+    requests += r.requests.size();
+    if (!r.loading) {
+      if (awaited(r)) return false;  // S5
+      continue;
+    }
+    ++loads;
+    const auto named = lease_models_.find(r.loading->lease);
+    if (named == lease_models_.end() || named->second != name) return false;                          // S2
+    if (ledger_.knows(r.loading->lease) != (r.loading->at == attempt::phase::loading)) return false;  // S3
+  }
+  const bool leaves_right =  // S4
+      std::all_of(leaving_.begin(), leaving_.end(), [&](const auto& l) { return ledger_.knows(l.first); });
+  return leaves_right && loads == lease_models_.size() && requests == waiting_requests_;  // S2, S5
 }
 
 void supervisor_core::expire_waiters() {

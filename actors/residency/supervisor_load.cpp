@@ -9,38 +9,10 @@
 
 namespace troupe::actors {
 
-namespace {
-
-inference::artifact_spec spec_of(const config::registered_model& m) {
-  inference::artifact_spec s;
-  s.name = m.name;
-  s.path = m.path;
-  s.task = m.task;
-  s.wanted = m.precision == "fp32"   ? inference::precision::fp32
-             : m.precision == "bf16" ? inference::precision::bf16
-                                     : inference::precision::automatic;
-  s.max_length = m.max_length;
-  s.labels = m.labels;
-  s.batching = m.batching;
-  for (const auto& in : m.inputs) {
-    inference::tensor_spec t;
-    t.name = in.name;
-    t.shape = in.shape;
-    for (const auto type : {inference::dtype::f32, inference::dtype::f64, inference::dtype::f16, inference::dtype::bf16,
-                            inference::dtype::i64, inference::dtype::i32, inference::dtype::i16, inference::dtype::i8,
-                            inference::dtype::u8, inference::dtype::boolean})
-      if (inference::to_string(type) == in.dtype) t.type = type;
-    s.inputs.push_back(std::move(t));
-  }
-  return s;
-}
-
-}  // namespace
-
 std::shared_ptr<load_order> supervisor_core::make_order(const record& r, const attempt& a) const {
   auto order = std::make_shared<load_order>();
   order->model = r.name();
-  order->spec = spec_of(*r.registration);
+  order->spec = inference::spec_of(*r.registration);
   order->cancelled = a.cancelled;
   return order;
 }
@@ -91,7 +63,7 @@ void supervisor_core::want_load_now(record& r) {
 
 supervisor_core::attempt& supervisor_core::new_attempt(record& r, steady_time since) {
   auto& a = r.loading.emplace();
-  a.lease = next_lease_++;
+  a.lease = lease_id{++last_lease_};
   a.since = since;
   a.replaces = r.current != nullptr;
   lease_models_[a.lease] = r.name();
@@ -142,8 +114,8 @@ void supervisor_core::start(record& r) {
   a.ordered_for = r.registration;
   const auto self = caf::actor_cast<supervisor_actor>(self_);
   self_->send(pick_loader(a), estimate_atom::value, a.order,
-              std::function<void(size_estimate)>([self, lease = a.lease](size_estimate s) {
-                caf::anon_send(self, estimate_atom::value, lease, std::move(s));
+              std::function<void(result<size_estimate>)>([self, lease = a.lease](result<size_estimate> s) {
+                caf::anon_send(self, estimated_atom::value, lease, std::move(s));
               }));
 }
 
@@ -183,12 +155,12 @@ supervisor_core::record* supervisor_core::loading_record(lease_id lease) {
   return r != records_.end() && r->second.loading && r->second.loading->lease == lease ? &r->second : nullptr;
 }
 
-void supervisor_core::estimated(lease_id lease, const size_estimate& size) {
+void supervisor_core::estimated(lease_id lease, const result<size_estimate>& size) {
   auto* r = loading_record(lease);
   if (!r) return;
-  if (!size.ok) return fail_load(*r, size.problem);
+  if (!size) return fail_load(*r, size.error());
   auto& a = *r->loading;
-  if (a.only_if_changed && r->current && !outdated(*r) && size.fingerprint == r->fingerprint) {
+  if (a.only_if_changed && r->current && !outdated(*r) && size->fingerprint == r->fingerprint) {
     r->validated_at = now();
     r->last_error.clear();  // what is resident is what lies there
     r->load_failures = 0;
@@ -197,9 +169,9 @@ void supervisor_core::estimated(lease_id lease, const size_estimate& size) {
     return;
   }
   if (a.only_if_changed) spdlog::info("artifact of model {} has changed: loading it beside the old one", r->name());
-  a.fingerprint = size.fingerprint;
-  a.memory = size.memory;
-  r->artifact_bytes = size.artifact_bytes;
+  a.fingerprint = size->fingerprint;
+  a.memory = size->memory;
+  r->artifact_bytes = size->artifact_bytes;
   a.at = attempt::phase::waiting_for_memory;
   try_memory();
 }
@@ -223,31 +195,31 @@ void supervisor_core::begin_loading(record& r) {
 
 void supervisor_core::loaded(lease_id lease, load_outcome& outcome) {
   if (auto* r = loading_record(lease)) {
-    if (outcome.model)
-      load_ended(*r, outcome);
+    if (outcome)
+      load_ended(*r, *outcome);
     else
-      fail_load(*r, outcome.problem);
+      fail_load(*r, outcome.error());
     return;
   }
   // Nobody wants it any more. It leaves like any other model.
   if (!ledger_.knows(lease)) return;
-  if (!outcome.model) {
+  if (!outcome) {
     ledger_.release(lease);
     try_memory();
     return;
   }
-  outcome.first_instance.reset();
+  outcome->first_instance.reset();
   auto order = std::make_shared<reclaim_order>();
-  order->model = std::move(outcome.model);
+  order->model = std::move(outcome->model);
   const auto self = caf::actor_cast<supervisor_actor>(self_);
   order->freed = [self, lease] { caf::anon_send(self, freed_atom::value, lease); };
   ledger_.draining(lease);
   self_->send(world_.reclaimer, reclaim_atom::value, std::move(order));
 }
 
-resident_ptr supervisor_core::make_resident(record& r, lease_id lease, load_outcome& outcome) {
+resident_ptr supervisor_core::make_resident(record& r, lease_id lease, loaded_model& loaded) {
   auto made = std::make_shared<resident>();
-  made->id = lease;  // leases are never reused
+  made->lease = lease;
   made->name = r.name();
   made->limits = limits_of(r);
   made->metrics = world_.meter->for_model(r.name());
@@ -256,7 +228,7 @@ resident_ptr supervisor_core::make_resident(record& r, lease_id lease, load_outc
   // The one door through which memory goes back: whoever drops the last reference, the reclaimer frees it.
   auto order = std::make_shared<reclaim_order>();  // made now: then there may be no memory for it
   order->freed = [self, lease] { caf::anon_send(self, freed_atom::value, lease); };
-  made->model = inference::model_ptr(outcome.model.release(),
+  made->model = inference::model_ptr(loaded.model.release(),
                                      [reclaimer = world_.reclaimer, order = std::move(order)](const inference::model* m) {
                                        order->model.reset(m);
                                        caf::anon_send(reclaimer, reclaim_atom::value, order);
@@ -265,7 +237,7 @@ resident_ptr supervisor_core::make_resident(record& r, lease_id lease, load_outc
   made->on_emptied = [self, lease] { caf::anon_send(self, emptied_atom::value, lease); };
   made->actor = self_->spawn(
       model, made, world_.device, r.priority,
-      std::make_shared<std::unique_ptr<inference::instance>>(std::move(outcome.first_instance)),
+      std::make_shared<std::unique_ptr<inference::instance>>(std::move(loaded.first_instance)),
       std::function<void(std::string)>([self, lease](std::string why) {
         caf::anon_send(self, failed_atom::value, lease, std::move(why));
       }));
@@ -273,31 +245,30 @@ resident_ptr supervisor_core::make_resident(record& r, lease_id lease, load_outc
   return made;
 }
 
-void supervisor_core::load_ended(record& r, load_outcome& outcome) {
+void supervisor_core::load_ended(record& r, loaded_model& loaded) {
   const auto a = std::move(*r.loading);
   r.loading.reset();
   lease_models_.erase(a.lease);
-  ledger_.resident(a.lease, outcome.model->memory());
-  const auto old = r.current ? let_go(r) : lease_id{0};
+  ledger_.resident(a.lease, loaded.model->memory());
+  const auto old = r.current ? let_go(r) : lease_id::none;
   const auto t = now();
-  auto fresh = make_resident(r, a.lease, outcome);
+  auto fresh = make_resident(r, a.lease, loaded);
   r.current = fresh;
-  r.lease = a.lease;
   r.loaded_as = a.ordered_for;
   r.loaded_at = r.validated_at = t;
   r.loaded_wall = std::chrono::system_clock::now();
-  r.load_time_s = outcome.load_time_s;
-  r.fingerprint = outcome.fingerprint.empty() ? a.fingerprint : outcome.fingerprint;
+  r.load_time_s = loaded.load_time_s;
+  r.fingerprint = loaded.fingerprint.empty() ? a.fingerprint : loaded.fingerprint;
   r.last_error.clear();
   r.load_failures = 0;
   r.down_after_crash = false;
   r.entry->current.store(fresh);
-  fresh->metrics->load_s.Observe(outcome.load_time_s);
+  fresh->metrics->load_s.Observe(loaded.load_time_s);
   const auto& info = fresh->model->info();
   if (!info.notes.empty()) spdlog::warn("model {}: {}", r.name(), info.notes);
   spdlog::info("model {} is resident: {} {}, {:.1f} MiB, {:.0f} ms", r.name(), info.architecture, info.precision,
-               static_cast<double>(ledger_.bytes_of(a.lease)) / 1048576.0, outcome.load_time_s * 1e3);
-  if (old != 0) {
+               static_cast<double>(ledger_.bytes_of(a.lease)) / 1048576.0, loaded.load_time_s * 1e3);
+  if (old != lease_id::none) {
     if (const auto l = leaving_.find(old); l != leaving_.end() && l->second.emptied) finish_leaving(old);
   }
 
@@ -309,7 +280,7 @@ void supervisor_core::load_ended(record& r, load_outcome& outcome) {
 // The model that they have waited for is resident.
 void supervisor_core::serve_waiters(record& r, bool already) {
   for (auto& w : r.load_waiters)
-    (*w.reply)(load_report{r.name(), already, r.load_time_s.value_or(0), ledger_.bytes_of(r.lease)});
+    (*w.reply)(load_report{r.name(), already, r.load_time_s.value_or(0), ledger_.bytes_of(r.current->lease)});
   r.load_waiters.clear();
   for (auto& w : r.warm_waiters) self_->send(r.current->actor, warm_atom::value, std::move(w.reply));
   r.warm_waiters.clear();
@@ -394,10 +365,10 @@ void supervisor_core::crashed(record& r, const std::string& why) {
   want_load(r, true);
 }
 
-void supervisor_core::failed(model_id id, const std::string& why) {
+void supervisor_core::failed(lease_id lease, const std::string& why) {
   for (auto& [name, r] : records_)
-    if (r.current && r.current->id == id) return crashed(r, why);
-  if (leaving_.contains(id)) finish_leaving(id);
+    if (r.current && r.current->lease == lease) return crashed(r, why);
+  finish_leaving(lease);
 }
 
 void supervisor_core::down(const caf::actor_addr& who, const std::string& why) {

@@ -71,7 +71,7 @@ model_report supervisor_core::report_of(const record& r) const {
   out.counts = r.entry->counts();
   if (r.current) {
     out.state = residency::resident;
-    out.memory_bytes = ledger_.bytes_of(r.lease);
+    out.memory_bytes = ledger_.bytes_of(r.current->lease);
     out.loaded_at = r.loaded_wall;
     out.load_time_s = r.load_time_s;
     out.warmup_completed = r.current->fully_warm.load(std::memory_order_acquire);
@@ -112,6 +112,7 @@ server_report supervisor_core::report() {
   out.models.reserve(records_.size());
   out.totals = removed_counts_;
   out.missing = missing_models();
+  out.registry_trouble = world_.registry_trouble;
   out.state = world_.draining->load() ? health::draining
               : !preloads_done_      ? health::starting
               : out.missing.empty()  ? health::healthy
@@ -135,9 +136,9 @@ server_report supervisor_core::report() {
   out.uptime_s = std::chrono::duration<double>(now() - started_).count();
   out.in_flight_items = world_.in_flight->load(std::memory_order_relaxed);
   out.load_waiters = waiting_requests_;
-  out.compute_slots = world_.device_state->slots.load();
-  out.busy_slots = world_.device_state->busy.load();
-  out.replaced_slots = world_.device_state->replaced.load();
+  out.compute_slots = world_.gauges->slots.load();
+  out.busy_slots = world_.gauges->busy.load();
+  out.replaced_slots = world_.gauges->replaced.load();
   world_.meter->update(out);
   return out;
 }

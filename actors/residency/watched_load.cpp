@@ -8,6 +8,7 @@
 #include "actors/serving/abandonable_thread.hpp"
 #include "actors/protocol/foreign_exception.hpp"
 #include "actors/serving/slot.hpp"
+#include "inference/loader.hpp"
 #include "inference/torch/runtime.hpp"
 
 namespace troupe::actors {
@@ -37,29 +38,26 @@ std::string run_smallest_bucket(const inference::model& m, inference::instance& 
   warm_rows warm;
   auto rows = warm.make(m, buckets.front());
   inference::set_thread_intra_op_threads(1);
-  return run_rows(instance, rows);
+  return first_failure(run_rows(m, instance, rows), rows);
 }
 
-void load_and_run(const load_order& order, inference::load_options options, watch& w, load_outcome& out) {
+load_outcome load_and_run(const load_order& order, inference::load_options options, watch& w) {
   const auto started = steady_clock::now();
   options.cancelled = order.cancelled.get();
   auto loaded = inference::load(order.spec, options);
-  if (!loaded) {
-    out.problem = loaded.error();
-    return;
-  }
-  out.fingerprint = (*loaded)->info().version;  // of what was read, not of what lies there by now
+  if (!loaded) return tl::unexpected(std::move(loaded.error()));
   w.first_run_begins();
   auto instance = (*loaded)->make_instance();
   // Ready early: one bucket here, the others on idle slots while the model serves.
   const auto failure = run_smallest_bucket(**loaded, *instance);
-  if (!failure.empty()) {
-    out.problem = {error_code::load_failed, "Model " + order.model + " failed its first run: " + failure, {}, {}};
-    return;
-  }
+  if (!failure.empty())
+    return fail(error_code::load_failed, "Model " + order.model + " failed its first run: " + failure);
+  loaded_model out;
+  out.fingerprint = (*loaded)->info().version;  // of what was read, not of what lies there by now
   out.first_instance = std::move(instance);
   out.model = std::move(*loaded);
   out.load_time_s = std::chrono::duration<double>(steady_clock::now() - started).count();
+  return out;
 }
 
 // Never throws: somebody waits for the outcome.
@@ -67,12 +65,12 @@ void load_or_tell(const load_order& order, const inference::load_options& option
                   const std::function<std::shared_ptr<void>()>& enter) noexcept {
   try {
     const auto inside = enter();
-    load_and_run(order, options, w, out);
+    out = load_and_run(order, options, w);
   } catch (...) {
     try {
-      out.problem = caught_error(error_code::load_failed, "Model " + order.model + " could not be loaded");
+      out = tl::unexpected(caught_error(error_code::load_failed, "Model " + order.model + " could not be loaded"));
     } catch (...) {  // no memory even for that: the code says it
-      out.problem.code = error_code::insufficient_memory;
+      out = tl::unexpected(error{error_code::insufficient_memory, {}, {}, {}});
     }
   }
 }
@@ -98,7 +96,7 @@ std::shared_ptr<load_outcome> wait_for(watch& w, const load_order& order, watch_
 std::shared_ptr<load_outcome> load_watched(const std::shared_ptr<load_order>& order, const inference::load_options& options,
                                            watch_limits limits, std::function<std::shared_ptr<void>()> enter) {
   const auto w = std::make_shared<watch>();
-  auto failed = std::make_shared<load_outcome>();
+  const auto failed = [](error why) { return std::make_shared<load_outcome>(tl::unexpected(std::move(why))); };
   abandonable_thread thread;
   try {
     thread = abandonable_thread("load", [w, order, options, enter = std::move(enter), made = std::make_shared<load_outcome>()] {
@@ -110,17 +108,15 @@ std::shared_ptr<load_outcome> load_watched(const std::shared_ptr<load_order>& or
       w->changed.notify_all();
     });
   } catch (const std::system_error& e) {
-    failed->problem = {error_code::unavailable, "Model " + order->model + " cannot be loaded now: " + e.what(), {}, 1};
-    return failed;
+    return failed({error_code::unavailable, "Model " + order->model + " cannot be loaded now: " + e.what(), {}, 1});
   }
   if (auto out = wait_for(*w, *order, limits)) {
     thread.join();
     return out;
   }
   thread.leave_behind();
-  failed->problem = {error_code::load_failed, "Model " + order->model + " did not finish its first run",
-                     "its thread is left behind; slot_timeout_ms bounds a run", {}};
-  return failed;
+  return failed({error_code::load_failed, "Model " + order->model + " did not finish its first run",
+                 "its thread is left behind; slot_timeout_ms bounds a run", {}});
 }
 
 }  // namespace troupe::actors

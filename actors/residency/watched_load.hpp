@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "actors/protocol/messages.hpp"
+#include "actors/protocol/loads.hpp"
 
 namespace troupe::actors {
 

@@ -42,8 +42,42 @@ void batch_queue::push(item_ptr it) {
   mine.by_priority[static_cast<std::size_t>(it->job->priority)].push_back(std::move(it));
 }
 
+bool batch_queue::sound() const {
+  std::size_t size = 0;
+  std::uint64_t cost = 0;
+  for (const auto& [key, l] : lanes_)
+    for (std::size_t p = 0; p < l.by_priority.size(); ++p)
+      for (const auto& it : l.by_priority[p]) {
+        ++size;
+        cost += it->in->cost;
+        const auto priority = static_cast<std::size_t>(it->job->priority);
+        if (it->in->batch_key != key.batch_key || it->home != key.home || priority != p) return false;
+      }
+  return size == size_ && cost == cost_;
+}
+
+namespace {
+
+// Q3.
+[[maybe_unused]] bool go_together(const std::vector<item_ptr>& batch, inference::padding rule,
+                                  const batch_limits& limits) {
+  const inference::instance* home = nullptr;
+  std::uint64_t sum = 0, longest = 0;
+  for (const auto& it : batch) {
+    if (it->in->batch_key != batch.front()->in->batch_key || (it->alone && batch.size() > 1)) return false;
+    if (it->home && home && it->home != home) return false;
+    if (it->home) home = it->home;
+    sum += it->in->cost;
+    longest = std::max<std::uint64_t>(longest, it->in->cost);
+  }
+  return batch.size() == 1 ||
+         (batch.size() <= limits.max_items && batch_cost(rule, batch.size(), sum, longest) <= limits.max_cost);
+}
+
+}  // namespace
+
 void batch_queue::forget(const item& it) noexcept {
-  assert(size_ > 0 && cost_ >= it.in->cost);
+  assert(size_ > 0 && cost_ >= it.in->cost && "Q1");
   --size_;
   cost_ -= it.in->cost;
 }
@@ -118,8 +152,11 @@ std::vector<item_ptr> batch_queue::take(const batch_limits& limits, inference::p
   const auto from = sources_for(best, idle);
   auto first = pop(*lead);
   if (first->alone) return {std::move(first)};
-  return rule == inference::padding::none ? fill_packed(from, std::move(first), limits, wanted_cost)
-                                          : fill_padded(from, std::move(first), limits, wanted_cost);
+  auto batch = rule == inference::padding::none ? fill_packed(from, std::move(first), limits, wanted_cost)
+                                                : fill_padded(from, std::move(first), limits, wanted_cost);
+  assert(go_together(batch, rule, limits) && "Q3");
+  assert(sound() && "Q1, Q2");
+  return batch;
 }
 
 std::vector<item_ptr> batch_queue::fill_packed(const sources& from, item_ptr first, const batch_limits& limits,
@@ -199,6 +236,7 @@ std::size_t batch_queue::drop_dead() {
     }
     l = l->second.empty() ? lanes_.erase(l) : std::next(l);
   }
+  assert(sound() && "Q1, Q2");
   return dropped;
 }
 

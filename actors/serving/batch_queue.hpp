@@ -1,12 +1,18 @@
 #pragma once
 // The waiting items of one model, and the pure policy that forms the next batch from them.
 // Not thread-safe: owned by one model actor. No clock of its own.
+//
+// What holds:
+// Q1  size() and cost() are those of the items that wait, dead ones that are not dropped yet among them.
+// Q2  An item waits in the lane of its batch key and home, with those of its job's priority.
+// Q3  A batch has one batch key and at most one home; it is within the limits, or one item alone; an item that wants to
+//     be alone is.
 
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <limits>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -105,8 +111,9 @@ class batch_queue {
                                     std::uint64_t wanted_cost);
   std::vector<item_ptr> fill_padded(const sources& from, item_ptr first, const batch_limits& limits,
                                     std::uint64_t wanted_cost);
+  bool sound() const;  // Q1 and Q2, for asserts: it looks at every item
 
-  lane_map lanes_;
+  lane_map lanes_;  // an empty lane is dropped when it is come across
   std::size_t size_ = 0;
   std::uint64_t cost_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "actors/serving/batch_time.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace troupe::actors {
@@ -14,6 +15,7 @@ void line_fit::change_speed(double factor) noexcept {
 }
 
 void line_fit::observe(double cost, double took_us) {
+  assert(cost >= 1);
   if (took_us <= 0) return;
   if (!line_.known()) line_ = {0, took_us / cost};
   double took = took_us;
@@ -39,6 +41,7 @@ void line_fit::observe(double cost, double took_us) {
   const double slope_max = mean_took / mean_cost;  // fixed >= 0
   line_.per_cost_us = std::clamp((together + prior * prior_slope) / (spread + prior), 0.05 * slope_max, slope_max);
   line_.fixed_us = std::max(0.0, mean_took - line_.per_cost_us * mean_cost);
+  assert(line_.known() && "B1");
 }
 
 int batch_times::level(std::uint32_t busy_slots) noexcept {

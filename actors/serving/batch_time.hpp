@@ -1,6 +1,9 @@
 #pragma once
 // How long a batch of one model takes, learned from the model's own batches: time = fixed + per_cost x cost, a line
 // for each number of slots that run beside each other. Pure data without a clock; owned by the model actor.
+//
+// What holds:
+// B1  What has seen a batch knows a line, and it rises.
 
 #include <cstdint>
 #include <map>

@@ -1,8 +1,13 @@
 #pragma once
 // Deadlines of one actor: a heap, served by one delayed message for the earliest. Entries whose job has
 // closed in the meantime are dropped when they come up. Not thread-safe: owned by one actor.
+//
+// What holds:
+// H1  The earliest deadline is at the front.
+// H2  Each entry has a deadline, and keeps no job alive.
 
 #include <algorithm>
+#include <cassert>
 #include <memory>
 #include <vector>
 
@@ -55,6 +60,7 @@ class deadline_heap {
   void sweep() {
     std::erase_if(heap_, gone);
     std::make_heap(heap_.begin(), heap_.end(), later);
+    assert(std::is_heap(heap_.begin(), heap_.end(), later) && "H1");
     sweep_at_ = std::max<std::size_t>(1024, 2 * heap_.size());
   }
 

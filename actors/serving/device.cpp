@@ -1,5 +1,8 @@
 #include "actors/serving/device.hpp"
 
+#include <algorithm>
+#include <cassert>
+
 #include <spdlog/spdlog.h>
 
 namespace troupe::actors {
@@ -7,6 +10,13 @@ namespace troupe::actors {
 std::uint32_t device_state::busy_seats() const {
   return static_cast<std::uint32_t>(
       std::count_if(seats.begin(), seats.end(), [](const seat& s) { return s.busy; }));
+}
+
+bool device_state::sound() const {
+  const auto right = [](const seat& s) {
+    return s.busy == s.where->is_taken() && s.busy == static_cast<bool>(s.user_actor);
+  };
+  return std::all_of(seats.begin(), seats.end(), right) && (tick_armed || busy_seats() == 0) && gauges->busy.load(std::memory_order_relaxed) == busy_seats();
 }
 
 namespace {
@@ -50,8 +60,8 @@ bool taken_whole(self_ptr self) {
     if (left.count() <= 0) continue;
     if (st.queue.waiting() != 0) {
       st.shared_at = now;
-      if (!st.turn_armed) self->delayed_send(self, left, turn_atom::value);
-      st.turn_armed = true;
+      if (!st.share_armed) self->delayed_send(self, left, share_atom::value);
+      st.share_armed = true;
     }
     return true;
   }
@@ -79,7 +89,7 @@ void give_slots(self_ptr self) {
     const auto busy = st.busy_seats();
     const auto wish = st.queue.pop(all - busy, all, quiet(self));
     if (!wish) break;
-    const auto actor = st.waiting_actors.find(wish->model);
+    const auto actor = st.waiting_actors.find(wish->lease);
     if (actor == st.waiting_actors.end()) continue;
     seat.busy = true;
     seat.ended = seat.user_gone = false;
@@ -104,44 +114,45 @@ void give_slots(self_ptr self) {
   st.gauges->busy.store(st.busy_seats(), std::memory_order_relaxed);
   arm_watchdog(self);
   arm_quiet(self);
+  assert(st.sound() && "D1, D4, D5");
 }
 
-void note_wish(self_ptr self, const model_actor& who, const wish& w) {
+void note_wish(self_ptr self, const model_actor& who, const slot_wish& w) {
   auto& st = self->state;
-  st.waiting_actors[w.model] = who;
-  st.queue.push({w.model, w.priority, self->clock().now(), w.background, w.single});
+  st.waiting_actors[w.lease] = who;
+  st.queue.push(w);
 }
 
-void release_seat(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::chrono::nanoseconds used) {
+void release_seat(self_ptr self, const slot_use& use) {
   auto& st = self->state;
-  auto& seat = st.seats.at(index);
-  if (!seat.busy || seat.epoch != epoch) return;  // of a thread that was replaced, or released already
-  st.queue.charge(seat.user.model, seat.user.priority, used);
+  auto& seat = st.seats.at(use.slot_index);
+  if (!seat.busy || seat.epoch != use.epoch) return;  // of a thread that was replaced, or released already
+  st.queue.charge(seat.user.lease, seat.user.priority, use.time);
   if (!seat.user.background) st.asked_at = self->clock().now();
   seat.busy = false;
   seat.where->given_back();
   seat.user_actor = nullptr;
 }
 
-void thread_ended(self_ptr self, std::uint32_t index, std::uint64_t epoch, std::chrono::nanoseconds used) {
-  auto& seat = self->state.seats.at(index);
-  if (!seat.busy || seat.epoch != epoch) return;
+void thread_ended(self_ptr self, const slot_use& use) {
+  auto& seat = self->state.seats.at(use.slot_index);
+  if (!seat.busy || seat.epoch != use.epoch) return;
   seat.ended = true;
-  seat.used = used;
+  seat.used = use.time;
   if (!seat.user_gone) return;
-  release_seat(self, index, epoch, used);
+  release_seat(self, use);
   give_slots(self);
 }
 
-void forget_model(self_ptr self, std::uint64_t model) {
+void forget_model(self_ptr self, lease_id lease) {
   auto& st = self->state;
-  st.queue.forget(model);
-  st.waiting_actors.erase(model);
+  st.queue.forget(lease);
+  st.waiting_actors.erase(lease);
   for (auto& seat : st.seats) {
-    if (!seat.busy || seat.user.model != model) continue;
+    if (!seat.busy || seat.user.lease != lease) continue;
     seat.user_gone = true;
     // It may have died with the grant in its mailbox: then nothing runs that could end.
-    if (seat.ended || !seat.where->busy()) release_seat(self, seat.where->index(), seat.epoch, seat.used);
+    if (seat.ended || !seat.where->busy()) release_seat(self, {seat.where->index(), seat.epoch, seat.used});
   }
   give_slots(self);
 }
@@ -163,7 +174,6 @@ void watch(self_ptr self) {
     seat.user_actor = nullptr;
   }
   give_slots(self);
-  arm_watchdog(self);
 }
 
 }  // namespace
@@ -178,12 +188,12 @@ device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, d
   st.gauges = std::move(gauges);
   st.gauges->slots.store(static_cast<std::uint32_t>(st.seats.size()));
   return {
-      [self](want_atom, const model_actor& who, const wish& w) {
+      [self](want_atom, const model_actor& who, const slot_wish& w) {
         note_wish(self, who, w);
         give_slots(self);
       },
       [self](decline_atom, const std::shared_ptr<grant>& g) {
-        release_seat(self, g->where->index(), g->epoch, std::chrono::nanoseconds(0));
+        release_seat(self, {g->where->index(), g->epoch, {}});
         give_slots(self);
       },
       [self](narrow_atom, const std::shared_ptr<grant>& g) {
@@ -192,18 +202,16 @@ device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, d
         seat.whole = false;
         give_slots(self);
       },
-      [self](free_atom, const model_actor& who, const std::shared_ptr<slot_release>& r) {
+      [self](release_atom, const model_actor& who, const std::shared_ptr<slot_release>& r) {
         for (const auto& w : r->next) note_wish(self, who, w);
-        release_seat(self, r->slot_index, r->epoch, std::chrono::microseconds(r->used_us));
+        release_seat(self, r->use);
         give_slots(self);
       },
-      [self](done_atom, std::uint32_t index, std::uint64_t epoch, std::uint64_t used_us) {
-        thread_ended(self, index, epoch, std::chrono::microseconds(used_us));
-      },
-      [self](forget_atom, std::uint64_t model) { forget_model(self, model); },
+      [self](idle_atom, const slot_use& use) { thread_ended(self, use); },
+      [self](forget_atom, lease_id lease) { forget_model(self, lease); },
       [self](tick_atom) { watch(self); },
-      [self](turn_atom) {
-        self->state.turn_armed = false;
+      [self](share_atom) {
+        self->state.share_armed = false;
         give_slots(self);
       },
       [self](quiet_atom) {

@@ -1,5 +1,31 @@
 #pragma once
 // The device actor: owns the compute slots, shares them fairly between models, and replaces those that hang.
+//
+// A seat, one a slot:
+//
+//            grant --> model                     idle <-- slot's thread
+//   free -------------------------------> busy --------------------------> ended
+//    ^   a wish is next (fairness.hpp)     |     its batch has run           |
+//    |                                     |                                 |
+//    |   decline, release <-- model        |                                 |
+//    +-------------------------------------+---------------------------------+
+//    |   tick: slot_timeout is over        |                                 |
+//    |   another thread, hung --> model    |                                 |
+//    +-------------------------------------+---------------------------------+
+//    |   forget <-- its model has died     |                                 |
+//    |   at once where nothing runs, else when it is ended                   |
+//    +-------------------------------------+---------------------------------+
+//
+// Wishes come by want, and along with a release. Idle slots look for the next one (give_slots) after these messages,
+// and after narrow (a batch leaves its other cores alone after all), share (a batch has had all cores for
+// whole_device_max) and quiet (for wishes in the background).
+//
+// What holds after each message:
+// D1  A seat is busy while its slot is taken, and has the model's actor as its user as long.
+// D2  A seat is freed once a grant. An answer of a thread that was replaced meanwhile frees nothing.
+// D3  Beside a batch that has the whole device nothing is started, for whole_device_max at most.
+// D4  Of each timer one message is under way at most; a busy seat is watched.
+// D5  device_gauges tells how many seats are busy.
 
 #include <chrono>
 #include <vector>
@@ -26,30 +52,32 @@ struct device_gauges {
 struct device_state {
   static inline const char* name = "device";
 
-  struct seat {  // of one slot
-    slot_ptr where;
-    bool busy = false;
-    bool whole = false;      // its batch leaves no core for another
+  // Of one slot. What is below `busy` is of the grant that made it so, and says nothing of a free seat.
+  struct seat {
+    slot_ptr where;          // never null; its index() is the seat's
+    bool busy = false;       // D1
+    bool whole = false;      // D3: its batch leaves no core for another
     bool ended = false;      // its thread is idle again
-    bool user_gone = false;  // the model's actor has died
-    std::chrono::nanoseconds used{0};
-    std::uint64_t epoch = 0;
-    slot_wish user;
-    model_actor user_actor;
+    bool user_gone = false;  // the model's actor has died: nobody will release it
+    std::chrono::microseconds used{0};  // once ended
+    std::uint64_t epoch = 0;            // of the slot's thread when it was granted
+    slot_wish user;                     // that was granted
+    model_actor user_actor;             // D1
     steady_time granted{};
   };
-  std::vector<seat> seats;
+  std::vector<seat> seats;                             // as many as slots, for ever
   std::shared_ptr<const std::vector<slot_ptr>> slots;  // of all seats, for those who plan
-  fair_queue queue;
-  std::unordered_map<std::uint64_t, model_actor> waiting_actors;
+  fair_queue queue;                                    // wishes that are not granted yet
+  std::unordered_map<lease_id, model_actor> waiting_actors;  // whoever has a wish in the queue, until it is forgotten
   device_options options;
   std::shared_ptr<metrics> meter;
   std::shared_ptr<device_gauges> gauges;
-  bool tick_armed = false, quiet_armed = false, turn_armed = false;
+  bool tick_armed = false, quiet_armed = false, share_armed = false;  // D4
   steady_time shared_at = steady_time::min();  // a batch had company
   steady_time asked_at = steady_time::min();   // a slot was given or given back, not for warm-up
 
   std::uint32_t busy_seats() const;
+  bool sound() const;  // D1, D4 and D5, for asserts
 };
 
 // Warm-up in the background waits until the device was left alone for so long.
@@ -58,6 +86,7 @@ constexpr std::chrono::milliseconds quiet_after{50};
 // For so long nothing else starts beside a batch that was given all cores: its threads would wait for each other.
 constexpr std::chrono::milliseconds whole_device_max{20};
 
+// REQUIRES slots that nobody has taken, in the order of their indices.
 device_actor::behavior_type device(device_actor::stateful_pointer<device_state> self, std::vector<slot_ptr> slots,
                                    device_options options, std::shared_ptr<metrics> meter,
                                    std::shared_ptr<device_gauges> gauges);

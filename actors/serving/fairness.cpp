@@ -1,12 +1,16 @@
 #include "actors/serving/fairness.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 namespace troupe::actors {
 
 void fair_queue::push(const slot_wish& wish) {
+  assert(std::none_of(wishes_.begin(), wishes_.end(),
+                      [&](const slot_wish& w) { return w.lease == wish.lease && w.background == wish.background; }) &&
+         "F1");
   // A model that was idle starts at the present, not with credit saved up.
-  auto& vt = virtual_time_[wish.model];
+  auto& vt = virtual_time_[wish.lease];
   vt = std::max(vt, clock_);
   wishes_.push_back(wish);
 }
@@ -15,24 +19,25 @@ std::optional<slot_wish> fair_queue::pop(std::uint32_t idle_slots, std::uint32_t
   auto best = wishes_.end();
   for (auto w = wishes_.begin(); w != wishes_.end(); ++w) {
     if (w->background) continue;
-    if (best == wishes_.end() || virtual_time_[w->model] < virtual_time_[best->model]) best = w;
+    if (best == wishes_.end() || virtual_time_[w->lease] < virtual_time_[best->lease]) best = w;
   }
   if (best == wishes_.end() && quiet && (idle_slots > 1 || all_slots == 1)) best = wishes_.begin();
   if (best == wishes_.end()) return std::nullopt;
   const auto wish = *best;
   wishes_.erase(best);
-  clock_ = std::max(clock_, virtual_time_[wish.model]);
+  clock_ = std::max(clock_, virtual_time_[wish.lease]);
   return wish;
 }
 
-void fair_queue::charge(model_id model, config::priority priority, std::chrono::nanoseconds used) {
-  if (const auto vt = virtual_time_.find(model); vt != virtual_time_.end())
+void fair_queue::charge(lease_id lease, config::priority priority, std::chrono::nanoseconds used) {
+  assert(used.count() >= 0 && "F2");
+  if (const auto vt = virtual_time_.find(lease); vt != virtual_time_.end())
     vt->second += static_cast<double>(used.count()) / weight(priority);
 }
 
-void fair_queue::forget(model_id model) {
-  std::erase_if(wishes_, [&](const slot_wish& w) { return w.model == model; });
-  virtual_time_.erase(model);
+void fair_queue::forget(lease_id lease) {
+  std::erase_if(wishes_, [&](const slot_wish& w) { return w.lease == lease; });
+  virtual_time_.erase(lease);
 }
 
 std::size_t fair_queue::background_waiting() const noexcept {

@@ -1,6 +1,10 @@
 #pragma once
 // Which of the waiting models gets the next compute slot: fair queuing on the time each has used, weighted by
 // priority (start-time fair queuing, Goyal et al. 1996). Pure data; owned by the device actor.
+//
+// What holds:
+// F1  Of each lease at most one wish waits, and one in the background.
+// F2  Virtual times never go back: a model's own, and the one that an idle model starts at.
 
 #include <chrono>
 #include <cstdint>
@@ -8,30 +12,21 @@
 #include <optional>
 #include <unordered_map>
 
-#include "config/error.hpp"
+#include "actors/protocol/slots.hpp"
 #include "config/registry.hpp"
 
 namespace troupe::actors {
 
-using model_id = std::uint64_t;  // of one resident model, never reused
-
-struct slot_wish {
-  model_id model = 0;
-  config::priority priority = config::priority::medium;
-  steady_time since{};
-  bool background = false;  // warm-up: only on a quiet device, and another slot stays free
-  bool single = false;      // for one row
-};
-
 class fair_queue {
  public:
+  // REQUIRES that none of its kind waits (F1).
   void push(const slot_wish& wish);
   // Removes and returns the wish to serve next. `idle_slots` counts the one to be given. `quiet`: background
   // wishes are served too, where nobody else waits.
   std::optional<slot_wish> pop(std::uint32_t idle_slots, std::uint32_t all_slots, bool quiet);
   // The model used a slot for so long.
-  void charge(model_id model, config::priority priority, std::chrono::nanoseconds used);
-  void forget(model_id model);
+  void charge(lease_id lease, config::priority priority, std::chrono::nanoseconds used);
+  void forget(lease_id lease);
   std::size_t waiting() const noexcept { return wishes_.size() - background_waiting(); }  // without background
   std::size_t background_waiting() const noexcept;
 
@@ -40,7 +35,7 @@ class fair_queue {
 
  private:
   std::list<slot_wish> wishes_;
-  std::unordered_map<model_id, double> virtual_time_;
+  std::unordered_map<lease_id, double> virtual_time_;
   double clock_ = 0;
 };
 

@@ -2,8 +2,14 @@
 // The gate of a resident model: how many items are inside (queued or running), and whether it is closed.
 // One atomic word, so that "nobody is inside" and "nobody may enter" are decided together: an idle model is
 // evicted without asking it, a busy one never is, and no item reaches a model that is gone.
+//
+// What holds:
+// G1  As many are inside as have entered and not left; nobody leaves who is not inside.
+// G2  A closed gate stays closed and lets nobody in.
+// G3  That a closed gate is empty is told by one call: the one that closed it, or the last leave().
 
 #include <atomic>
+#include <cassert>
 #include <cstdint>
 
 namespace troupe::actors {
@@ -22,9 +28,11 @@ class gate {
     }
   }
 
-  // True when this call was the last one out of a closed gate.
+  // True when this call was the last one out of a closed gate. REQUIRES that so many are inside.
   bool leave(std::uint32_t items) noexcept {
-    return word_.fetch_sub(items, std::memory_order_acq_rel) == (closed_bit | items);
+    const auto before = word_.fetch_sub(items, std::memory_order_acq_rel);
+    assert((before & ~closed_bit) >= items && "G1: more leave than are inside");
+    return before == (closed_bit | items);
   }
 
   // Closes only if nobody is inside.

@@ -12,9 +12,7 @@ using std::chrono::microseconds;
 
 std::uint64_t size_of(const std::vector<inference::input>& inputs) {
   std::uint64_t bytes = 0;
-  for (const auto& in : inputs)
-    bytes += std::holds_alternative<std::string>(in) ? std::get<std::string>(in).size()
-                                                     : std::get<inference::tensor>(in).data.size();
+  for (const auto& in : inputs) bytes += inference::size_bytes(in);
   return bytes;
 }
 
@@ -119,15 +117,15 @@ struct ready_inputs {
 };
 
 // Foreign code: what it throws fails this input alone.
-result<void> prepare(const inference::model& model, const std::string& name, const inference::input& in, item& it) {
+result<void> prepare(const inference::model& model, const predict_request& request, std::size_t i, item& it) {
   try {
-    auto prepared = model.prepare(in);
+    auto prepared = model.prepare(request.inputs[i], request.asked);
     if (!prepared) return tl::unexpected(std::move(prepared.error()));
     it.in = std::move(*prepared);
     it.state = model.open_state(*it.in);
     return {};
   } catch (...) {
-    return tl::unexpected(caught_error(error_code::model_failed, "Model " + name + " could not prepare the input"));
+    return tl::unexpected(caught_error(error_code::model_failed, "Model " + request.model + " could not prepare the input"));
   }
 }
 
@@ -149,17 +147,15 @@ ready_inputs make_ready(const pending_request& p, const resident& home) {
   ready_inputs out;
   auto& kept = cache::prediction_cache::shared();
   const auto& info = home.model->info();
-  const bool keep = kept.enabled() && info.accepts_text && !info.stateful;
+  const bool keep = kept.enabled() && !info.stateful;
   // Whoever waited for a load is a miss, and has the model run: an answer from the cache is a hit.
   const bool look_up = keep && p.request.use_prediction_cache && p.job->resident_at_arrival;
   auto started = steady_clock::now();
   for (std::size_t i = 0; i < p.request.inputs.size(); ++i) {
-    const auto& in = p.request.inputs[i];
     item_result told;
     told.index = static_cast<std::uint32_t>(i);
     std::string key;
-    if (keep && std::holds_alternative<std::string>(in))
-      key = cache::prediction_cache::key(home.answers_as, std::get<std::string>(in));
+    if (keep) key = cache::prediction_cache::key(home.answers_as, p.request.asked, p.request.inputs[i]);
     if (look_up && !key.empty())
       if (auto found = kept.get(key)) {
         told.prediction_cache_hit = true;
@@ -168,7 +164,7 @@ ready_inputs make_ready(const pending_request& p, const resident& home) {
         continue;
       }
     auto it = std::make_shared<item>();
-    const auto prepared = prepare(*home.model, home.name, in, *it);
+    const auto prepared = prepare(*home.model, p.request, i, *it);
     const auto ended = steady_clock::now();
     it->prepare_us = told.timing.prepare_us = static_cast<std::uint32_t>(duration_cast<microseconds>(ended - started).count());
     started = ended;

@@ -1,6 +1,7 @@
 #include "actors/serving/model.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -18,7 +19,7 @@ using std::chrono::microseconds;
 // An explicit warm-up waits for so many batches of requests at most.
 constexpr std::uint32_t batches_before_warm_up = 8;
 
-void pump(self_ptr self, std::vector<wish>* collected = nullptr);
+void pump(self_ptr self, std::vector<slot_wish>* collected = nullptr);
 void use_slot(self_ptr self, std::shared_ptr<grant> g);
 
 void arm(self_ptr self, steady_time when) {
@@ -29,7 +30,13 @@ void arm(self_ptr self, steady_time when) {
   self->delayed_send(self, pause, tick_atom::value);
 }
 
+// Batches that may run beside each other.
+std::uint32_t instances_max(const model_state& st) {
+  return st.me->limits.auto_scaling ? std::max(1u, st.me->limits.max_instances) : 1;
+}
+
 void publish(model_state& st) {
+  assert(st.sound() && "M1 to M4");
   const auto waiting = static_cast<std::uint32_t>(st.queue.size());
   st.me->queue_items.store(waiting, std::memory_order_relaxed);
   st.me->instances.store(st.instances, std::memory_order_relaxed);
@@ -94,11 +101,6 @@ void expire(self_ptr self) {
 }
 
 // -- instances ------------------------------------------------------------------------------------------------
-
-// Batches that may run beside each other.
-std::uint32_t instances_max(const model_state& st) {
-  return st.me->limits.auto_scaling ? std::max(1u, st.me->limits.max_instances) : 1;
-}
 
 // `wanted`: batches that run, or are about to.
 void scale(self_ptr self, std::uint32_t wanted) {
@@ -243,11 +245,11 @@ void run(self_ptr self, const std::shared_ptr<grant>& g, batch_ptr b) {
   // Both hear of it from the slot's own thread; the rows are answered there already.
   g->where->run(std::move(b), [me = caf::actor_cast<model_actor>(self), device = st.device,
                                index = g->where->index()](std::uint64_t epoch, batch_ptr ended) {
-    const auto used = static_cast<std::uint64_t>(ended->took.count());
+    const slot_use use{index, epoch, ended->took};
     ended->epoch = epoch;
     ended->slot_index = index;
     caf::anon_send(me, done_atom::value, std::move(ended));
-    caf::anon_send(device, done_atom::value, index, epoch, used);
+    caf::anon_send(device, idle_atom::value, use);
   });
 }
 
@@ -318,22 +320,20 @@ void on_done(self_ptr self, batch& b) {
     st.free_instances.push_back(std::move(b.instance));
   if (b.warm()) finish_warm_batch(self, b);
   auto release = std::make_shared<slot_release>();
-  release->slot_index = b.slot_index;
-  release->epoch = b.epoch;
-  release->used_us = static_cast<std::uint64_t>(b.took.count());
+  release->use = {b.slot_index, b.epoch, b.took};
   pump(self, &release->next);
-  self->send(st.device, free_atom::value, caf::actor_cast<model_actor>(self), std::move(release));
+  self->send(st.device, release_atom::value, caf::actor_cast<model_actor>(self), std::move(release));
 }
 
 // Asks for a slot where there is something to run on it; or collects the wish. One at a time: what the first batch
 // leaves is known only when it has taken its share.
-void pump(self_ptr self, std::vector<wish>* collected) {
+void pump(self_ptr self, std::vector<slot_wish>* collected) {
   auto& st = self->state;
   scale(self, st.running);
   const auto ask = [&](bool background) {
     ++(background ? st.background_wishes : st.wishes);
-    wish w;
-    w.model = st.me->id;
+    slot_wish w;
+    w.lease = st.me->lease;
     w.priority = st.priority;
     w.background = background;
     w.single = st.queue.size() == 1;
@@ -381,6 +381,13 @@ void on_hung(self_ptr self, batch& b) {
 
 }  // namespace
 
+bool model_state::sound() const {
+  const bool asks_once = wishes + (held.slot ? 1u : 0u) <= 1 && background_wishes <= 1;
+  const bool bounded = running <= instances && instances <= instances_max(*this);
+  const bool kept = me->model->info().stateful || running + free_instances.size() <= instances;
+  return asks_once && bounded && kept && me->door.inside() >= queue.size();
+}
+
 model_actor::behavior_type model(self_ptr self, resident_ptr me, device_actor device, config::priority priority,
                                  std::shared_ptr<std::unique_ptr<inference::instance>> first,
                                  std::function<void(std::string)> report_failure) {
@@ -391,7 +398,7 @@ model_actor::behavior_type model(self_ptr self, resident_ptr me, device_actor de
   st.report_failure = std::move(report_failure);
   if (first && *first) st.free_instances.push_back(std::move(*first));
   // Whatever ends this actor: nobody waits for a slot in its name any more. Its queue's jobs answer 503.
-  self->attach_functor([device = st.device, id = st.me->id] { caf::anon_send(device, forget_atom::value, id); });
+  self->attach_functor([device = st.device, lease = st.me->lease] { caf::anon_send(device, forget_atom::value, lease); });
   start_warm_up(self, true, nullptr);
   return {
       [self](enqueue_atom, const item_list_ptr& items) { enqueue(self, *items); },
@@ -399,7 +406,7 @@ model_actor::behavior_type model(self_ptr self, resident_ptr me, device_actor de
       [self](done_atom, const batch_ptr& b) { on_done(self, *b); },
       [self](hung_atom, const batch_ptr& b) { on_hung(self, *b); },
       [self](warm_atom, const shared_reply<warmup_report>& reply) { start_warm_up(self, false, reply); },
-      [self](limits_atom, std::uint8_t p) { self->state.priority = static_cast<config::priority>(p); },
+      [self](priority_atom, config::priority p) { self->state.priority = p; },
       [self](tick_atom) {
         if (self->clock().now() < self->state.armed) return;  // a stale one: its successor is armed
         self->state.armed = no_deadline;

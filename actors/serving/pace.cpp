@@ -32,6 +32,11 @@ slot_outlook outlook(const grant& g, steady_time now) {
   }
   return o;
 }
+std::uint32_t busy_beside(const grant& g) {
+  std::uint32_t busy = 0;
+  for (const auto& s : *g.slots) busy += s != g.where && s->is_taken();
+  return busy;
+}
 
 }  // namespace
 
@@ -48,7 +53,8 @@ pace::decision pace::decide(const waiting_work& waiting, const grant& g, const b
   // Nearest to the share in whole items: what batch_queue::take would give.
   const bool complete = 2 * waiting.cost + waiting.cost / waiting.items > 2 * p.cost;
   if (due.items != 0 && !complete) {
-    d.hold_until = std::min(due.until, granted + hold_of(p.time));
+    const auto hold = hold_of(p.time);
+    if (hold >= hold_min) d.hold_until = std::min(due.until, granted + hold);
     if (d.hold_until <= now) p = planned(0);
   }
   d.cost = p.batches == 1 ? batch_queue::all : p.cost;
@@ -57,14 +63,15 @@ pace::decision pace::decide(const waiting_work& waiting, const grant& g, const b
   return d;
 }
 
-void pace::begins(batch& b, const grant& g, steady_time now) {
-  b.busy_slots = outlook(g, now).busy + 1;
+pace::shape pace::shape_of(const batch& b, const grant& g) {
   const auto rows = static_cast<std::uint64_t>(b.warm() ? b.bucket->items : b.items.size());
-  b.first_of_shape = shapes_
-                         .emplace(g.where->index(), std::bit_width(rows - 1),
-                                  static_cast<int>(std::lround(4 * std::log2(std::max<std::uint64_t>(1, b.cost)))))
-                         .second ||
-                     !b.instance;
+  return {g.where->index(), static_cast<int>(std::bit_width(rows - 1)),
+          static_cast<int>(std::lround(4 * std::log2(std::max<std::uint64_t>(1, b.cost))))};
+}
+
+void pace::begins(batch& b, const grant& g, steady_time now) {
+  b.busy_slots = busy_beside(g) + 1;
+  b.first_of_shape = ran_.insert(shape_of(b, g)).second || !b.instance;
   const auto line = times_.beside(b.busy_slots);
   if (!line.known()) return;
   const double time_us = line.at(static_cast<double>(b.cost));

@@ -1,6 +1,7 @@
 #include "actors/serving/plan.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace troupe::actors {
@@ -58,6 +59,7 @@ std::size_t next_count(std::size_t n) { return n < 8 ? n + 1 : n + n / 4; }
 batch_plan plan(const waiting_work& waiting, const slot_outlook& slots, const batch_times& times,
                 const batch_limits& limits, std::uint32_t others, std::uint32_t batches_before,
                 std::uint32_t instances_left) {
+  assert(waiting.items >= 1 && instances_left >= 1);
   std::vector<double> free_in_us{0};  // the granted one first
   for (const auto t : slots.free_in) free_in_us.push_back(static_cast<double>(t.count()));
   std::sort(free_in_us.begin() + 1, free_in_us.end());
@@ -104,6 +106,7 @@ batch_plan plan(const waiting_work& waiting, const slot_outlook& slots, const ba
   const double own = std::clamp(chosen->work.own_items, 1.0, static_cast<double>(limits.max_items));
   p.cost = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::llround(own * item_cost)), limits.max_cost);
   p.cost = std::max<std::uint64_t>(p.cost, 1);
+  assert(p.batches >= 1 && p.cost >= 1 && "P1");
   if (chosen->line.known())
     p.time = std::chrono::microseconds(std::llround(chosen->line.at(static_cast<double>(p.cost))));
   return p;

@@ -36,7 +36,8 @@ struct batch_plan {
 // `others`: wishes of other models that are served first; each takes the slot that is free soonest.
 // `batches_before`: of this model's last plan; 0: none.
 // `instances_left`: batches of this model that may start on idle slots now, this one counted.
-// REQUIRES waiting.items >= 1, instances_left >= 1.
+// REQUIRES waiting.items >= 1, instances_left >= 1. ENSURES
+// P1  The batch takes something, and it is counted.
 batch_plan plan(const waiting_work& waiting, const slot_outlook& slots, const batch_times& times,
                 const batch_limits& limits, std::uint32_t others, std::uint32_t batches_before,
                 std::uint32_t instances_left);

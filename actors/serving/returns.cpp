@@ -1,14 +1,17 @@
 #include "actors/serving/returns.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace troupe::actors {
 
 void returns::forget_late(steady_time now) {
   std::erase_if(cohorts_, [&](const cohort& c) {
+    assert(c.came <= c.items && "R1");
     if (c.until >= now && c.came < c.items) return false;
     ratio_ += blend * (static_cast<double>(c.came) / static_cast<double>(c.items) - ratio_);
+    assert(ratio_ >= 0 && ratio_ <= 1 && "R2");
     return true;
   });
 }

@@ -1,6 +1,10 @@
 #pragma once
 // What is about to come back: clients that wait for their answers ask again within a moment of getting them. Learned
 // per model from what did come back within the window after earlier batches. Pure data; owned by the model actor.
+//
+// What holds:
+// R1  Of no cohort more came back than were answered.
+// R2  The share that comes back lies between 0 and 1.
 
 #include <chrono>
 #include <cstdint>

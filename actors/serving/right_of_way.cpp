@@ -6,7 +6,9 @@ namespace troupe::actors {
 
 void right_of_way::batch_ended() noexcept {
   last_ended_.store(std::chrono::steady_clock::now().time_since_epoch());
-  if (batches_.fetch_sub(1) == 1 && waiting_.load() != 0) wake();
+  const auto before = batches_.fetch_sub(1);
+  assert(before > 0 && "O1");
+  if (before == 1 && waiting_.load() != 0) wake();
 }
 
 void right_of_way::wake() noexcept {

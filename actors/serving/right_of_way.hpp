@@ -2,8 +2,12 @@
 // Batches go first: a load that shares the cores with resident models works only while no batch runs; once it is
 // hurried, between short waits. The kernel's priorities are not enough: at nice 10 alone a loader still made one
 // batch in a hundred wait much longer than on a quiet machine (docs/decisions.md).
+//
+// What holds:
+// O1  Each batch and each load that has begun ends once, whatever becomes of its thread.
 
 #include <atomic>
+#include <cassert>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -28,7 +32,10 @@ class right_of_way {
 
   // A loader's thread, around each piece of work.
   void load_begins() noexcept { loads_.fetch_add(1); }
-  void load_ended() noexcept { loads_.fetch_sub(1); }
+  void load_ended() noexcept {
+    [[maybe_unused]] const auto before = loads_.fetch_sub(1);
+    assert(before > 0 && "O1");
+  }
   std::uint32_t loads() const noexcept { return loads_.load(std::memory_order_relaxed); }
 
   // Returns when no batch runs, or after `most`; after `hurried_most` when `hurried` is or becomes set. Tells whether

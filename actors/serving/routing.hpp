@@ -12,7 +12,6 @@
 #include "actors/protocol/metrics.hpp"
 #include "actors/protocol/reports.hpp"
 #include "actors/serving/batch_queue.hpp"
-#include "actors/serving/fairness.hpp"
 #include "actors/serving/gate.hpp"
 
 namespace troupe::actors {
@@ -33,7 +32,7 @@ struct model_entry;
 // A model in memory, together with its actor and its gate. Shared by everybody who sends to it; the model's
 // memory goes back when the last reference is gone.
 struct resident {
-  model_id id = 0;
+  lease_id lease = lease_id::none;
   std::string name;
   inference::model_ptr model;
   std::string answers_as;  // what decides its answers beside the input: its part of prediction cache keys

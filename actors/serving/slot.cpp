@@ -65,23 +65,38 @@ std::vector<inference::row> warm_rows::make(const inference::model& m, const inf
   for (std::uint32_t i = 0; i < bucket.items; ++i) {
     auto in = m.warm_input(bucket);
     if (!in) return {};
-    states.push_back(m.open_state(*in));
+    auto state = m.open_state(*in);
     auto& row = rows.emplace_back();
     row.in = in.get();
-    row.st = states.back().get();
-    inputs.push_back(std::move(in));
+    row.st = state.get();
+    sources_.push_back({std::move(in), std::move(state)});
   }
   return rows;
 }
 
-std::string run_rows(inference::instance& instance, std::span<inference::row> rows) {
-  auto failure = step(instance, rows);
-  for (const auto& row : rows)
-    if (failure.empty()) failure = row.problem;
-  return failure;
+rows_ran run_rows(const inference::model& m, inference::instance& instance, std::span<inference::row> rows) {
+  rows_ran ran;
+  ran.failure = step(instance, rows);
+  if (ran.failure.empty() || rows.size() < 2 || m.info().stateful) return ran;
+  ran.failure.clear();
+  ran.one_by_one = true;
+  for (auto& row : rows) {
+    row.out = {};
+    row.again = false;
+    row.problem.clear();
+    if (auto why = step(instance, {&row, 1}); !why.empty()) row.problem = std::move(why);
+  }
+  return ran;
+}
+
+std::string first_failure(const rows_ran& ran, std::span<const inference::row> rows) {
+  if (!ran.failure.empty()) return ran.failure;
+  const auto bad = std::find_if(rows.begin(), rows.end(), [](const inference::row& r) { return !r.problem.empty(); });
+  return bad == rows.end() ? std::string() : bad->problem;
 }
 
 void run_batch(batch& b) {
+  assert(b.owner && b.warm() == b.items.empty() && "T2");
   const auto started = steady_clock::now();
   warm_rows warm;
   std::vector<inference::row> rows;
@@ -108,15 +123,9 @@ void run_batch(batch& b) {
   }
   if (b.instance && failure.empty()) {
     inference::set_thread_intra_op_threads(static_cast<int>(b.threads));
-    failure = b.warm() ? run_rows(*b.instance, rows) : step(*b.instance, rows);
-    if (!b.warm() && !failure.empty() && rows.size() > 1 && !b.owner->model->info().stateful) {
-      for (auto& row : rows) {
-        row.out = {};
-        row.problem = step(*b.instance, {&row, 1});
-      }
-      failure.clear();
-      b.first_of_shape = true;  // it took as long as several
-    }
+    auto ran = run_rows(*b.owner->model, *b.instance, rows);
+    if (ran.one_by_one) b.first_of_shape = true;  // it took as long as several
+    failure = b.warm() ? first_failure(ran, rows) : std::move(ran.failure);
   }
   const auto ended = steady_clock::now();
   b.took = duration_cast<microseconds>(ended - started);

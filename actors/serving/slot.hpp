@@ -1,9 +1,15 @@
 #pragma once
 // A compute slot: one thread that runs one batch at a time. The only place where a model runs. A thread that
 // hangs is left behind (abandonable_thread.hpp) and replaced; what it holds is freed if it ever comes back.
+//
+// What holds:
+// T1  A slot is taken and given back in turn, by the device alone.
+// T2  A batch is of rows, or a warm-up's bucket, never both.
+// T3  Each row of a batch is answered by run_batch(), or waits in it for its next step.
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -41,18 +47,32 @@ struct batch {
 };
 
 // The rows of one warm-up bucket, with states where the model keeps them.
-struct warm_rows {
-  std::vector<inference::prepared_ptr> inputs;
-  std::vector<std::unique_ptr<inference::state>> states;
-  // Empty when the model has no such input.
+class warm_rows {
+ public:
+  // Empty when the model has no such input. They live as long as this.
   std::vector<inference::row> make(const inference::model& m, const inference::warm_bucket& bucket);
+
+ private:
+  struct source {
+    inference::prepared_ptr input;
+    std::unique_ptr<inference::state> state;
+  };
+  std::vector<source> sources_;
 };
-// Runs them; empty on success, else what the model said. Never throws.
-std::string run_rows(inference::instance& instance, std::span<inference::row> rows);
+
+// What came of rows that were run together.
+struct rows_ran {
+  std::string failure;      // of all of them; empty: each row tells of itself
+  bool one_by_one = false;  // together they failed
+};
+// The one place where rows run. If several rows of a one-shot model throw together, each is run again alone, so that a
+// bad row costs only itself (a stepping model's states may have moved on by then). Never throws.
+rows_ran run_rows(const inference::model& m, inference::instance& instance, std::span<inference::row> rows);
+// The first of what went wrong, of all or of one; empty: nothing.
+std::string first_failure(const rows_ran& ran, std::span<const inference::row> rows);
 
 // Runs a batch on this thread and answers its rows: outputs go to their jobs, rows that want another step stay
-// in batch::items. If a batch of several one-shot rows throws, each is run alone, so that a bad row costs only
-// itself. What the model throws fails its rows.
+// in batch::items. What the model throws fails its rows. REQUIRES an owner, and T2.
 void run_batch(batch& b);
 // Answers a batch that cannot be run.
 void refuse_batch(batch& b, const std::string& why);
@@ -71,10 +91,14 @@ class slot {
 
   // By the device: granted to a model, and given back by it.
   void taken() noexcept {
+    assert(!is_taken() && "T1");
     expect(no_deadline, std::chrono::microseconds(0));
     taken_.store(true, std::memory_order_relaxed);
   }
-  void given_back() noexcept { taken_.store(false, std::memory_order_relaxed); }
+  void given_back() noexcept {
+    assert(is_taken() && "T1");
+    taken_.store(false, std::memory_order_relaxed);
+  }
 
   // By the model, before run(): when it predicts the batch to end, and how long a batch of those takes who will ask
   // again then. Until it says so, nobody counts on the slot.

@@ -1,6 +1,7 @@
 #include "actors/serving/warm_up.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 namespace troupe::actors {
 
@@ -19,6 +20,7 @@ warm_up::warm_up(const std::vector<inference::warm_bucket>& buckets, std::uint32
 }
 
 inference::warm_bucket warm_up::next() {
+  assert(batch_waits() && failure_.empty() && !called_off_ && "W2");
   const auto bucket = left_.front();
   left_.pop_front();
   ++running_;
@@ -26,6 +28,7 @@ inference::warm_bucket warm_up::next() {
 }
 
 void warm_up::ended(const inference::warm_bucket& bucket, std::chrono::microseconds took, const std::string& failure) {
+  assert(running_ > 0 && "W1");
   --running_;
   requests_ += bucket.items;
   busy_ += took;

@@ -1,6 +1,10 @@
 #pragma once
 // One warm-up of a model: which buckets are still to run, and what came of those that ran. Pure data; owned by the
 // model actor.
+//
+// What holds:
+// W1  Each bucket that next() gave is told once by ended(), to this one or to the one that took over from it.
+// W2  Once it has failed or was called off, nothing more waits.
 
 #include <chrono>
 #include <cstdint>
@@ -8,7 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "actors/protocol/messages.hpp"
+#include "actors/protocol/one_shot.hpp"
+#include "actors/protocol/reports.hpp"
+#include "inference/model/model.hpp"
 
 namespace troupe::actors {
 
@@ -27,6 +33,7 @@ class warm_up {
   bool background() const noexcept { return background_; }
   // REQUIRES batch_waits().
   inference::warm_bucket next();
+  // REQUIRES that next() gave it (W1).
   void ended(const inference::warm_bucket& bucket, std::chrono::microseconds took, const std::string& failure);
   // Nothing more is run: its model leaves memory.
   void call_off() {

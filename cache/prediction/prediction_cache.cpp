@@ -1,18 +1,55 @@
 #include "cache/prediction/prediction_cache.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <new>
+#include <span>
 
 namespace troupe::cache {
 
 namespace {
 
-std::uint64_t size_of(const std::string& key, const inference::output& value) {
-  std::uint64_t bytes = 160 + key.size();  // list and index nodes
-  if (const auto* c = std::get_if<inference::classification>(&value)) bytes += c->probabilities.size() * 4;
-  if (const auto* t = std::get_if<inference::tensor>(&value)) bytes += t->data.size() + t->shape.size() * 8;
-  if (const auto* s = std::get_if<std::string>(&value)) bytes += s->size();
-  return bytes;
+constexpr std::uint64_t entry_bytes = 160;  // list and index nodes
+
+// A part with its length before it: no two sets of parts read the same.
+void add_part(std::string& to, std::string_view part) {
+  to.append(std::to_string(part.size())).append(":").append(part);
+}
+
+template <class... F>
+struct overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+overloaded(F...) -> overloaded<F...>;
+
+// False: of a kind whose answers are not kept.
+bool add_value(std::string& to, const inference::input_value& value) {
+  return std::visit(overloaded{[&](const std::string& text) {
+                                 add_part(to.append("t"), text);
+                                 return true;
+                               },
+                               [&](const inference::text_pair& pair) {
+                                 add_part(to.append("p"), pair.first);
+                                 add_part(to, pair.second);
+                                 return true;
+                               },
+                               [&](const inference::token_ids& given) {
+                                 const auto bytes = std::as_bytes(std::span(given.ids));
+                                 add_part(to.append("i"), {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+                                 return true;
+                               },
+                               [](const auto&) { return false; }},
+                    value);
+}
+
+void add_parameters(std::string& to, const inference::task_parameters& parameters) {
+  std::visit(overloaded{[&](std::monostate) { to += '-'; },
+                        [&](const inference::text_classification_parameters& p) {
+                          to.append("c").append(
+                              p.function_to_apply ? std::to_string(static_cast<int>(*p.function_to_apply)) : "-");
+                        }},
+             parameters);
 }
 
 }  // namespace
@@ -26,33 +63,40 @@ void prediction_cache::set_capacity(std::uint64_t capacity_bytes) {
 }
 
 std::string prediction_cache::answers_as(std::string_view model, const inference::model_info& info) {
-  // Each part with its length before it: no two sets of parts read the same.
-  const auto add = [](std::string& to, std::string_view part) { to.append(std::to_string(part.size())).append(":").append(part); };
   // Long lists as a digest: they differ between registrations of one version only.
   std::string lists;
-  for (const auto& label : info.labels) add(lists, label);
+  for (const auto& label : info.labels) add_part(lists, label);
   for (const auto& in : info.inputs) {
-    add(lists, in.name);
-    add(lists, inference::to_string(in.type));
-    add(lists, std::to_string(in.shape.size()));
-    for (const auto n : in.shape) add(lists, std::to_string(n));
+    add_part(lists, in.name);
+    add_part(lists, inference::to_string(in.type));
+    add_part(lists, std::to_string(in.shape.size()));
+    for (const auto n : in.shape) add_part(lists, std::to_string(n));
   }
   std::string out;
   for (const std::string_view part : {model, std::string_view(info.version), std::string_view(info.precision),
-                                      std::string_view(info.task), std::string_view(info.architecture),
+                                      std::string_view(info.architecture),
                                       std::string_view(info.format), std::string_view(info.device)})
-    add(out, part);
-  add(out, std::to_string(info.max_length));
-  add(out, std::to_string(info.labels.size()));
-  add(out, std::to_string(std::hash<std::string>{}(lists)));
+    add_part(out, part);
+  for (const auto t : info.tasks) add_part(out, inference::to_string(t));
+  add_part(out, std::to_string(info.max_length));
+  add_part(out, std::to_string(info.labels.size()));
+  add_part(out, std::to_string(std::hash<std::string>{}(lists)));
   return out;
 }
 
-std::string prediction_cache::key(std::string_view answers_as, std::string_view text) {
+std::string prediction_cache::key(std::string_view answers_as, const inference::question& asked,
+                                  const inference::input& in) {
   std::string k;
-  k.reserve(answers_as.size() + text.size() + 1);
+  constexpr std::uint64_t reserved_max = 4096;  // a tensor of megabytes has no key
+  k.reserve(answers_as.size() + 32 + std::min(inference::size_bytes(in), reserved_max));
   k.append(answers_as).push_back('\0');
-  k.append(text);
+  if (asked.task) k.append(inference::to_string(*asked.task));
+  k.push_back('\0');
+  add_parameters(k, asked.parameters);
+  for (const auto& one : in.values) {
+    add_part(k, one.name);
+    if (!add_value(k, one.content)) return {};
+  }
   return k;
 }
 
@@ -77,7 +121,7 @@ std::optional<inference::output> prediction_cache::get(const std::string& key) {
 }
 
 void prediction_cache::put(const std::string& key, const inference::output& value) {
-  const auto bytes = size_of(key, value);
+  const auto bytes = entry_bytes + key.size() + inference::size_bytes(value);
   const auto room = capacity_.load(std::memory_order_relaxed) / shards_.size();
   if (bytes > room) return;
   auto& s = shard_of(key);

@@ -28,8 +28,9 @@ class prediction_cache {
   // All that decides a model's answers beside the input: its name, version, precision, length, task, labels and what else
   // it says of itself. Two loads of one artifact share answers only where these are the same.
   static std::string answers_as(std::string_view model, const inference::model_info& info);
-  // A key for that and an input text. Texts are kept whole: two inputs never share an answer.
-  static std::string key(std::string_view answers_as, std::string_view text);
+  // A key for that, what is asked, and an input. Inputs are kept whole: two never share an answer. Empty for kinds of
+  // input whose answers are not kept (tensors, media, sound).
+  static std::string key(std::string_view answers_as, const inference::question& asked, const inference::input& in);
 
   std::optional<inference::output> get(const std::string& key);
   // Nothing is kept when there is no memory for it.

@@ -74,7 +74,7 @@ result<std::uint64_t> wait_of(const exchange& request, const config::settings& s
     seconds = number;
   }
   if (request.body().find_first_not_of(" \t\r\n") != std::string_view::npos) {
-    json_document document;
+    json_body document;
     const auto root = document.parse(request.body());
     if (!root) return tl::unexpected(root.error());
     if (root->type() != simdjson::dom::element_type::OBJECT) {

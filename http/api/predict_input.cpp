@@ -157,7 +157,7 @@ result<void> take_object(element root, const config::settings& settings, fields&
 
 // Reads the body into `document` (which owns what `fields` refers to).
 result<void> take_body(const exchange& request, const config::settings& settings, bool batch_route,
-                       json_document& document, fields& out) {
+                       json_body& document, fields& out) {
   auto body = request.body();
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     if (batch_route) return bad("The body is empty", "send a JSON array of texts, or {\"inputs\": [..]}");
@@ -218,9 +218,8 @@ class item_reader {
   item_reader(const config::settings& settings, const actors::service& service, predict_input& out)
       : settings_(settings), out_(out), registration_(service.registration(out.request.model)) {
     if (!registration_) return;
-    takes_tensors_ = !registration_->inputs.empty() || registration_->task == "tensor";
-    if (registration_->inputs.empty()) return;
-    type_ = parse_dtype(registration_->inputs[0].dtype).value_or(inference::dtype::f32);
+    takes_tensors_ = !registration_->inputs.empty() || inference::parse_task(registration_->task) == inference::task::tensor;
+    if (!registration_->inputs.empty()) type_ = registration_->inputs[0].type;
   }
 
   result<void> one_text(std::string&& text) {
@@ -342,7 +341,7 @@ bool contains_token(std::optional<std::string_view> header, std::string_view tok
 result<predict_input> read_predict(const exchange& request, const config::settings& settings,
                                    const actors::service& service, bool batch_route) {
   fields given;
-  json_document document;
+  json_body document;
   if (!request.query().empty()) {
     const auto parameters = parse_parameters(request.query(), "query");
     if (!parameters) return tl::unexpected(parameters.error());

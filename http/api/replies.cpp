@@ -89,9 +89,9 @@ void write_outputs(json_out& json, const std::vector<std::string>& labels,
   if (outputs.size() == 1) return write_output(json, labels, outputs[0]);
   if (outputs.empty()) return;
   if (std::all_of(outputs.begin(), outputs.end(),
-                  [](const auto& o) { return std::holds_alternative<std::string>(o); })) {
+                  [](const auto& o) { return std::holds_alternative<inference::transcript>(o); })) {
     std::string joined;
-    for (const auto& o : outputs) joined += std::get<std::string>(o);
+    for (const auto& o : outputs) joined += std::get<inference::transcript>(o).text;
     json.field("output", joined);
     return;
   }

@@ -67,6 +67,12 @@ std::string finish(json_out& json) {
   return json.str();
 }
 
+// The registry's word for it, else what the loaded model does.
+std::string task_of(const actors::model_report& m) {
+  if (!m.registration.task.empty() || !m.info || m.info->tasks.empty()) return m.registration.task;
+  return std::string(inference::to_string(m.info->tasks.front()));
+}
+
 // Why the server is not healthy, in words and model by model. Nothing where it is.
 void write_missing(json_out& json, const actors::server_report& report) {
   if (report.state == actors::health::draining) {
@@ -95,6 +101,7 @@ std::string health_json(const actors::server_report& report, const config::setti
                                  ? "operational"
                                  : actors::to_string(report.state));
   write_missing(json, report);
+  if (!report.registry_trouble.empty()) json.key("warnings").array().value(report.registry_trouble).end_array();
   write_memory_usage(json, process_bytes, report.memory);
   json.field("models_cached", resident_count(report))
       .field("total_models", static_cast<std::uint64_t>(report.models.size()))
@@ -156,7 +163,7 @@ std::string model_json(const actors::model_report& m) {
       .field("load_time_seconds", m.load_time_s)
       .field("warmup_completed", m.warmup_completed)
       .field("warmup_time_seconds", m.warmup_time_s);
-  write_text_or_null(json, "task", m.info ? m.info->task : m.registration.task);
+  write_text_or_null(json, "task", task_of(m));
   write_text_or_null(json, "description", m.registration.description);
   if (m.info) {
     const auto& i = *m.info;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "http/json/json_write.hpp"
-#include "inference/model/model.hpp"
+#include "inference/model/outputs.hpp"
 
 namespace troupe::http {
 

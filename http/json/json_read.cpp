@@ -26,7 +26,7 @@ std::string what_is_wrong(simdjson::error_code code) {
 
 }  // namespace
 
-result<simdjson::dom::element> json_document::parse(std::string_view text) {
+result<simdjson::dom::element> json_body::parse(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   thread_local simdjson::dom::parser reused;
   auto& parser = text.size() <= reused_capacity ? reused : large_;

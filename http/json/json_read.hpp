@@ -13,12 +13,13 @@ namespace troupe::http {
 
 inline constexpr std::size_t max_json_depth = 64;
 
-// The whole text is validated (grammar, UTF-8, depth, numbers). Errors are bad_request and say what is wrong.
-class json_document {
+// A request's body as JSON. The whole text is validated (grammar, UTF-8, depth, numbers). Errors are bad_request and say
+// what is wrong.
+class json_body {
  public:
-  json_document() = default;
-  json_document(const json_document&) = delete;
-  json_document& operator=(const json_document&) = delete;
+  json_body() = default;
+  json_body(const json_body&) = delete;
+  json_body& operator=(const json_body&) = delete;
 
   result<simdjson::dom::element> parse(std::string_view text);
 

@@ -6,24 +6,10 @@
 #include <cstring>
 
 #include "http/json/text.hpp"
+#include "inference/model/half.hpp"
 
 namespace troupe::http {
 namespace {
-
-float widen_bf16(std::uint16_t bits) noexcept {
-  const std::uint32_t wide = static_cast<std::uint32_t>(bits) << 16;
-  float out;
-  std::memcpy(&out, &wide, sizeof out);
-  return out;
-}
-
-float widen_f16(std::uint16_t bits) noexcept {
-  const int exponent = (bits >> 10) & 31, mantissa = bits & 1023;
-  float out = exponent == 0    ? std::ldexp(static_cast<float>(mantissa), -24)
-              : exponent == 31 ? (mantissa == 0 ? INFINITY : NAN)
-                               : std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
-  return (bits & 0x8000) != 0 ? -out : out;
-}
 
 template <class T>
 T load(const std::byte* at) noexcept {
@@ -37,8 +23,8 @@ void write_element(json_out& out, inference::dtype type, const std::byte* at) {
   switch (type) {
     case dtype::f32: out.value(load<float>(at)); break;
     case dtype::f64: out.exact(load<double>(at)); break;
-    case dtype::f16: out.value(widen_f16(load<std::uint16_t>(at))); break;
-    case dtype::bf16: out.value(widen_bf16(load<std::uint16_t>(at))); break;
+    case dtype::f16: out.value(inference::f16_to_float(load<std::uint16_t>(at))); break;
+    case dtype::bf16: out.value(inference::bf16_to_float(load<std::uint16_t>(at))); break;
     case dtype::i64: out.value(load<std::int64_t>(at)); break;
     case dtype::i32: out.value(load<std::int32_t>(at)); break;
     case dtype::i16: out.value(load<std::int16_t>(at)); break;

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "inference/model/model.hpp"
+#include "inference/model/tensor.hpp"
 
 namespace troupe::http {
 

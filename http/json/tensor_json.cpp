@@ -1,12 +1,12 @@
 #include "http/json/tensor_json.hpp"
 
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <utility>
 
 #include "http/json/json_read.hpp"
+#include "inference/model/half.hpp"
 
 namespace troupe::http {
 namespace {
@@ -18,23 +18,6 @@ using simdjson::dom::element;
 using simdjson::dom::element_type;
 
 constexpr std::size_t max_dimensions = 8;
-
-std::uint16_t narrow_bf16(float value) noexcept {  // round to nearest even
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
-
-std::uint16_t narrow_f16(double value) noexcept {  // |value| <= 65504, checked before
-  const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
-  int exponent = 0;
-  const double fraction = std::frexp(std::abs(value), &exponent);  // in [0.5, 1)
-  if (fraction == 0) return sign;
-  const int biased = exponent + 14;
-  const auto half = biased <= 0 ? static_cast<std::uint32_t>(std::nearbyint(std::ldexp(fraction, exponent + 24)))
-                                : (static_cast<std::uint32_t>(biased) << 10) +
-                                      static_cast<std::uint32_t>(std::nearbyint(std::ldexp(fraction, 11))) - 1024u;
-  return static_cast<std::uint16_t>(sign | half);
-}
 
 class reader {
  public:
@@ -127,11 +110,11 @@ class reader {
     }
     switch (out_.type) {
       case dtype::f64: return put(real);
-      case dtype::f16: return std::abs(real) <= 65504 ? put(narrow_f16(real)) : refuse_value(value);
+      case dtype::f16: return std::abs(real) <= 65504 ? put(inference::double_to_f16(real)) : refuse_value(value);
       default: break;
     }
     if (std::abs(real) > static_cast<double>(std::numeric_limits<float>::max())) return refuse_value(value);
-    return out_.type == dtype::bf16 ? put(narrow_bf16(static_cast<float>(real))) : put(static_cast<float>(real));
+    return out_.type == dtype::bf16 ? put(inference::float_to_bf16(static_cast<float>(real))) : put(static_cast<float>(real));
   }
 
   bool append(element value) {
@@ -167,17 +150,6 @@ class reader {
 };
 
 }  // namespace
-
-std::optional<dtype> parse_dtype(std::string_view name) noexcept {
-  constexpr std::pair<std::string_view, dtype> known[] = {
-      {"float32", dtype::f32}, {"float64", dtype::f64}, {"float16", dtype::f16}, {"bfloat16", dtype::bf16},
-      {"int64", dtype::i64},   {"int32", dtype::i32},   {"int16", dtype::i16},   {"int8", dtype::i8},
-      {"uint8", dtype::u8},    {"bool", dtype::boolean}};
-  for (const auto& [text, type] : known) {
-    if (text == name) return type;
-  }
-  return std::nullopt;
-}
 
 result<tensor> read_tensor(element value, dtype type, const std::string& where) {
   return reader(type, where).read(value);

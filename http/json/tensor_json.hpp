@@ -7,12 +7,9 @@
 #include <vector>
 
 #include "config/error.hpp"
-#include "inference/model/model.hpp"
+#include "inference/model/tensor.hpp"
 
 namespace troupe::http {
-
-// "float32", "int64", ..; null: no such type.
-std::optional<inference::dtype> parse_dtype(std::string_view name) noexcept;
 
 // `where` names the value in messages ("inputs"). Errors are unprocessable: ragged, empty, more than eight
 // dimensions, not a number, or a number that the type cannot hold.

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <map>
 #include <mutex>
+#include <set>
 #include <tuple>
 
 #include "inference/model/step_aside.hpp"
@@ -27,6 +28,28 @@ struct mapping_table {
 mapping_table& table() {
   static auto* t = new mapping_table;  // outlives every model
   return *t;
+}
+
+// What this process has verified: what is mapped anew after an unload is not read through again. Forgotten as a whole
+// when it is full; then it is verified once more.
+struct verified_files {
+  std::mutex mutex;
+  std::set<std::string> states;
+  static constexpr std::size_t states_max = 4096;
+};
+verified_files& verified_here() {
+  static auto* v = new verified_files;
+  return *v;
+}
+
+std::string state_of(const struct stat& st) {
+  name_hash hash;
+  for (const auto n : {static_cast<std::uint64_t>(st.st_dev), static_cast<std::uint64_t>(st.st_ino),
+                       static_cast<std::uint64_t>(st.st_size), static_cast<std::uint64_t>(st.st_mtim.tv_sec),
+                       static_cast<std::uint64_t>(st.st_mtim.tv_nsec), static_cast<std::uint64_t>(st.st_ctim.tv_sec),
+                       static_cast<std::uint64_t>(st.st_ctim.tv_nsec)})
+    hash.add(n);
+  return std::to_string(st.st_ino) + ':' + hash.hex();
 }
 
 std::uint64_t next_id() {
@@ -72,8 +95,14 @@ result<std::shared_ptr<const weight_memory>> weight_memory::map(const std::files
     const auto why = describe_errno(errno);
     return fail(error_code::insufficient_memory, "cannot map " + path.string() + ": " + why);
   }
-  std::shared_ptr<const weight_memory> made(new weight_memory(
-      static_cast<std::byte*>(base), static_cast<std::uint64_t>(st.st_size), nullptr));
+  std::shared_ptr<weight_memory> made(
+      new weight_memory(static_cast<std::byte*>(base), static_cast<std::uint64_t>(st.st_size), nullptr));
+  made->file_state_ = state_of(st);
+  {
+    auto& known = verified_here();
+    const std::scoped_lock known_lock(known.mutex);
+    made->verified_ = known.states.contains(made->file_state_);
+  }
   t.entries[key] = made;
   return made;
 }
@@ -87,6 +116,15 @@ result<std::shared_ptr<weight_memory>> weight_memory::allocate(
                 "cannot allocate " + std::to_string(size_bytes) + " bytes");
   return std::shared_ptr<weight_memory>(
       new weight_memory(static_cast<std::byte*>(base), size_bytes, std::move(account)));
+}
+
+void weight_memory::set_verified() const {
+  verified_.store(true, std::memory_order_release);
+  if (file_state_.empty()) return;
+  auto& known = verified_here();
+  const std::scoped_lock lock(known.mutex);
+  if (known.states.size() >= verified_files::states_max) known.states.clear();
+  known.states.insert(file_state_);
 }
 
 template <class F>

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "inference/files/digest.hpp"
 #include "inference/files/files.hpp"
@@ -40,9 +41,9 @@ class weight_memory {
   bool populate(cancel_flag cancelled) const;
   // The same, and in the same pass the digest of all bytes from `from` on; none when cancelled.
   std::optional<content_digest> populate_and_digest(std::uint64_t from, cancel_flag cancelled) const;
-  // Whether somebody found the contents to be what they should be, since this was mapped.
+  // Whether this process has found the contents of the file, as it is now, to be what they should be.
   bool verified() const noexcept { return verified_.load(std::memory_order_acquire); }
-  void set_verified() const noexcept { verified_.store(true, std::memory_order_release); }
+  void set_verified() const;
 
  private:
   weight_memory(std::byte* base, std::uint64_t size_bytes, std::shared_ptr<memory_account> account);
@@ -54,6 +55,7 @@ class weight_memory {
   std::uint64_t id_;
   std::shared_ptr<memory_account> account_;  // null: a mapping
   mutable std::atomic<bool> verified_{false};
+  std::string file_state_;  // tells the file, and any change of it, from all others; empty: no file
 };
 
 // Mappings alive in this process, for tests.

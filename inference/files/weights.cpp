@@ -24,8 +24,8 @@ constexpr std::uint64_t chunk_bytes = 4U << 20U;
 // Part of an entry's name: another layout never reads an older one's files.
 constexpr int layout_version = 2;
 
-const char* type_of(const planned_tensor& t, precision target) {
-  return t.full_precision || target != precision::bf16 ? "F32" : "BF16";
+std::string type_of(const planned_tensor& t, precision target) {
+  return std::string(stored_name(t.full_precision || target != precision::bf16 ? dtype::f32 : dtype::bf16));
 }
 
 std::vector<stored_tensor> layout_of(const std::vector<planned_tensor>& plan, precision target) {
@@ -41,7 +41,7 @@ result<std::vector<float>> read_row(const checkpoint& source, const std::string&
                                     std::uint64_t width) {
   const auto at = source.find(name);
   std::vector<float> row(width);
-  const auto type = number_type_of(at.tensor->type);
+  const auto type = floating_type_of(at.tensor->type).value_or(dtype::f32);  // check_plan() has seen it
   std::vector<std::byte> raw(width * stored_type_bytes(at.tensor->type));
   if (auto ok = read_exactly(at.file->fd.get(), at.tensor->begin, raw, *at.path); !ok)
     return tl::unexpected(ok.error());
@@ -52,10 +52,10 @@ result<std::vector<float>> read_row(const checkpoint& source, const std::string&
 // One source tensor, converted chunk by chunk into `out` from `offset` on.
 result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<const float> row,
                        std::uint64_t offset, const sink& out, cancel_flag cancelled) {
-  const auto type = number_type_of(from.tensor->type);
+  const auto type = floating_type_of(from.tensor->type).value_or(dtype::f32);
   const auto width = stored_type_bytes(from.tensor->type);
   const auto total = from.tensor->elements();
-  const bool as_is = row.empty() && type == (to_half ? number_type::bf16 : number_type::f32);
+  const bool as_is = row.empty() && type == (to_half ? dtype::bf16 : dtype::f32);
   // Whole rows a chunk where a row is added, so that the row's phase is the same in each.
   std::uint64_t step = chunk_bytes / 8;
   if (!row.empty()) step = std::max<std::uint64_t>(1, step / row.size()) * row.size();
@@ -100,7 +100,7 @@ result<void> convert_all(const std::vector<planned_tensor>& plan,
     auto offset = layout[i].begin;
     for (const auto& part : plan[i].parts) {
       const auto from = source.find(part);
-      if (auto ok = copy_part(from, layout[i].type == "BF16", row, offset, out, cancelled); !ok)
+      if (auto ok = copy_part(from, layout[i].type == stored_name(dtype::bf16), row, offset, out, cancelled); !ok)
         return ok;
       offset += (layout[i].end - layout[i].begin) / plan[i].parts.size();
     }
@@ -251,7 +251,7 @@ result<void> check_plan(const std::vector<planned_tensor>& plan, const checkpoin
       return fail(error_code::unprocessable,
                   "tensor '" + name + "' has shape " + shape_text(at.tensor->shape),
                   "config.json asks for " + shape_text(shape));
-    if (number_type_of(at.tensor->type) == number_type::none)
+    if (!floating_type_of(at.tensor->type))
       return fail(error_code::unprocessable, "tensor '" + name + "' has dtype " + at.tensor->type,
                   "F32, F64, F16 or BF16");
     return {};

@@ -4,26 +4,36 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "inference/model/model.hpp"
+#include "config/registry.hpp"
+#include "inference/model/task.hpp"
+#include "inference/model/tensor.hpp"
 
 namespace troupe::inference {
 
 enum class precision { automatic, fp32, bf16 };
+std::string_view to_string(precision p) noexcept;  // "auto", "fp32", "bf16"
+// Null: no such precision.
+std::optional<precision> parse_precision(std::string_view name) noexcept;
 
 // What the registry says about a model, as far as loading needs it.
 struct artifact_spec {
   std::string name;
   std::filesystem::path path;  // a Hugging Face folder, or a .pt file
-  std::string task;            // empty: from the artifact
+  std::optional<inference::task> task;  // not set: from the artifact
   precision wanted = precision::automatic;
   std::uint32_t max_length = 0;     // 0: the model's own
   std::vector<std::string> labels;  // empty: the checkpoint's own
   std::vector<tensor_spec> inputs;  // TorchScript: what the file does not tell
   bool batching = true;             // false: one row a batch (a graph with a fixed batch size)
 };
+
+// Of a registered model; `path` as the registry has it.
+artifact_spec spec_of(const config::registered_model& m);
 
 struct load_options {
   std::filesystem::path store;  // troupe's own artifact store; empty: no store, private memory

@@ -5,45 +5,25 @@
 // A one-shot model is done after one step. A stepping model (speech, generation) keeps a `state` a
 // row between steps and asks for another one with `row::again`.
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "config/error.hpp"
+#include "inference/model/memory_use.hpp"
+#include "inference/model/outputs.hpp"
+#include "inference/model/task.hpp"
+#include "inference/model/values.hpp"
 
 namespace troupe::inference {
-
-enum class dtype : std::uint8_t { f32, f64, f16, bf16, i64, i32, i16, i8, u8, boolean };
-std::size_t size_of(dtype type) noexcept;
-std::string_view to_string(dtype type) noexcept;  // "float32", "bfloat16", ..
-
-// A dense host tensor, contiguous and row-major. Owns its bytes.
-struct tensor {
-  dtype type = dtype::f32;
-  std::vector<std::int64_t> shape;
-  std::vector<std::byte> data;
-};
-
-// One item as a client sent it: a text, or a tensor without batch dimension.
-using input = std::variant<std::string, tensor>;
-
-// Probabilities in the order of model_info::labels; they sum to 1, but for a multi-label model (one sigmoid each).
-struct classification {
-  std::vector<float> probabilities;
-};
-
-// What one step gives for one row. monostate: nothing to write at this step.
-using output = std::variant<std::monostate, classification, tensor, std::string>;
 
 // An input made ready for the queue. Immutable, owned by its item, freed on any thread.
 class prepared {
  public:
   virtual ~prepared() = default;
-  std::uint64_t batch_key = 0;  // only rows of one key may share a batch (shape, dtype)
+  std::uint64_t batch_key = 0;  // only rows of one key may share a batch (shape, dtype, task)
   std::uint32_t cost = 1;       // in the model's cost unit (tokens for text), >= 1
   bool truncated = false;       // the input was longer than the model takes
 };
@@ -70,7 +50,8 @@ struct row {
 class instance {
  public:
   virtual ~instance() = default;
-  // Runs one batch. All rows have one batch_key. Throws std::exception when the batch fails as a whole.
+  // Runs one batch. REQUIRES at least one row, all of one batch_key, of inputs that this model prepared, with a state
+  // of this instance where the model keeps one. Throws std::exception when the batch fails as a whole.
   virtual void step(std::span<row> rows) = 0;
 };
 
@@ -80,52 +61,24 @@ enum class padding {
   to_longest,  // rows x longest
 };
 
-struct tensor_spec {  // an input or output of a tensor model; -1 is any size; no batch dimension
-  std::string name;
-  dtype type = dtype::f32;
-  std::vector<std::int64_t> shape;
-};
-
 struct model_info {
   std::string architecture;  // "BertForSequenceClassification", "TorchScript", ..
   std::string format;        // "safetensors", "torchscript", ..
   std::string precision;     // what it computes in: "fp32", "bf16"
   std::string device;        // "cpu", "cuda:0"
-  std::string task;          // "text-classification", "tensor"
+  std::vector<inference::task> tasks;  // what it does; the first is its own, the others can be asked for
   std::string version;       // changes whenever the artifact's bytes change
   std::vector<std::string> labels;
   std::int64_t parameters = 0;
   std::int64_t hidden_size = 0, num_hidden_layers = 0, num_attention_heads = 0, vocab_size = 0;
   std::uint32_t max_length = 0;  // longest input in tokens; 0: not applicable
   bool stateful = false;         // a stepping model with open_state()
-  bool accepts_text = true;      // else tensors
   std::string notes;             // what an operator should know of this load; empty: nothing
   std::vector<tensor_spec> inputs;
 };
 
-// Bytes that a loaded model holds. A mapping is shared by all models that map the same file: the ledger
-// counts each id once, at its full length.
-struct mapping_use {
-  std::uint64_t id = 0;  // unique in this process
-  std::uint64_t size_bytes = 0;
-  std::string file{};  // what is mapped: an estimate of another load of it names it too
-};
-// What a load will hold when it is done, known before anything of it is read into memory.
-struct memory_estimate {
-  std::string file;  // that will be mapped, and shared with whoever has mapped it; empty: none
-  std::uint64_t mapped_bytes = 0;
-  std::uint64_t private_bytes = 0;
-  std::uint64_t total_bytes() const noexcept { return mapped_bytes + private_bytes; }
-};
-struct memory_use {
-  std::vector<mapping_use> mappings;
-  std::uint64_t private_bytes = 0;  // from the model's account (inference/torch/memory.hpp): exact, live
-  std::uint64_t total_bytes() const noexcept {
-    std::uint64_t sum = private_bytes;
-    for (const auto& m : mappings) sum += m.size_bytes;
-    return sum;
-  }
-};
+// unprocessable: says which tasks the model has.
+error wrong_task(const model_info& info, task asked);
 
 // One bucket to warm: `items` rows of `length` cost units.
 struct warm_bucket {
@@ -138,8 +91,11 @@ class model {
  public:
   virtual ~model() = default;
   virtual const model_info& info() const noexcept = 0;
-  // Any thread. Too long an input is cut, told by prepared::truncated.
-  virtual result<prepared_ptr> prepare(const input& in) const = 0;
+  // Any thread. Too long an input is cut, told by prepared::truncated. unprocessable: an input of another kind than
+  // the model takes, a task that it does not do, parameters that are not the task's.
+  virtual result<prepared_ptr> prepare(const input& in, const question& asked) const = 0;
+  // The model's own task, without parameters.
+  result<prepared_ptr> prepare(const input& in) const { return prepare(in, question{}); }
   // null for one-shot models.
   virtual std::unique_ptr<state> open_state(const prepared&) const { return nullptr; }
   virtual std::uint64_t state_size_bytes() const noexcept { return 0; }

@@ -5,6 +5,8 @@
 
 #include "inference/programs/torchscript.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -184,26 +186,16 @@ class script_instance final : public instance {
   }
   ~script_instance() override { core_->account->release(charged_bytes_); }
 
+  // A graph with a fixed batch size takes one row at a time. What a program throws is one line, and fails the batch.
   void step(std::span<row> rows) override {
-    if (rows.empty()) return;
     const account_scope charged(core_->account);
-    if (core_->batching && rows.size() > 1) {
-      try {
-        return run(rows);
-      } catch (const std::bad_alloc&) {
-        throw;
-      } catch (const std::exception&) {
-        // Some row of it made the batch fail: alone, each answers for itself.
-      }
-    }
-    for (auto& r : rows) {
-      try {
-        run({&r, 1});
-      } catch (const std::bad_alloc&) {
-        throw;
-      } catch (const std::exception& e) {
-        r.problem = script_error(e);
-      }
+    try {
+      if (core_->batching && !rows.empty()) return run(rows);
+      for (auto& r : rows) run({&r, 1});
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& e) {
+      throw std::runtime_error(script_error(e));
     }
   }
 
@@ -256,7 +248,7 @@ class script_instance final : public instance {
       t.shape = sizes.vec();
       if (bytes != 0) t.data.assign(from, from + bytes);
       from += bytes;
-      r.out = std::move(t);
+      r.out = named_tensors{{{std::string(), std::move(t)}}};
       r.again = false;
     }
   }
@@ -273,10 +265,13 @@ class script_model final : public model {
       : core_(std::move(c)), info_(std::move(info)) {}
   const model_info& info() const noexcept override { return info_; }
 
-  result<prepared_ptr> prepare(const input& in) const override {
-    const auto* given = std::get_if<tensor>(&in);
+  result<prepared_ptr> prepare(const input& in, const question& asked) const override {
+    if (asked.task && *asked.task != task::tensor) return tl::unexpected(wrong_task(info_, *asked.task));
+    if (!std::holds_alternative<std::monostate>(asked.parameters))
+      return fail(error_code::unprocessable, "a program takes no parameters");
+    const auto* given = in.only<tensor>();
     if (given == nullptr)
-      return fail(error_code::unprocessable, "this model takes a tensor, not a text");
+      return fail(error_code::unprocessable, "this model takes a tensor, not " + std::string(kind_of(in)));
     std::uint64_t bytes = size_of(given->type);
     for (const auto d : given->shape)
       if (d < 0 || __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(d), &bytes))
@@ -394,9 +389,7 @@ void check_schema(const jit::Module& module) {
                              " arguments");
 }
 
-}  // namespace
-
-result<memory_estimate> estimate_torchscript(const artifact_spec& spec, const load_options& options) {
+result<memory_estimate> estimate(const artifact_spec& spec, const load_options& options, const std::string&) {
   auto sizes = check_archive(spec, options);
   if (!sizes) return tl::unexpected(sizes.error());
   // Of each tensor what its allocation takes beside it, and what instances copy: buffers, which are few.
@@ -405,8 +398,8 @@ result<memory_estimate> estimate_torchscript(const artifact_spec& spec, const lo
       {}, 0, sizes->tensor_bytes + sizes->tensor_bytes / 32 + sizes->tensors * beside_bytes + 2 * program_bytes};
 }
 
-result<std::unique_ptr<const model>> load_torchscript(const artifact_spec& spec, const load_options& options,
-                                                      const std::string& version) {
+result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_options& options,
+                                          const std::string& version) {
   if (auto sizes = check_archive(spec, options); !sizes) return tl::unexpected(sizes.error());
   if (spec.inputs.size() > 1)
     return fail(error_code::unprocessable,
@@ -442,16 +435,30 @@ result<std::unique_ptr<const model>> load_torchscript(const artifact_spec& spec,
   info.format = "torchscript";
   info.precision = "fp32";
   info.device = options.device;
-  info.task = spec.task.empty() ? "tensor" : spec.task;
+  info.tasks = {task::tensor};
   info.version = version;
   info.labels = spec.labels;
   for (const auto& p : core->module.parameters()) {
     info.parameters += p.numel();
     if (p.scalar_type() == at::kBFloat16) info.precision = "bf16";
   }
-  info.accepts_text = false;
   info.inputs = spec.inputs;
   return std::make_unique<const script_model>(std::move(core), std::move(info));
 }
+
+bool claims(const artifact_spec& spec) {
+  const auto extension = spec.path.extension();
+  const bool named = extension == ".pt" || extension == ".pth" || extension == ".ts" || extension == ".torchscript";
+  struct stat st{};
+  return named && ::stat(spec.path.c_str(), &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+result<std::vector<std::filesystem::path>> files(const artifact_spec& spec) {
+  return std::vector<std::filesystem::path>{spec.path};
+}
+
+}  // namespace
+
+format torchscript_format() { return {"torchscript", claims, files, estimate, load}; }
 
 }  // namespace troupe::inference

@@ -1,6 +1,9 @@
 #include "inference/text/tokenizer.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <span>
+#include <utility>
 
 #include "inference/text/unicode.hpp"
 
@@ -92,9 +95,9 @@ std::u32string tokenizer::normalize(std::u32string_view text) const {
 }
 
 // One text on its way to ids. Stops taking text when it has one id more than can be kept.
-class encoder {
+class text_to_ids {
  public:
-  encoder(const tokenizer& t, std::size_t keep) : t_(t), keep_(keep) {}
+  text_to_ids(const tokenizer& t, std::size_t keep) : t_(t), keep_(keep) {}
 
   void text(std::u32string_view whole) {
     split(whole, t_.raw_, [this](std::u32string_view piece) { normalized_piece(piece); });
@@ -206,23 +209,78 @@ class encoder {
   kind last_ = kind::other;
 };
 
-result<encoding> tokenizer::encode(std::string_view text, std::uint32_t length_max) const {
-  if (text.empty()) return fail(error_code::unprocessable, "the text is empty");
+result<std::vector<std::int32_t>> tokenizer::ids_of(std::string_view text, std::size_t keep) const {
   const auto decoded = decode_utf8(text);
   if (!decoded) return fail(error_code::unprocessable, "the text is not valid UTF-8");
+  text_to_ids way(*this, keep);
+  way.text(*decoded);
+  return std::move(way.ids());
+}
+
+namespace {
+
+// `keep` of the ids, from the end that is not cut.
+std::span<const std::int32_t> kept(std::span<const std::int32_t> ids, std::size_t keep, bool cut_left) {
+  if (ids.size() <= keep) return ids;
+  return cut_left ? ids.last(keep) : ids.first(keep);
+}
+
+// Of two texts in `room` ids: the longer one is cut, both where each is longer than half. As the tokenizers library
+// (utils/truncation.rs, LongestFirst).
+std::pair<std::size_t, std::size_t> longest_first(std::size_t first, std::size_t second, std::size_t room) {
+  const bool swapped = first > second;
+  auto less = std::min(first, second), more = std::max(first, second);
+  more = less > room ? less : std::max(less, std::min(more, room - less));
+  if (less + more > room) {
+    less = room / 2;
+    more = less + room % 2;
+  }
+  return swapped ? std::pair{more, less} : std::pair{less, more};
+}
+
+}  // namespace
+
+result<encoding> tokenizer::encode(std::string_view text, std::uint32_t length_max) const {
+  if (text.empty()) return fail(error_code::unprocessable, "the text is empty");
   const std::size_t keep = length_max > special_count() ? length_max - special_count() : 0;
-  encoder e(*this, keep);
-  e.text(*decoded);
-  auto& ids = e.ids();
+  const auto ids = ids_of(text, keep);
+  if (!ids) return tl::unexpected(ids.error());
+  const auto taken = kept(*ids, keep, cut_left_);
   encoding out;
-  out.truncated = ids.size() > keep;
-  const auto skip = static_cast<std::ptrdiff_t>(out.truncated && cut_left_ ? ids.size() - keep : 0);
-  const auto count = static_cast<std::ptrdiff_t>(std::min(keep, ids.size()));
-  out.ids.reserve(prefix_.size() + static_cast<std::size_t>(count) + suffix_.size());
+  out.truncated = ids->size() > keep;
+  out.ids.reserve(prefix_.size() + taken.size() + suffix_.size());
   out.ids = prefix_;
-  out.ids.insert(out.ids.end(), ids.begin() + skip, ids.begin() + skip + count);
+  out.ids.insert(out.ids.end(), taken.begin(), taken.end());
   out.ids.insert(out.ids.end(), suffix_.begin(), suffix_.end());
   if (out.ids.empty()) return fail(error_code::unprocessable, "the text has no token");
+  return out;
+}
+
+result<encoding> tokenizer::encode_pair(std::string_view first, std::string_view second, std::uint32_t length_max) const {
+  if (pair_.empty()) return fail(error_code::unprocessable, "this model's tokenizer describes no pairs of texts");
+  if (first.empty() && second.empty()) return fail(error_code::unprocessable, "both texts are empty");
+  constexpr auto all = std::numeric_limits<std::size_t>::max();
+  const auto a = ids_of(first, all), b = ids_of(second, all);
+  for (const auto* ids : {&a, &b})
+    if (!*ids) return tl::unexpected(ids->error());
+  const auto specials = static_cast<std::size_t>(
+      std::count_if(pair_.begin(), pair_.end(), [](const auto& p) { return p.what == pair_part::kind::special; }));
+  if (length_max < specials + 2)
+    return fail(error_code::unprocessable, "a length of " + std::to_string(length_max) + " leaves no room for two texts");
+  const auto room = length_max - specials;
+  encoding out;
+  out.truncated = a->size() + b->size() > room;
+  const auto [keep_a, keep_b] = longest_first(a->size(), b->size(), room);
+  for (const auto& part : pair_) {
+    if (part.what == pair_part::kind::special) {
+      out.ids.push_back(part.id);
+    } else {
+      const bool is_first = part.what == pair_part::kind::first;
+      const auto taken = kept(is_first ? *a : *b, is_first ? keep_a : keep_b, cut_left_);
+      out.ids.insert(out.ids.end(), taken.begin(), taken.end());
+    }
+    out.types.resize(out.ids.size(), part.type);
+  }
   return out;
 }
 

@@ -17,7 +17,8 @@
 namespace troupe::inference {
 
 struct encoding {
-  std::vector<std::int32_t> ids;  // special tokens included
+  std::vector<std::int32_t> ids;    // special tokens included
+  std::vector<std::uint8_t> types;  // which text a token belongs to, as the files say; empty: 0 for all
   bool truncated = false;
 };
 
@@ -32,6 +33,10 @@ class tokenizer {
   // what lies behind the last id is only checked to be UTF-8.
   result<encoding> encode(std::string_view text, std::uint32_t length_max) const;
 
+  // Two texts in one row. Too long ones are cut as transformers does by default, the longer one first; both are read
+  // to their ends. unprocessable: the files describe no pair.
+  result<encoding> encode_pair(std::string_view first, std::string_view second, std::uint32_t length_max) const;
+
   std::uint32_t special_count() const noexcept {
     return static_cast<std::uint32_t>(prefix_.size() + suffix_.size());
   }
@@ -42,7 +47,7 @@ class tokenizer {
 
  private:
   friend class tokenizer_builder;
-  friend class encoder;
+  friend class text_to_ids;
 
   enum class step { clean, space_chinese, decompose, strip_nonspacing, strip_marks, lower };
   enum class splitter { bert, whitespace, word };
@@ -51,6 +56,14 @@ class tokenizer {
     std::int32_t id = 0;
     bool single_word = false, lstrip = false, rstrip = false;
     bool is_text = false;  // found, and left to the words around it
+  };
+  // A part of a pair's row: a text, or a special token.
+  struct pair_part {
+    enum class kind : std::uint8_t { special, first, second };
+    kind what = kind::special;
+    std::uint8_t type = 0;
+    std::int32_t id = 0;  // of the special token
+    bool operator==(const pair_part&) const = default;
   };
   // Tokens that are found in the text as they stand, by their first character, longest first.
   struct added_set {
@@ -63,12 +76,15 @@ class tokenizer {
   tokenizer() : model_({}, 64) {}
 
   std::u32string normalize(std::u32string_view text) const;
+  // The ids of a text alone, no special tokens around it; may stop once it has more than `keep`.
+  result<std::vector<std::int32_t>> ids_of(std::string_view text, std::size_t keep) const;
 
   std::vector<step> steps_;
   std::vector<splitter> splitters_;
   wordpiece model_;
   added_set raw_, normalized_;  // matched before and after normalization
   std::vector<std::int32_t> prefix_, suffix_;
+  std::vector<pair_part> pair_;  // empty: no pairs
   std::uint32_t length_max_ = 0;
   bool cut_left_ = false;
   std::int32_t largest_id_ = -1;

@@ -58,11 +58,12 @@ class tokenizer_builder {
     settings_ = std::move(*settings);
     made_->notes_ = settings_.notes;
     made_->length_max_ = settings_.length_max;
-    const bool of_class = !has_whole || class_builds();
+    const auto& file = has_whole ? whole : vocabulary;
     for (const auto step : {has_whole ? &tokenizer_builder::from_json : &tokenizer_builder::from_vocabulary,
-                            &tokenizer_builder::tokens_of_other_files, &tokenizer_builder::finish_tokens,
-                            of_class ? &tokenizer_builder::frame_with_bert : &tokenizer_builder::check_specials})
-      if (auto ok = (this->*step)(has_whole ? whole : vocabulary); !ok) return tl::unexpected(ok.error());
+                            &tokenizer_builder::tokens_of_other_files, &tokenizer_builder::finish_tokens})
+      if (auto ok = (this->*step)(file); !ok) return tl::unexpected(ok.error());
+    if (!has_whole || class_builds())
+      if (auto ok = frame_with_bert(file); !ok) return tl::unexpected(ok.error());
     made_->cut_left_ = settings_.cut_left.value_or(made_->cut_left_);
     return std::shared_ptr<const tokenizer>(std::move(made_));
   }
@@ -121,10 +122,18 @@ class tokenizer_builder {
     made_->largest_id_ = largest_id;
     if (!same) unfollowed_.emplace_back(key);
   }
+  // A file that describes no pair says nothing about them.
+  void compare_post_processor() {
+    const auto pair = made_->pair_;
+    compare("post_processor", &tokenizer_builder::post_processor_of, made_->prefix_, made_->suffix_);
+    const bool other = !made_->pair_.empty() && made_->pair_ != pair;
+    if (other && (unfollowed_.empty() || unfollowed_.back() != "post_processor")) unfollowed_.emplace_back("post_processor");
+    made_->pair_ = pair;
+  }
   void tell_what_is_not_followed() {
     compare("normalizer", &tokenizer_builder::normalizer_of, made_->steps_);
     compare("pre_tokenizer", &tokenizer_builder::pre_tokenizer_of, made_->splitters_);
-    compare("post_processor", &tokenizer_builder::post_processor_of, made_->prefix_, made_->suffix_);
+    compare_post_processor();
     dom::array all;
     if (const auto list = member(json_->root(), "added_tokens"); settings_.decoder_told && list && !list->get(all))
       for (const auto one : all)
@@ -281,7 +290,22 @@ class tokenizer_builder {
         return json_->problem({"post_processor", key}, "must be [token, id]");
       add_special(*out, id);
     }
+    frame_pair();
     return {};
+  }
+
+  // [CLS] first [SEP] second [SEP], the latter two of type 1.
+  void frame_pair() {
+    using part = tokenizer::pair_part;
+    const auto specials = [&](const std::vector<std::int32_t>& ids, std::uint8_t type) {
+      for (const auto id : ids) made_->pair_.push_back({part::kind::special, type, id});
+    };
+    made_->pair_.clear();
+    specials(made_->prefix_, 0);
+    made_->pair_.push_back({part::kind::first, 0, 0});
+    specials(made_->suffix_, 0);
+    made_->pair_.push_back({part::kind::second, 1, 0});
+    specials(made_->suffix_, 1);
   }
 
   void add_special(std::vector<std::int32_t>& out, std::uint64_t id) {
@@ -289,38 +313,98 @@ class tokenizer_builder {
     made_->largest_id_ = std::max(made_->largest_id_, out.back());
   }
 
+  // A piece of a template: a text's place, or a special token's ids.
+  struct template_piece {
+    std::string sequence;  // "A", "B"; empty: a special token
+    std::uint64_t type = 0;
+    std::vector<std::int32_t> ids;
+  };
+  result<std::vector<template_piece>> template_pieces(dom::element p, const char* key) {
+    const json_path at{"post_processor", key};
+    dom::array list;
+    if (p[key].get(list)) return json_->problem(at, "must be a list");
+    if (list.size() > 64) return json_->problem(at, "holds more than 64 pieces");
+    std::size_t specials = 0;
+    std::vector<template_piece> pieces;
+    for (std::size_t i = 0; const auto one : list) {
+      const auto here = inside(at, {i++});
+      dom::element part;
+      template_piece piece;
+      const bool sequence = !one["Sequence"].get(part);
+      if (!sequence && one["SpecialToken"].get(part))
+        return json_->problem(here, "holds neither Sequence nor SpecialToken");
+      if (part["type_id"].get(piece.type)) piece.type = 0;
+      if (sequence) {
+        piece.sequence = text_of(part, "id");
+        if (piece.sequence.empty()) return json_->problem(here, "names no sequence");
+      } else if (auto ids = special_ids(p, text_of(part, "id"))) {
+        piece.ids = std::move(*ids);
+        specials += piece.ids.size();
+        if (specials > 64) return json_->problem({"post_processor"}, "adds more than 64 tokens");
+      } else {
+        return tl::unexpected(ids.error());
+      }
+      pieces.push_back(std::move(piece));
+    }
+    return pieces;
+  }
+  result<std::vector<std::int32_t>> special_ids(dom::element p, const std::string& name) {
+    dom::array list;
+    dom::object tokens;
+    if (p["special_tokens"].get(tokens) || tokens.at_key(name)["ids"].get(list))
+      return json_->problem({"post_processor", "special_tokens"}, "lacks " + in_quotes(name));
+    std::vector<std::int32_t> ids;
+    for (const auto value : list) {
+      std::uint64_t id = 0;
+      if (value.get(id) || id > INT32_MAX)
+        return json_->problem({"post_processor", "special_tokens", name}, "must hold ids");
+      add_special(ids, id);
+    }
+    return ids;
+  }
+
   result<void> template_processing(dom::element p) {
     const json_path at{"post_processor", "single"};
-    dom::array single;
-    if (p["single"].get(single)) return json_->problem(at, "must be a list");
+    const auto single = template_pieces(p, "single");
+    if (!single) return tl::unexpected(single.error());
     bool seen = false;
-    for (std::size_t i = 0; const auto piece : single) {
+    for (std::size_t i = 0; const auto& piece : *single) {
       const auto here = inside(at, {i++});
-      std::uint64_t type_id = 0;
-      dom::element part;
-      const bool sequence = !piece["Sequence"].get(part);
-      if (!sequence && piece["SpecialToken"].get(part))
-        return json_->problem(here, "holds neither Sequence nor SpecialToken");
-      if (!part["type_id"].get(type_id) && type_id != 0)
+      if (piece.type != 0)
         return json_->problem(here, "has a type_id other than 0, which is not supported for one text");
-      if (sequence) {
-        if (seen || text_of(part, "id") != "A") return json_->problem(at, "must hold $A once");
+      if (!piece.sequence.empty()) {
+        if (seen || piece.sequence != "A") return json_->problem(at, "must hold $A once");
         seen = true;
         continue;
       }
-      dom::array ids;
-      dom::object tokens;
-      const auto name = text_of(part, "id");
-      if (p["special_tokens"].get(tokens) || tokens.at_key(name)["ids"].get(ids))
-        return json_->problem({"post_processor", "special_tokens"}, "lacks " + in_quotes(name));
-      for (const auto value : ids) {
-        std::uint64_t id = 0;
-        if (value.get(id) || id > INT32_MAX)
-          return json_->problem({"post_processor", "special_tokens", name}, "must hold ids");
-        add_special(seen ? made_->suffix_ : made_->prefix_, id);
-      }
+      auto& out = seen ? made_->suffix_ : made_->prefix_;
+      out.insert(out.end(), piece.ids.begin(), piece.ids.end());
     }
     if (!seen) return json_->problem(at, "must hold $A once");
+    return member(p, "pair") ? template_of_pair(p) : result<void>{};
+  }
+
+  result<void> template_of_pair(dom::element p) {
+    using part = tokenizer::pair_part;
+    const json_path at{"post_processor", "pair"};
+    const auto pieces = template_pieces(p, "pair");
+    if (!pieces) return tl::unexpected(pieces.error());
+    made_->pair_.clear();
+    bool first = false, second = false;
+    for (std::size_t i = 0; const auto& piece : *pieces) {
+      const auto here = inside(at, {i++});
+      if (piece.type > 255) return json_->problem(here, "has a type_id above 255");
+      const auto type = static_cast<std::uint8_t>(piece.type);
+      if (piece.sequence.empty()) {
+        for (const auto id : piece.ids) made_->pair_.push_back({part::kind::special, type, id});
+        continue;
+      }
+      auto& seen = piece.sequence == "A" ? first : second;
+      if (seen || (piece.sequence != "A" && piece.sequence != "B")) return json_->problem(at, "must hold $A and $B once");
+      seen = true;
+      made_->pair_.push_back({piece.sequence == "A" ? part::kind::first : part::kind::second, type, 0});
+    }
+    if (!first || !second) return json_->problem(at, "must hold $A and $B once");
     return {};
   }
 
@@ -425,12 +509,6 @@ class tokenizer_builder {
     return {};
   }
 
-  result<void> check_specials(const fs::path&) {
-    if (made_->special_count() > 64)
-      return json_->problem({"post_processor"}, "adds more than 64 tokens");
-    return {};
-  }
-
   // ---- the old layout of BERT checkpoints: one token a line, its number is its id ----
 
   result<void> from_vocabulary(const fs::path& file) {
@@ -467,6 +545,7 @@ class tokenizer_builder {
         return fail(error_code::unprocessable, file.string() + ": the token " + in_quotes(*name) + " is not in it");
       *out = {word ? *word : static_cast<std::int32_t>(added_[known->second].id)};
     }
+    frame_pair();
     if (json_) tell_what_is_not_followed();
     return {};
   }

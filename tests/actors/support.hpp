@@ -50,7 +50,7 @@ class fake_model : public inference::model {
  public:
   struct runner : inference::instance {
     void step(std::span<inference::row> rows) override {
-      for (auto& r : rows) r.out = std::string(r.in->cost, 'x');
+      for (auto& r : rows) r.out = inference::transcript{std::string(r.in->cost, 'x'), true, {}, {}};
     }
   };
   explicit fake_model(std::uint64_t size_bytes = 0, std::uint64_t mapping = 0) {
@@ -60,8 +60,8 @@ class fake_model : public inference::model {
     if (mapping) use_.mappings.push_back({mapping, size_bytes, "file" + std::to_string(mapping)});
   }
   const inference::model_info& info() const noexcept override { return info_; }
-  result<inference::prepared_ptr> prepare(const inference::input& in) const override {
-    const auto& text = std::get<std::string>(in);
+  result<inference::prepared_ptr> prepare(const inference::input& in, const inference::question&) const override {
+    const auto& text = *in.only<std::string>();
     if (text.empty()) return fail(error_code::unprocessable, "text is empty");
     return inference::prepared_ptr(new sized(static_cast<std::uint32_t>(text.size())));
   }

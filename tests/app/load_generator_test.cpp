@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -225,4 +225,4 @@ TEST(load_generator, refuses_other_machines_and_bad_plans) {
 }
 
 }  // namespace
-}  // namespace troupe::http
+}  // namespace troupe::app

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
-namespace troupe::http {
+namespace troupe::app {
 namespace {
 
 TEST(logging, terminal_lines_carry_no_control_characters) {
@@ -42,7 +42,10 @@ TEST(logging, a_thread_may_log_through_the_end) {
   spdlog::debug("below the level");
   std::atomic<bool> ended{false};
   std::thread late([&] {
-    while (!ended) spdlog::info("late");
+    while (!ended) {  // not so many that the queue drops what came first
+      spdlog::info("late");
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   stop_logging();
@@ -56,4 +59,4 @@ TEST(logging, a_thread_may_log_through_the_end) {
 }
 
 }  // namespace
-}  // namespace troupe::http
+}  // namespace troupe::app

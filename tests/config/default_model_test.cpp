@@ -29,6 +29,19 @@ TEST(DefaultModel, ThePreloadedOnesGoBeforeTheOthers) {
   EXPECT_EQ(default_model(s, of({"x", "y"})), "x") << "none of those that are preloaded is registered";
 }
 
+TEST(DefaultModel, WhatIsRegisteredAtRunTimeTakesNothingFromTheFiles) {
+  auto r = of({"a", "b", "c"});
+  r.models["a"].origin = origin::run_time;
+  EXPECT_EQ(default_model({}, r), "b");
+  r.models["a"].preload = true;
+  EXPECT_EQ(default_model({}, r), "a") << "it is preloaded, and they are not";
+  r.models["c"].preload = true;
+  EXPECT_EQ(default_model({}, r), "c");
+  for (auto& [name, m] : r.models) m.origin = origin::run_time;
+  r.models["a"].preload = r.models["c"].preload = false;
+  EXPECT_EQ(default_model({}, r), "a");
+}
+
 TEST(DefaultModel, TheNamedOneIsNeverReplacedByAnother) {
   settings s;
   s.default_model = "gone";

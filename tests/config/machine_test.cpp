@@ -111,10 +111,6 @@ TEST(machine, v1_mount_that_shows_only_the_containers_part) {
 TEST(machine, this_process) {
   EXPECT_GE(usable_cores(), 1u);
   EXPECT_GT(resident_bytes(), 100000u);
-  const auto memory = measure_process_memory();
-  if (memory.rss_bytes == 0) GTEST_SKIP() << "no smaps_rollup here";
-  EXPECT_LE(memory.pss_bytes, memory.rss_bytes);
-  EXPECT_GT(memory.private_bytes, 0u);
 }
 
 }  // namespace

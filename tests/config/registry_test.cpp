@@ -46,7 +46,7 @@ TEST(registry, reads_every_option) {
   EXPECT_FALSE(m.batching);
   EXPECT_EQ(m.labels, (std::vector<std::string>{"a", "b"}));
   ASSERT_EQ(m.inputs.size(), 1u);
-  EXPECT_EQ(m.inputs[0], (registered_input{"x", "int64", {-1, 3}}));
+  EXPECT_EQ(m.inputs[0], (registered_input{"x", dtype::i64, {-1, 3}}));
 }
 
 TEST(registry, absent_options_stay_absent) {

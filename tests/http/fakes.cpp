@@ -64,7 +64,7 @@ fake_service::fake_service() {
     r.registration = *m;
     now.models.push_back(r);
   }
-  models["tensors"]->inputs = {{"x", "float32", {2}}};
+  models["tensors"]->inputs = {{"x", config::dtype::f32, {2}}};
   models["tensors"]->task = "tensor";
   auto& alpha = now.models[0];
   alpha.state = actors::residency::resident;
@@ -99,7 +99,7 @@ inference::model_info fake_service::classifier_info() {
 
 actors::item_result fake_service::classified(std::uint32_t index) {
   return {.index = index,
-          .value = inference::classification{{0.95f, 0.03f, 0.01f, 0.01f, 0.0f}},
+          .value = inference::label_scores{{0.95f, 0.03f, 0.01f, 0.01f, 0.0f}},
           .timing = {.prepare_us = 40, .queue_us = 1200, .infer_us = 3004}};
 }
 

@@ -119,6 +119,12 @@ struct fake_service final : actors::service {
   std::shared_ptr<const config::registered_model> registration(std::string_view model) const override;
   void for_each_name(const std::function<bool(const std::string&)>& f) const override;
   void reload_registry(actors::one_shot<std::string> reply) override { reply(std::string("ok")); }
+  void register_model(config::registered_model model, actors::one_shot<actors::registration_report> reply) override {
+    reply(actors::registration_report{model.name, config::registration_outcome::created});
+  }
+  void unregister_model(std::string model, actors::one_shot<actors::registration_report> reply) override {
+    reply(actors::registration_report{std::move(model), config::registration_outcome::removed});
+  }
   void begin_drain() override {}
   std::uint32_t in_flight() const override { return 0; }
   prometheus::Registry& metrics() override { return registry; }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "inference/torch/runtime.hpp"
 #include "tests/inference/support.hpp"
 
 namespace troupe::inference::tests {

@@ -3,13 +3,13 @@
 #include "inference/loader.hpp"
 
 #include <chrono>
-
-#include "inference/encoders/bert_config.hpp"
-
 #include <cstring>
 
 #include "inference/files/safetensors.hpp"
 #include "inference/model/step_aside.hpp"
+#include "inference/programs/torchscript.hpp"
+#include "inference/tables.hpp"
+#include "inference/tasks/text_classification.hpp"
 #include "inference/torch/runtime.hpp"
 #include "tests/inference/support.hpp"
 
@@ -52,7 +52,8 @@ class loader : public testing::Test {
 };
 
 // A BERT classifier with `vocabulary` words in its tokenizer and `rows` embeddings, weights of zeros, `shards` files.
-void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t rows, int shards = 1, float value = 0) {
+void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t rows, int shards = 1, float value = 0,
+                std::int64_t types = 2) {
   constexpr std::int64_t h = 64, inner = 128;
   std::vector<stored_tensor> tensors;
   const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
@@ -65,7 +66,7 @@ void write_bert(const fs::path& folder, std::int64_t vocabulary, std::int64_t ro
   const auto norm = [&](const std::string& name) { add(name + ".weight", {h}), add(name + ".bias", {h}); };
   add("bert.embeddings.word_embeddings.weight", {rows, h});
   add("bert.embeddings.position_embeddings.weight", {64, h});
-  add("bert.embeddings.token_type_embeddings.weight", {2, h});
+  add("bert.embeddings.token_type_embeddings.weight", {types, h});
   norm("bert.embeddings.LayerNorm");
   const std::string layer = "bert.encoder.layer.0.";
   for (const char* part : {"query", "key", "value"}) linear(layer + "attention.self." + part, h, h);
@@ -106,7 +107,7 @@ std::vector<float> probabilities(const model& m) {
   const auto in = m.prepare("a word");
   row r{in->get(), nullptr, {}, false, {}};
   m.make_instance()->step({&r, 1});
-  return std::get<classification>(r.out).probabilities;
+  return std::get<label_scores>(r.out).values;
 }
 
 class estimates : public loader {
@@ -118,7 +119,7 @@ class estimates : public loader {
     const auto m = load(spec, options);
     ASSERT_TRUE(m) << m.error().message;
     const auto instance = (*m)->make_instance();
-    for (int i = 0; (*m)->info().accepts_text && i < 2; ++i) {
+    for (int i = 0; (*m)->info().tasks.front() != task::tensor && i < 2; ++i) {
       const auto in = (*m)->prepare("a word");
       row r{in->get(), nullptr, {}, false, {}};
       instance->step({&r, 1});
@@ -375,13 +376,17 @@ TEST_F(loader, a_hundred_thousand_numeric_labels_are_read_in_one_walk) {
   write_file(folder() / "config.json",
              R"({"architectures": ["BertForSequenceClassification"], "hidden_size": 4, "num_attention_heads": 2, "id2label": {)" +
                  names + "}}");
-  const auto start = std::chrono::steady_clock::now();
-  const auto config = read_bert_config(folder());
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));  // quadratic: minutes
+  const auto config = model_json::read(folder() / "config.json", 16U << 20U);
   ASSERT_TRUE(config) << config.error().message;
-  ASSERT_EQ(config->labels.size(), 100'000U);
-  EXPECT_EQ(config->labels.front(), "0.5");
-  EXPECT_EQ(config->labels.back(), "99999");
+  weight_plan plan;
+  plan.logits = 100'000;
+  const auto start = std::chrono::steady_clock::now();
+  const auto head = text_classification().make(*config, {}, plan);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));  // quadratic: minutes
+  ASSERT_TRUE(head) << head.error().message;
+  ASSERT_EQ((*head)->labels().size(), 100'000U);
+  EXPECT_EQ((*head)->labels().front(), "0.5");
+  EXPECT_EQ((*head)->labels().back(), "99999");
 }
 
 TEST_F(loader, the_registrys_labels_win_over_broken_ones) {
@@ -429,6 +434,40 @@ TEST_F(loader, numbers_as_python_writes_them_are_read) {
   }
 }
 
+TEST_F(loader, the_registry_s_task_must_be_one_of_the_class) {
+  auto spec = spec_of(folder());
+  spec.task = task::text_classification;
+  const auto made = load(spec, {});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ((*made)->info().tasks, (std::vector<task>{task::text_classification}));
+  for (const auto other : {task::fill_mask, task::tensor}) {
+    spec.task = other;
+    const auto problem = refusal(spec);
+    EXPECT_EQ(problem.code, error_code::unprocessable);
+    EXPECT_EQ(problem.message, "the registry asks for the task " + std::string(to_string(other)) +
+                                   ", which a BertForSequenceClassification does not do");
+    EXPECT_EQ(problem.detail, "it does text-classification");
+    EXPECT_EQ(estimate_memory(spec, {}).error().message, problem.message) << "seen before anything is read";
+  }
+}
+
+TEST_F(loader, a_pair_needs_a_type_for_its_second_text) {
+  write_bert(folder(), 20, 20);
+  fs::remove(folder() / "tokenizer.json");
+  const auto two_types = load(spec_of(folder()), {});
+  ASSERT_TRUE(two_types) << two_types.error().message;
+  EXPECT_TRUE((*two_types)->prepare(text_pair{"a", "b"}));
+  write_bert(folder(), 20, 20, 1, 0, 1);
+  const auto one_type = load(spec_of(folder()), {});
+  ASSERT_TRUE(one_type) << one_type.error().message;
+  const auto refused = (*one_type)->prepare(text_pair{"a", "b"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, error_code::unprocessable);
+  EXPECT_EQ(refused.error().message, "this model takes one text, not a pair");
+  EXPECT_TRUE((*one_type)->prepare("a"));
+  EXPECT_EQ((*two_types)->info().parameters - (*one_type)->info().parameters, 2 * 64) << "those that are kept beside";
+}
+
 TEST_F(loader, a_tokenizer_beyond_the_embeddings_is_refused) {
   replace("tokenizer.json", "\"[MASK]\": 4", "\"[MASK]\": 4000");
   EXPECT_TRUE(refused_with("embeddings"));
@@ -469,22 +508,20 @@ TEST_F(loader, a_truncated_weights_file_is_an_error) {
   }
 }
 
-TEST_F(loader, factories_come_first) {
-  register_factory(
-      "test",
-      [](const artifact_spec& spec,
-         const load_options&) -> std::optional<result<std::unique_ptr<const model>>> {
-        if (spec.path != "made-up") return std::nullopt;
-        return result<std::unique_ptr<const model>>(fail(error_code::conflict, "from the factory"));
-      });
-  EXPECT_EQ(load(spec_of("made-up"), {}).error().code, error_code::conflict);
-  register_factory("throws",
-                   [](const artifact_spec& spec,
-                      const load_options&) -> std::optional<result<std::unique_ptr<const model>>> {
-                     if (spec.path == "thrown") throw 7;
-                     return std::nullopt;
-                   });
-  EXPECT_EQ(load(spec_of("thrown"), {}).error().code, error_code::load_failed);
+TEST_F(loader, added_formats_come_first) {
+  format made_up = torchscript_format();
+  made_up.name = "made-up";
+  made_up.claims = [](const artifact_spec& spec) { return spec.path.extension() == ".made-up"; };
+  made_up.load = [](const artifact_spec& spec, const load_options&,
+                    const std::string&) -> result<std::unique_ptr<const model>> {
+    if (spec.path.stem() == "thrown") throw 7;  // NOLINT: what no library should do
+    return fail(error_code::conflict, "from the format");
+  };
+  add_format(made_up);
+  for (const auto& [name, code] : {std::pair{"told.made-up", error_code::conflict}, {"thrown.made-up", error_code::load_failed}}) {
+    write_file(scratch_.path() / name, "something");
+    EXPECT_EQ(load(spec_of(scratch_.path() / name), {}).error().code, code);
+  }
 }
 
 }  // namespace

@@ -41,6 +41,14 @@ def texts():
     return out + ["what is this " * 40]
 
 
+def pairs():
+    rng = random.Random(11)
+    words = lambda n: " ".join(rng.choice(WORDS) for _ in range(n))
+    out = [("the time", "is it"), ("what", "no"), (words(9), words(4))]
+    # Cut: the first, the second, both, and both where an odd number of tokens is left.
+    return out + [(words(90), words(5)), (words(5), words(90)), (words(80), words(70)), (words(70), words(81))]
+
+
 def randomize(model):
     # transformers starts with weights of 0.02: too tame to show a mistake.
     g = torch.Generator().manual_seed(3)
@@ -63,15 +71,17 @@ def write(name, model, save):
     limit = model.config.max_position_embeddings
     t.enable_truncation(limit)
     rows = []
-    for text in texts():
-        e = t.encode(text)
+    for text, pair in [(text, None) for text in texts()] + pairs():
+        e = t.encode(text, pair)
+        types = {} if "distil" in model.config.model_type else {"token_type_ids": torch.tensor([e.type_ids])}
         with torch.no_grad():
-            logits = model.double()(torch.tensor([e.ids])).logits[0]
+            logits = model.double()(torch.tensor([e.ids]), **types).logits[0]
         if model.config.problem_type == "multi_label_classification":
             p = torch.sigmoid(logits)
         else:
             p = torch.softmax(logits, -1)
-        rows.append({"text": text, "ids": e.ids, "logits": logits.tolist(), "probabilities": p.tolist()})
+        rows.append({"text": text, "pair": pair, "ids": e.ids, "types": e.type_ids, "logits": logits.tolist(),
+                     "probabilities": p.tolist()})
     (folder / "expected.json").write_text(json.dumps(rows, indent=0))
     print(name, sum(f.stat().st_size for f in folder.iterdir()) // 1024, "KiB", file=sys.stderr)
 

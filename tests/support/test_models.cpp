@@ -10,7 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "inference/loader.hpp"
+#include "inference/programs/torchscript.hpp"
+#include "inference/tables.hpp"
 
 namespace troupe::tests {
 namespace {
@@ -55,7 +56,7 @@ struct test_input final : prepared {
   input value;
   bool warm = false;
   std::string_view text() const {
-    const auto* s = std::get_if<std::string>(&value);
+    const auto* s = value.only<std::string>();
     return s ? std::string_view(*s) : std::string_view();
   }
 };
@@ -76,15 +77,15 @@ std::uint64_t fnv1a(std::string_view text) {
 }
 
 // Five probabilities from the hash's bytes; the tests compute the same.
-classification classify(std::string_view text) {
+label_scores classify(std::string_view text) {
   const auto hash = fnv1a(text);
-  classification out;
+  label_scores out;
   float sum = 0;
   for (int i = 0; i < 5; ++i) {
-    out.probabilities.push_back(1.0f + static_cast<float>((hash >> (8 * i)) & 0xff));
-    sum += out.probabilities.back();
+    out.values.push_back(1.0f + static_cast<float>((hash >> (8 * i)) & 0xff));
+    sum += out.values.back();
   }
-  for (auto& p : out.probabilities) p /= sum;
+  for (auto& p : out.values) p /= sum;
   return out;
 }
 
@@ -127,8 +128,8 @@ class test_instance final : public instance {
 
   static void answer(row& r) {
     const auto& in = static_cast<const test_input&>(*r.in);
-    if (const auto* t = std::get_if<tensor>(&in.value)) {
-      r.out = *t;
+    if (const auto* t = in.value.only<tensor>()) {
+      r.out = named_tensors{{{std::string(), *t}}};
     } else {
       r.out = classify(in.text());
     }
@@ -147,7 +148,7 @@ class test_instance final : public instance {
       r.again = false;
       return;
     }
-    r.out = "piece " + std::to_string(at->done++);
+    r.out = transcript{"piece " + std::to_string(at->done++), true, {}, {}};
     r.again = at->done < at->wanted;
   }
 
@@ -161,20 +162,19 @@ class test_model final : public model {
     info_.format = "test";
     info_.precision = "fp32";
     info_.device = "cpu";
-    info_.task = o.what == kind::step ? "text-generation" : "text-classification";
+    info_.tasks = {o.what == kind::step ? task::text_generation : task::text_classification};
     info_.version = std::move(version);
     if (o.what != kind::step) {
       info_.labels = {"prompt_injection", "jailbreak", "system_extraction", "code_injection", "benign"};
     }
     info_.stateful = o.what == kind::step;
-    info_.accepts_text = true;
     counters().loads++;
   }
   ~test_model() override { counters().unloads++; }
 
   const model_info& info() const noexcept override { return info_; }
 
-  result<prepared_ptr> prepare(const input& in) const override {
+  result<prepared_ptr> prepare(const input& in, const question&) const override {
     auto out = std::make_unique<test_input>();
     out->value = in;
     if (order_.what == kind::fatinput && out->text().find("fat") != std::string_view::npos) throw std::bad_alloc();
@@ -215,26 +215,21 @@ class test_model final : public model {
   model_info info_;
 };
 
-std::optional<result<std::unique_ptr<const model>>> make(const artifact_spec& spec, const load_options& options) {
-  const auto wanted = parse(spec.path.filename().string());
-  if (!wanted) return std::nullopt;
-  if (wanted->what == kind::badload) {
-    return result<std::unique_ptr<const model>>(
-        fail(error_code::load_failed, "this model never loads", "it exists for tests"));
-  }
-  if (wanted->what == kind::fatload) throw 42;  // NOLINT: what no library should do
-  if (wanted->what == kind::slowload) {
-    const auto end = std::chrono::steady_clock::now() + wanted->pause;
+bool claims(const artifact_spec& spec) { return parse(spec.path.filename().string()).has_value(); }
+
+result<std::unique_ptr<const model>> make(const artifact_spec& spec, const load_options& options,
+                                          const std::string& version) {
+  const auto wanted = parse(spec.path.filename().string()).value_or(order{});
+  if (wanted.what == kind::badload) return fail(error_code::load_failed, "this model never loads", "it exists for tests");
+  if (wanted.what == kind::fatload) throw 42;  // NOLINT: what no library should do
+  if (wanted.what == kind::slowload) {
+    const auto end = std::chrono::steady_clock::now() + wanted.pause;
     while (std::chrono::steady_clock::now() < end) {
-      if (options.cancelled && options.cancelled->load()) {
-        return result<std::unique_ptr<const model>>(fail(error_code::cancelled, "the load was called off"));
-      }
+      if (options.cancelled && options.cancelled->load()) return fail(error_code::cancelled, "the load was called off");
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
-  auto version = fingerprint(spec);
-  return result<std::unique_ptr<const model>>(
-      std::make_unique<test_model>(*wanted, version ? *version : std::string("test")));
+  return std::make_unique<const test_model>(wanted, version);
 }
 
 }  // namespace
@@ -244,6 +239,12 @@ test_counters& counters() {
   return all;
 }
 
-void register_test_models() { register_factory("test", make); }
+void register_test_models() {
+  auto test = torchscript_format();  // its files lie there
+  test.name = "test";
+  test.claims = claims;
+  test.load = make;
+  add_format(test);
+}
 
 }  // namespace troupe::tests

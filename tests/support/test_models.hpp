@@ -26,7 +26,7 @@ struct test_counters {
 };
 test_counters& counters();
 
-// Registers the factory; once, before the first load.
+// Adds the format; once, before the first load.
 void register_test_models();
 
 }  // namespace troupe::tests

@@ -1,6 +1,8 @@
 // troupe_testserver: the server with models and routes that exist for tests and benchmarks only.
 //   POST /test/kill/{model_name}   kills the actor of a resident model, as a bug in it would
 //   GET  /test/counters            what the test models have counted
+//   POST /test/register/{model_name}     registers the model; the body is its entry, as in models.json
+//   POST /test/unregister/{model_name}
 //   GET|POST /bench/direct         answers on the connection's thread, with a body as long as a prediction's:
 //                                  what the server could do at best; the limit that overhead is measured against
 
@@ -10,6 +12,9 @@
 #include "actors/test_hooks.hpp"
 #include "app/cli.hpp"
 #include "app/compose.hpp"
+#include "config/registry.hpp"
+#include "http/api/replies.hpp"
+#include "tests/support/second_architecture.hpp"
 #include "tests/support/test_models.hpp"
 
 namespace {
@@ -49,6 +54,30 @@ void answer_counters(const http::context&, const http::exchange_ptr& request, co
   request->respond(std::move(out));
 }
 
+using registration_reply = actors::one_shot<actors::registration_report>;
+
+registration_reply registration_answer(const http::exchange_ptr& request, actors::service& service) {
+  return registration_reply([request, &service](const result<actors::registration_report>& done) {
+    if (!done) return http::respond_error(*request, service, done.error());
+    http::response out;
+    out.body = R"({"outcome":")" + std::string(config::to_string(done->outcome)) + "\"}";
+    request->respond(std::move(out));
+  });
+}
+
+void answer_register(const http::context& c, const http::exchange_ptr& request, const http::route_parameters& in_path) {
+  const auto read = config::parse_registry(R"({"models":{"entry":)" + std::string(request->body()) + "}}", {}, {});
+  if (!read) return http::respond_error(*request, c.service, read.error());
+  auto model = read->models.at("entry");
+  model.name = in_path["model_name"];
+  c.service.register_model(std::move(model), registration_answer(request, c.service));
+}
+
+void answer_unregister(const http::context& c, const http::exchange_ptr& request,
+                       const http::route_parameters& in_path) {
+  c.service.unregister_model(in_path["model_name"], registration_answer(request, c.service));
+}
+
 void kill_model(const http::context& c, const http::exchange_ptr& request, const http::route_parameters& in_path) {
   http::response out;
   const bool killed = actors::test_hooks::kill_model(c.service, in_path["model_name"]);
@@ -63,6 +92,8 @@ std::vector<http::route> routes() {
   add.post("/bench/direct", answer_direct);
   add.get("/test/counters", answer_counters);
   add.post("/test/kill/{model_name}", kill_model);
+  add.post("/test/register/{model_name}", answer_register);
+  add.post("/test/unregister/{model_name}", answer_unregister);
   return add.take();
 }
 
@@ -70,5 +101,6 @@ std::vector<http::route> routes() {
 
 int main(int argc, char** argv) {
   tests::register_test_models();
-  return http::run_cli(argc, argv, {routes()});
+  tests::add_second_architecture();
+  return app::run_cli(argc, argv, {routes()});
 }

@@ -9,6 +9,42 @@ namespace {
 
 using namespace testing;
 
+item_result text(std::uint32_t index, std::string words) {
+  item_result r;
+  r.index = index;
+  r.value = inference::transcript{std::move(words), true, {}, {}};
+  return r;
+}
+
+TEST(Job, ClosesExactlyOnce) {
+  auto m = make_job(no_deadline, config::priority::medium, 2);
+  m.job->write(text(0, "a"));
+  EXPECT_FALSE(m.out->ended);
+  m.job->write(text(1, "b"));
+  EXPECT_TRUE(m.out->ended);
+  EXPECT_FALSE(m.job->fail({error_code::internal, "late", {}, {}}));
+  m.job->write(text(1, "c"));
+  EXPECT_EQ(m.out->writes.size(), 2u);
+  EXPECT_FALSE(m.out->failure);
+}
+
+TEST(Job, DroppedUnansweredAnswers503) {
+  auto m = make_job();
+  m.job.reset();
+  ASSERT_TRUE(m.out->failure);
+  EXPECT_EQ(m.out->failure->code, error_code::unavailable);
+}
+
+TEST(Job, CountsItsItemsInFlightUntilItCloses) {
+  auto in_flight = std::make_shared<std::atomic<std::uint32_t>>(0);
+  auto out = std::make_shared<outcome>();
+  job j("m", 3, config::priority::low, no_deadline, std::make_unique<recorder>(out), in_flight);
+  EXPECT_EQ(*in_flight, 3u);
+  j.cancel();
+  EXPECT_EQ(*in_flight, 0u);
+  EXPECT_FALSE(out->closed()) << "the client has left: nobody to tell";
+}
+
 // Throws where it is told to.
 class throwing : public reply_stream {
  public:

@@ -60,6 +60,15 @@ TEST(Metrics, TheDocumentsNamesTypesAndValues) {
     expect_line(text, line);
 }
 
+TEST(Metrics, RegisteredModelsByOrigin) {
+  metrics m;
+  auto r = some_report();
+  r.models[1].registration.origin = config::origin::run_time;
+  m.update(r);
+  expect_line(scrape(m), "troupe_registered_models{origin=\"models_file\"} 3");
+  expect_line(scrape(m), "troupe_registered_models{origin=\"run_time\"} 1");
+}
+
 TEST(Metrics, CountersFollowTheReportsAndNeverFall) {
   metrics m;
   auto r = some_report();

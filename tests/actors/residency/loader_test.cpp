@@ -6,6 +6,9 @@
 #include <fstream>
 
 #include "actors/residency/watched_load.hpp"
+#include "inference/loader.hpp"
+#include "inference/programs/torchscript.hpp"
+#include "inference/tables.hpp"
 #include "tests/actors/support.hpp"
 
 namespace troupe::actors {
@@ -54,18 +57,18 @@ class swapped_model : public fake_model {
 };
 
 TEST_F(Loader, AnArtifactThatIsReplacedAfterItWasReadIsNotRecordedAsLoaded) {
-  inference::register_factory(
-      "swapped", [](const inference::artifact_spec& spec, const inference::load_options&)
-                     -> std::optional<result<std::unique_ptr<const inference::model>>> {
-        if (spec.path.filename() != "swapped.pt") return std::nullopt;
-        return result<std::unique_ptr<const inference::model>>(
-            std::make_unique<swapped_model>(spec.path, *inference::fingerprint(spec)));
-      });
+  auto swapped = inference::torchscript_format();
+  swapped.claims = [](const inference::artifact_spec& spec) { return spec.path.filename() == "swapped.pt"; };
+  swapped.load = [](const inference::artifact_spec& spec, const inference::load_options&,
+                    const std::string& version) -> result<std::unique_ptr<const inference::model>> {
+    return std::make_unique<const swapped_model>(spec.path, version);
+  };
+  inference::add_format(swapped);
   const auto read = *inference::fingerprint(order->spec);
   const auto outcome = load_watched(order, {}, {}, [] { return std::shared_ptr<void>(); });
-  ASSERT_TRUE(outcome->model) << outcome->problem.message;
-  EXPECT_EQ(outcome->fingerprint, read);
-  EXPECT_NE(outcome->fingerprint, *inference::fingerprint(order->spec));
+  ASSERT_TRUE(*outcome) << outcome->error().message;
+  EXPECT_EQ((*outcome)->fingerprint, read);
+  EXPECT_NE((*outcome)->fingerprint, *inference::fingerprint(order->spec));
 }
 
 }  // namespace

@@ -104,8 +104,9 @@ class closed_loop {
 
   void start_model() {
     auto r = std::make_shared<resident>();
-    r->id = models_.size() + 1;
-    r->name = "m" + std::to_string(r->id);
+    const auto number = models_.size() + 1;
+    r->lease = lease_id{number};
+    r->name = "m" + std::to_string(number);
     r->model = std::make_unique<fake_model>();
     r->limits.batch = {o_.max_items, o_.max_cost};
     r->limits.max_instances = o_.slots;

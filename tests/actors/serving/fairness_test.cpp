@@ -10,83 +10,85 @@ namespace {
 using namespace std::chrono_literals;
 using config::priority;
 
-slot_wish wish(model_id m, priority p = priority::medium, bool background = false) { return {m, p, {}, background}; }
+constexpr lease_id one{1}, two{2}, three{3};
+
+slot_wish wish(lease_id m, priority p = priority::medium, bool background = false) { return {m, p, background}; }
 
 // Serves `rounds` slots of 1 ms to models that always want one.
-std::map<model_id, int> serve(fair_queue& q, const std::map<model_id, priority>& models, int rounds) {
-  std::map<model_id, int> served;
+std::map<lease_id, int> serve(fair_queue& q, const std::map<lease_id, priority>& models, int rounds) {
+  std::map<lease_id, int> served;
   for (const auto& [m, p] : models) q.push(wish(m, p));
   for (int i = 0; i < rounds; ++i) {
     const auto w = q.pop(1, 1, true);
-    ++served[w->model];
-    q.charge(w->model, w->priority, 1ms);
-    q.push(wish(w->model, w->priority));
+    ++served[w->lease];
+    q.charge(w->lease, w->priority, 1ms);
+    q.push(wish(w->lease, w->priority));
   }
   return served;
 }
 
 TEST(FairQueue, EqualModelsShareEqually) {
   fair_queue q;
-  const auto served = serve(q, {{1, priority::medium}, {2, priority::medium}}, 100);
-  EXPECT_EQ(served.at(1), 50);
-  EXPECT_EQ(served.at(2), 50);
+  const auto served = serve(q, {{one, priority::medium}, {two, priority::medium}}, 100);
+  EXPECT_EQ(served.at(one), 50);
+  EXPECT_EQ(served.at(two), 50);
 }
 
 TEST(FairQueue, EachPriorityDoublesTheShareAndNobodyStarves) {
   fair_queue q;
-  const auto served = serve(q, {{1, priority::low}, {2, priority::medium}, {3, priority::high}}, 700);
-  EXPECT_NEAR(served.at(1), 100, 3);
-  EXPECT_NEAR(served.at(2), 200, 3);
-  EXPECT_NEAR(served.at(3), 400, 3);
+  const auto served = serve(q, {{one, priority::low}, {two, priority::medium}, {three, priority::high}}, 700);
+  EXPECT_NEAR(served.at(one), 100, 3);
+  EXPECT_NEAR(served.at(two), 200, 3);
+  EXPECT_NEAR(served.at(three), 400, 3);
 }
 
 TEST(FairQueue, LongBatchesAreChargedForTheirTime) {
   fair_queue q;
-  q.push(wish(1));
-  q.push(wish(2));
-  std::map<model_id, int> served;
+  q.push(wish(one));
+  q.push(wish(two));
+  std::map<lease_id, int> served;
   for (int i = 0; i < 110; ++i) {
     const auto w = q.pop(1, 1, true);
-    ++served[w->model];
-    q.charge(w->model, w->priority, w->model == 1 ? 10ms : 1ms);
-    q.push(wish(w->model));
+    ++served[w->lease];
+    q.charge(w->lease, w->priority, w->lease == one ? 10ms : 1ms);
+    q.push(wish(w->lease));
   }
-  EXPECT_NEAR(served.at(2), 100, 2);
+  EXPECT_NEAR(served.at(two), 100, 2);
 }
 
 TEST(FairQueue, AnIdleModelSavesUpNoCredit) {
   fair_queue q;
-  serve(q, {{1, priority::medium}}, 1000);
-  q.push(wish(2));
-  std::map<model_id, int> served;
+  serve(q, {{one, priority::medium}}, 1000);
+  q.push(wish(two));
+  std::map<lease_id, int> served;
   for (int i = 0; i < 100; ++i) {
     const auto w = q.pop(1, 1, true);
-    ++served[w->model];
-    q.charge(w->model, w->priority, 1ms);
-    q.push(wish(w->model));
+    ++served[w->lease];
+    q.charge(w->lease, w->priority, 1ms);
+    q.push(wish(w->lease));
   }
-  EXPECT_NEAR(served.at(1), 50, 2);
+  EXPECT_NEAR(served.at(one), 50, 2);
 }
 
 TEST(FairQueue, BackgroundWaitsForEverybodyAndLeavesASlotFree) {
   fair_queue q;
-  q.push(wish(1, priority::high, true));
-  q.push(wish(2, priority::low));
-  EXPECT_EQ(q.pop(2, 2, true)->model, 2u);
+  q.push(wish(one, priority::high, true));
+  q.push(wish(two, priority::low));
+  EXPECT_EQ(q.pop(2, 2, true)->lease, two);
   EXPECT_FALSE(q.pop(1, 2, true)) << "the last idle slot stays free for requests";
-  EXPECT_EQ(q.pop(2, 2, true)->model, 1u);
+  EXPECT_EQ(q.pop(2, 2, true)->lease, one);
 }
 
 TEST(FairQueue, ForgetDropsWishes) {
   fair_queue q;
-  q.push(wish(1));
-  q.forget(1);
+  q.push(wish(one));
+  q.forget(one);
   EXPECT_FALSE(q.pop(1, 1, true));
 }
 
 TEST(FairQueue, BackgroundWaitsForAQuietDevice) {
   fair_queue q;
-  q.push(wish(1, priority::high, true));
+  q.push(wish(one, priority::high, true));
   EXPECT_FALSE(q.pop(2, 2, false));
   EXPECT_EQ(q.waiting(), 0u) << "no company for a batch";
   EXPECT_EQ(q.background_waiting(), 1u);

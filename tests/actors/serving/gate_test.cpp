@@ -35,6 +35,12 @@ TEST(Gate, TheLastOneOutOfAClosedGateTells) {
   EXPECT_TRUE(idle.close());
 }
 
+// Asserts stand in debug builds alone.
+TEST(GateDeathTest, NobodyLeavesWhoIsNotInside) {
+  gate g;
+  EXPECT_DEBUG_DEATH(g.leave(1), "G1");
+}
+
 TEST(Gate, NobodyIsInsideAfterItClosedUnderContention) {
   for (int round = 0; round < 200; ++round) {
     gate g;

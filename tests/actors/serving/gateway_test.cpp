@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <set>
 
+#include "cache/prediction/prediction_cache.hpp"
 #include "tests/actors/support.hpp"
 
 namespace troupe::actors {
@@ -15,17 +17,27 @@ using namespace testing;
 
 // Throws for a text that begins so.
 struct fragile_model : fake_model {
-  result<inference::prepared_ptr> prepare(const inference::input& in) const override {
-    const auto& text = std::get<std::string>(in);
+  result<inference::prepared_ptr> prepare(const inference::input& in, const inference::question& asked) const override {
+    const auto& text = *in.only<std::string>();
     if (text.starts_with("memory")) throw std::bad_alloc();
     if (text.starts_with("error")) throw std::runtime_error("the tokenizer gave up\nsomewhere");
     if (text.starts_with("odd")) throw 42;  // NOLINT: what no library should do
-    return fake_model::prepare(in);
+    return fake_model::prepare(in, asked);
   }
   std::unique_ptr<inference::state> open_state(const inference::prepared& p) const override {
     if (p.cost == 13) throw std::bad_alloc();
     return nullptr;
   }
+};
+
+// Keeps what it was asked, and does not fill masks.
+struct asked_model : fake_model {
+  result<inference::prepared_ptr> prepare(const inference::input& in, const inference::question& question) const override {
+    asked.push_back(question);
+    if (question.task == inference::task::fill_mask) return tl::unexpected(inference::wrong_task(info(), *question.task));
+    return fake_model::prepare(in, question);
+  }
+  mutable std::vector<inference::question> asked;
 };
 
 // Tells when the job is closed.
@@ -66,7 +78,7 @@ struct Gateway : ::testing::Test {
               [](done_atom, const batch_ptr&) {},
               [](hung_atom, const batch_ptr&) {},
               [](warm_atom, const shared_reply<warmup_report>&) {},
-              [](limits_atom, std::uint8_t) {},
+              [](priority_atom, config::priority) {},
               [](tick_atom) {}};
     });
     auto entry = std::make_shared<model_entry>("m");
@@ -91,10 +103,11 @@ struct Gateway : ::testing::Test {
     routes->load()->models.at("m")->current.store(nullptr);
   }
 
-  std::shared_ptr<outcome> ask(std::vector<std::string> texts) {
+  std::shared_ptr<outcome> ask(std::vector<std::string> texts, inference::question asked = {}) {
     auto out = std::make_shared<outcome>();
     predict_request r;
     r.model = "m";
+    r.asked = asked;
     for (auto& t : texts) r.inputs.emplace_back(std::move(t));
     door->predict(std::move(r), std::make_unique<recorder>(out));
     time.settle();
@@ -142,6 +155,40 @@ TEST_F(Gateway, InABatchItFailsItsInputAlone) {
   EXPECT_FALSE(out->closed());
   ASSERT_EQ(queued.size(), 2u);
   EXPECT_EQ(queued[1]->index, 2u);
+}
+
+const inference::question raw_scores{{}, inference::text_classification_parameters{inference::score_function::none}};
+
+TEST_F(Gateway, TheModelHearsWhatIsAskedOfEachInput) {
+  const auto model = std::make_shared<asked_model>();
+  home->model = model;
+  EXPECT_FALSE(ask({"one", "two"}, raw_scores)->closed());
+  EXPECT_FALSE(ask({"three"})->closed());
+  ASSERT_EQ(model->asked.size(), 3u);
+  EXPECT_EQ(model->asked[0].parameters, raw_scores.parameters);
+  EXPECT_EQ(model->asked[1].parameters, raw_scores.parameters);
+  EXPECT_EQ(model->asked[2].parameters, inference::task_parameters{});
+  const auto refused = ask({"four"}, {inference::task::fill_mask, {}})->failure.value();
+  EXPECT_EQ(refused.code, error_code::unprocessable);
+  EXPECT_EQ(refused.message, "this model does not do fill-mask");
+  EXPECT_EQ(home->counters->failures.load(), 0u) << "the request's fault";
+}
+
+TEST_F(Gateway, AnswersToOtherQuestionsAreKeptApart) {
+  auto& kept = cache::prediction_cache::shared();
+  kept.set_capacity(1 << 20);
+  home->answers_as = "m as it is";
+  ask({"text"});
+  ask({"text"}, raw_scores);
+  ask({"text"}, {inference::task::text_classification, {}});
+  ASSERT_EQ(queued.size(), 3u);
+  const std::set<std::string> keys{queued[0]->cache_key, queued[1]->cache_key, queued[2]->cache_key};
+  EXPECT_EQ(keys.size(), 3u);
+  EXPECT_FALSE(keys.contains(""));
+  kept.put(queued[1]->cache_key, inference::single_score{1});
+  EXPECT_TRUE(ask({"text"}, raw_scores)->closed()) << "kept";
+  EXPECT_FALSE(ask({"text"})->closed()) << "the model is asked";
+  kept.set_capacity(0);
 }
 
 }  // namespace

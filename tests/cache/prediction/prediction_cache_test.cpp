@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace troupe::cache {
 namespace {
 
@@ -9,7 +11,7 @@ inference::model_info info() {
   inference::model_info i;
   i.version = "v1";
   i.precision = "fp32";
-  i.task = "text-classification";
+  i.tasks = {inference::task::text_classification};
   i.max_length = 512;
   i.labels = {"a", "b"};
   return i;
@@ -28,18 +30,37 @@ TEST(PredictionCache, WhateverDecidesAnAnswerIsInItsKey) {
   EXPECT_NE(as([](auto& i) { i.version = "v2"; }), before);
   EXPECT_NE(as([](auto& i) { i.precision = "bf16"; }), before);
   EXPECT_NE(as([](auto& i) { i.max_length = 8; }), before);
-  EXPECT_NE(as([](auto& i) { i.task = "feature-extraction"; }), before);
+  EXPECT_NE(as([](auto& i) { i.tasks = {inference::task::feature_extraction}; }), before);
   EXPECT_NE(as([](auto& i) { i.device = "cuda:0"; }), before);
   EXPECT_NE(as([](auto& i) { i.labels = {"b", "a"}; }), before);
   EXPECT_NE(as([](auto& i) { i.labels = {"ab"}; }), before);
   EXPECT_NE(as([](auto& i) { i.version = "v1:4fp32", i.precision = ""; }), before) << "no two sets of parts read the same";
 }
 
+TEST(PredictionCache, WhateverIsAskedIsInItsKey) {
+  using inference::input;
+  const auto key = [](const input& in, const inference::question& asked = {}) {
+    return prediction_cache::key("m", asked, in);
+  };
+  using parameters = inference::text_classification_parameters;
+  const inference::question task{inference::task::text_classification, {}};
+  const inference::question raw{{}, parameters{inference::score_function::none}};
+  const inference::question own{{}, parameters{}};
+  input named;
+  named.values.push_back({"context", std::string("ab")});
+  const std::vector<std::string> keys{key("ab"), key("ab", task), key("ab", raw), key("ab", own), key(named),
+                                      key(inference::text_pair{"a", "b"}), key(inference::text_pair{"", "ab"}),
+                                      key(inference::text_pair{"ab", ""}), key(inference::token_ids{{24929}})};
+  EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), keys.size());
+  EXPECT_EQ(key("ab", raw), key("ab", raw));
+  EXPECT_EQ(key(inference::tensor{}), "") << "not kept";
+}
+
 TEST(PredictionCache, KeepsWhatWasUsedLastWithinItsBound) {
   prediction_cache kept(8 << 10);
-  const auto key = [](int i) { return prediction_cache::key("m", std::to_string(i)); };
+  const auto key = [](int i) { return prediction_cache::key("m", {}, std::to_string(i)); };
   for (int i = 0; i < 200; ++i) {
-    kept.put(key(i), std::string(16, 'x'));
+    kept.put(key(i), inference::transcript{std::string(16, 'x'), true, {}, {}});
     EXPECT_TRUE(kept.get(key(i)));
     EXPECT_LE(kept.size_bytes(), 8u << 10);
   }

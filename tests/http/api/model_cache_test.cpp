@@ -54,6 +54,17 @@ TEST_F(routes_model_cache, health) {
   EXPECT_TRUE(parse(ask("GET", "/health")->answer->body)["last_cleanup"].IsNull());
 }
 
+TEST_F(routes_model_cache, health_warns_of_a_registry_with_gaps) {
+  EXPECT_FALSE(parse(ask("GET", "/health")->answer->body).HasMember("warnings"));
+  service.now.registry_trouble = "registered.json:1:1: broken";
+  const auto e = ask("GET", "/health");
+  EXPECT_EQ(e->answer->status, 200u) << "what is there is served";
+  const auto d = parse(e->answer->body);
+  EXPECT_STREQ(d["status"].GetString(), "healthy");
+  ASSERT_EQ(d["warnings"].Size(), 1u);
+  EXPECT_STREQ(d["warnings"][0].GetString(), "registered.json:1:1: broken");
+}
+
 // The status alone must do for load balancers.
 TEST_F(routes_model_cache, health_of_each_state) {
   using actors::health;

@@ -9,7 +9,7 @@ const std::map<std::string, std::string> json_type{{"Content-Type", "application
 
 struct routes_predict : ::testing::Test, bench {
   const actors::predict_request& sent() const { return service.predicted.back(); }
-  std::string sent_text(std::size_t i = 0) const { return std::get<std::string>(sent().inputs.at(i)); }
+  std::string sent_text(std::size_t i = 0) const { return *sent().inputs.at(i).only<std::string>(); }
   rapidjson::Document post(std::string body, const char* path = "/predict", unsigned status = 200) {
     const auto e = ask("POST", path, std::move(body), json_type);
     EXPECT_EQ(e->answer->status, status) << e->answer->body;
@@ -250,7 +250,7 @@ TEST_F(routes_predict, tensors) {
     job->begin(inference::model_info{});
     for (std::uint32_t i = 0; i < request.inputs.size(); ++i) {
       actors::item_result r = fake_service::classified(i);
-      r.value = std::get<inference::tensor>(request.inputs[i]);
+      r.value = inference::named_tensors{{{"", *request.inputs[i].template only<inference::tensor>()}}};
       job->write(std::move(r));
     }
   };
@@ -344,7 +344,7 @@ TEST_F(routes_predict, steps_are_joined_where_not_streamed) {
     job->begin(inference::model_info{});
     for (int n = 0; n < 3; ++n) {
       auto r = fake_service::classified(0);
-      r.value = "piece " + std::to_string(n);
+      r.value = inference::transcript{"piece " + std::to_string(n), true, {}, {}};
       r.last = n == 2;
       job->write(std::move(r));
     }

@@ -14,7 +14,7 @@ struct routes_stream : ::testing::Test, bench {
   }
   void piece(std::string text, bool last = false) {
     auto r = fake_service::classified(0);
-    r.value = std::move(text);
+    r.value = inference::transcript{std::move(text), true, {}, {}};
     r.last = last;
     service.last_job->write(std::move(r));
   }

@@ -87,7 +87,7 @@ TEST(routes_json, text_that_is_no_utf8) {
 }
 
 TEST(routes_json, reading_is_bounded) {
-  json_document document;
+  json_body document;
   const auto nested = [](std::size_t n) { return std::string(n, '[') + std::string(n, ']'); };
   EXPECT_TRUE(document.parse(nested(60)));
   for (const auto& bad : {nested(70), nested(200000), std::string(1000000, '['), std::string("{\"a\":1e999}"),
@@ -102,7 +102,7 @@ TEST(routes_json, reading_is_bounded) {
 }
 
 inference::tensor read(const std::string& json, inference::dtype type = inference::dtype::f32) {
-  json_document document;
+  json_body document;
   auto t = read_tensor(*document.parse(json), type, "inputs");
   EXPECT_TRUE(t) << (t ? "" : t.error().message);
   return t ? *t : inference::tensor{};
@@ -142,7 +142,7 @@ TEST(routes_tensor, what_does_not_fit) {
       {"[256]", dtype::u8},           {"[-1]", dtype::u8},         {"[1e300]", dtype::i64}, {"[[[[[[[[[1]]]]]]]]]", dtype::f32},
       {"[18446744073709551615]", dtype::i64}};
   for (const auto& [json, type] : bad) {
-    json_document document;
+    json_body document;
     const auto t = read_tensor(*document.parse(json), type, "inputs");
     ASSERT_FALSE(t) << json;
     EXPECT_EQ(t.error().code, error_code::unprocessable) << json;

@@ -17,7 +17,10 @@ namespace {
 
 struct expected_row {
   std::string text;
+  std::optional<std::string> pair;
   std::vector<double> probabilities;
+
+  input in() const { return pair ? input(text_pair{text, *pair}) : input(text); }
 };
 
 std::vector<expected_row> expected_of(const std::string& name) {
@@ -27,6 +30,8 @@ std::vector<expected_row> expected_of(const std::string& name) {
   for (const auto one : parser.load(file.string()).get_array()) {
     expected_row r;
     r.text = std::string_view(one["text"]);
+    std::string_view pair;
+    if (!one["pair"].get(pair)) r.pair = pair;
     for (const double p : one["probabilities"].get_array()) r.probabilities.push_back(p);
     rows.push_back(std::move(r));
   }
@@ -47,7 +52,7 @@ class bert : public testing::TestWithParam<std::string> {
   scratch_folder store_;
 };
 
-std::vector<std::vector<float>> run(const model& m, const std::vector<std::string>& texts) {
+std::vector<std::vector<float>> run(const model& m, const std::vector<input>& texts) {
   std::vector<prepared_ptr> inputs;
   std::vector<row> rows;
   for (const auto& t : texts) {
@@ -58,7 +63,7 @@ std::vector<std::vector<float>> run(const model& m, const std::vector<std::strin
   }
   m.make_instance()->step(rows);
   std::vector<std::vector<float>> out;
-  for (const auto& r : rows) out.push_back(std::get<classification>(r.out).probabilities);
+  for (const auto& r : rows) out.push_back(std::get<label_scores>(r.out).values);
   return out;
 }
 
@@ -70,8 +75,9 @@ TEST_P(bert, agrees_with_transformers_in_fp32) {
   const auto m = load_one();
   EXPECT_EQ(m->info().precision, "fp32");
   const auto rows = expected_of(GetParam());
-  std::vector<std::string> texts;
-  for (const auto& r : rows) texts.push_back(r.text);
+  EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [](const auto& r) { return r.pair.has_value(); }));
+  std::vector<input> texts;
+  for (const auto& r : rows) texts.push_back(r.in());
   for (const auto kernel : {linear_kernel::aten, linear_kernel::onednn}) {
     use_fp32_linear(kernel);
     const auto together = run(*m, texts);
@@ -89,13 +95,15 @@ TEST_P(bert, agrees_with_transformers_in_bf16) {
   const auto m = load_one(precision::bf16);
   EXPECT_EQ(m->info().precision, "bf16");
   for (const auto& r : expected_of(GetParam())) {
-    const auto p = run(*m, {r.text}).front();
+    const auto p = run(*m, {r.in()}).front();
     auto sorted = r.probabilities;
     std::sort(sorted.rbegin(), sorted.rend());
     if (sorted[0] - sorted[1] > 0.05) {
       EXPECT_EQ(best_of(p), best_of(r.probabilities)) << r.text;
     }
-    for (std::size_t k = 0; k < p.size(); ++k) EXPECT_NEAR(p[k], r.probabilities[k], 2e-2) << r.text;
+    // transformers' own bf16 is 2.4e-2 off in the longest pair.
+    const double tolerance = r.pair ? 3e-2 : 2e-2;
+    for (std::size_t k = 0; k < p.size(); ++k) EXPECT_NEAR(p[k], r.probabilities[k], tolerance) << r.text;
   }
 }
 
@@ -115,14 +123,14 @@ TEST_P(bert, loading_and_running_step_aside_often) {
 
 TEST_P(bert, a_row_does_not_depend_on_its_neighbours) {
   const auto m = load_one();
-  auto rows = expected_of(GetParam());
-  std::vector<std::string> texts;
-  for (const auto& r : rows) texts.push_back(r.text);
+  const auto rows = expected_of(GetParam());
+  std::vector<input> texts;
+  for (const auto& r : rows) texts.push_back(r.in());
   const auto together = run(*m, texts);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto alone = run(*m, {texts[i]}).front();
     for (std::size_t k = 0; k < alone.size(); ++k)
-      EXPECT_NEAR(alone[k], together[i][k], 2e-6) << texts[i];
+      EXPECT_NEAR(alone[k], together[i][k], 2e-6) << rows[i].text;
   }
 }
 
@@ -140,7 +148,7 @@ TEST_F(classifier, tells_what_it_is) {
   EXPECT_EQ(info.labels, (std::vector<std::string>{"no", "maybe", "yes"}));
   EXPECT_EQ(info.max_length, 64U);
   EXPECT_EQ(info.hidden_size, 32);
-  EXPECT_TRUE(info.accepts_text);
+  EXPECT_EQ(info.tasks, (std::vector<task>{task::text_classification}));
   EXPECT_GT(info.parameters, 20'000);
   EXPECT_EQ(info.notes, "");
   EXPECT_EQ(load_one(precision::fp32, "gelu_new")->info().labels.back(), "LABEL_4");
@@ -163,6 +171,39 @@ TEST_F(classifier, prepares_within_the_model_s_length) {
   EXPECT_EQ(m->prepare(tensor{}).error().code, error_code::unprocessable);
 }
 
+TEST_F(classifier, takes_pairs_and_token_ids) {
+  const auto m = load_one(precision::fp32, "gelu");
+  const auto pair = m->prepare(text_pair{"the time", "is it"});
+  ASSERT_TRUE(pair) << pair.error().message;
+  EXPECT_EQ((*pair)->cost, 7U);
+  EXPECT_EQ((*pair)->batch_key, (*m->prepare("the time"))->batch_key) << "they may share a batch";
+  EXPECT_FALSE(m->prepare(token_ids{{}}));
+  EXPECT_FALSE(m->prepare(token_ids{{-1}}));
+  EXPECT_FALSE(m->prepare(token_ids{{1 << 20}}));
+  EXPECT_FALSE(m->prepare(token_ids{std::vector<std::int32_t>(65, 2)})) << "ids are never cut";
+  EXPECT_FALSE(m->prepare(text_pair{"", ""}));
+  EXPECT_FALSE(m->prepare(text_pair{"\xff", "b"}));
+}
+
+TEST_F(classifier, applies_the_function_that_is_asked_for) {
+  const auto m = load_one(precision::fp32, "gelu");
+  const auto scores = [&](std::optional<score_function> function) {
+    const auto in = m->prepare("what is this", {{}, text_classification_parameters{function}});
+    row r{in->get(), nullptr, {}, false, {}};
+    m->make_instance()->step({&r, 1});
+    return std::get<label_scores>(r.out).values;
+  };
+  const auto logits = scores(score_function::none), each = scores(score_function::sigmoid);
+  auto softmax = logits;
+  const double sum = std::accumulate(logits.begin(), logits.end(), 0.0, [](double s, float v) { return s + std::exp(v); });
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    EXPECT_NEAR(each[i], 1 / (1 + std::exp(-logits[i])), 1e-6);
+    softmax[i] = static_cast<float>(std::exp(logits[i]) / sum);
+    EXPECT_NEAR(scores({})[i], softmax[i], 1e-6) << "the checkpoint's own";
+  }
+  EXPECT_FALSE(m->prepare("a", {task::fill_mask, {}}));
+}
+
 TEST_F(classifier, warms_every_bucket) {
   const auto m = load_one(precision::fp32, "gelu");
   const auto buckets = m->warm_buckets(16, 512);
@@ -178,7 +219,7 @@ TEST_F(classifier, warms_every_bucket) {
       rows.push_back({inputs.back().get(), nullptr, {}, false, {}});
     }
     instance->step(rows);
-    EXPECT_TRUE(std::holds_alternative<classification>(rows.back().out));
+    EXPECT_TRUE(std::holds_alternative<label_scores>(rows.back().out));
   }
 }
 

@@ -26,7 +26,7 @@ std::vector<float> answer(const model& m) {
   const auto in = m.prepare("what is this time");
   row r{in->get(), nullptr, {}, false, {}};
   m.make_instance()->step({&r, 1});
-  return std::get<classification>(r.out).probabilities;
+  return std::get<label_scores>(r.out).values;
 }
 
 class store : public testing::Test {
@@ -179,9 +179,11 @@ TEST_F(store, a_damaged_entry_whose_source_is_gone_is_an_error) {
 }
 
 // Also while another model has the good entry mapped: that one goes on with what it checked.
-TEST_F(store, is_checked_once_a_mapping_and_gives_way_meanwhile) {
+TEST_F(store, is_checked_once_a_state_of_its_file_and_gives_way_meanwhile) {
   load_it();
   const auto entry = entries(folder())[0];
+  EXPECT_TRUE((*weight_memory::map(entry))->verified()) << "this process has read it through";
+  write_file(entry, read_file(entry));
   int breaks = 0;
   const step_aside_scope scope([&] { ++breaks; });
   const auto mapped = weight_memory::map(entry);

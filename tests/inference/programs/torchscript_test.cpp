@@ -19,8 +19,9 @@ tensor floats(std::vector<std::int64_t> shape, const std::vector<float>& values)
   if (!values.empty()) std::memcpy(t.data.data(), values.data(), t.data.size());
   return t;
 }
+const tensor& answer_of(const output& out) { return std::get<named_tensors>(out).all.at(0).value; }
 std::vector<float> values_of(const output& out) {
-  const auto& t = std::get<tensor>(out);
+  const auto& t = answer_of(out);
   std::vector<float> v(t.data.size() / 4);
   if (!v.empty()) std::memcpy(v.data(), t.data.data(), t.data.size());
   return v;
@@ -49,12 +50,21 @@ class torchscript : public testing::Test {
     }
     return b;
   }
+  // Empty: it threw nothing.
+  static std::string thrown_by(instance& i, std::span<row> rows) {
+    try {
+      i.step(rows);
+      return {};
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+  }
 };
 
 TEST_F(torchscript, stacks_rows_and_splits_the_output) {
   const auto m = load_one(spec("linear"));
   EXPECT_EQ(m->info().architecture, "TorchScript");
-  EXPECT_FALSE(m->info().accepts_text);
+  EXPECT_EQ(m->info().tasks, (std::vector<task>{task::tensor}));
   EXPECT_EQ(m->info().parameters, 15);
   auto b =
       batch_of(*m, {floats({4}, {1, 1, 1, 1}), floats({4}, {0, 0, 0, 0}), floats({4}, {1, 2, 3, 4})});
@@ -62,7 +72,7 @@ TEST_F(torchscript, stacks_rows_and_splits_the_output) {
   EXPECT_EQ(values_of(b.rows[0].out), (std::vector<float>{4, 9, 14}));
   EXPECT_EQ(values_of(b.rows[1].out), (std::vector<float>{0, 1, 2}));
   EXPECT_EQ(values_of(b.rows[2].out), (std::vector<float>{10, 21, 32}));
-  EXPECT_EQ(std::get<tensor>(b.rows[2].out).shape, (std::vector<std::int64_t>{3}));
+  EXPECT_EQ(answer_of(b.rows[2].out).shape, (std::vector<std::int64_t>{3}));
 }
 
 TEST_F(torchscript, rows_of_other_shapes_have_another_key) {
@@ -86,34 +96,38 @@ TEST_F(torchscript, every_type_and_scalars_come_back) {
     auto b = batch_of(*m, {t, t});
     m->make_instance()->step(b.rows);
     ASSERT_EQ(b.rows[1].problem, "");
-    EXPECT_EQ(std::get<tensor>(b.rows[1].out).type, type);
-    EXPECT_EQ(std::get<tensor>(b.rows[1].out).data, t.data);
+    EXPECT_EQ(answer_of(b.rows[1].out).type, type);
+    EXPECT_EQ(answer_of(b.rows[1].out).data, t.data);
   }
   auto b = batch_of(*m, {floats({}, {7}), floats({}, {8})});
   m->make_instance()->step(b.rows);
   EXPECT_EQ(values_of(b.rows[1].out), (std::vector<float>{8}));
   auto none = batch_of(*m, {floats({0, 3}, {})});
   m->make_instance()->step(none.rows);
-  EXPECT_EQ(std::get<tensor>(none.rows[0].out).shape, (std::vector<std::int64_t>{0, 3}));
+  EXPECT_EQ(answer_of(none.rows[0].out).shape, (std::vector<std::int64_t>{0, 3}));
 }
 
-TEST_F(torchscript, a_row_that_throws_fails_alone_in_one_line) {
+TEST_F(torchscript, a_row_that_throws_fails_its_batch_in_one_line) {
   const auto m = load_one(spec("throws"));
   auto b = batch_of(*m, {floats({1}, {1}), floats({1}, {-1}), floats({1}, {3})});
-  m->make_instance()->step(b.rows);
-  EXPECT_EQ(values_of(b.rows[0].out), (std::vector<float>{1}));
-  EXPECT_EQ(values_of(b.rows[2].out), (std::vector<float>{3}));
-  EXPECT_NE(b.rows[1].problem.find("a negative value"), std::string::npos) << b.rows[1].problem;
-  EXPECT_EQ(b.rows[1].problem.find('\n'), std::string::npos);
-  EXPECT_LT(b.rows[1].problem.size(), 100U) << b.rows[1].problem;
+  const auto i = m->make_instance();
+  const auto together = thrown_by(*i, b.rows);
+  EXPECT_NE(together.find("a negative value"), std::string::npos) << together;
+  EXPECT_EQ(together.find('\n'), std::string::npos);
+  EXPECT_LT(together.size(), 100U) << together;
+  EXPECT_EQ(thrown_by(*i, {&b.rows[1], 1}), together);
+  for (const std::size_t good : {0U, 2U}) {
+    EXPECT_EQ(thrown_by(*i, {&b.rows[good], 1}), "") << "alone";
+    EXPECT_EQ(values_of(b.rows[good].out), (std::vector<float>{static_cast<float>(good + 1)}));
+  }
 }
 
-TEST_F(torchscript, a_wrong_shape_is_the_row_s_problem) {
+TEST_F(torchscript, a_wrong_shape_is_told_in_one_line) {
   const auto m = load_one(spec("linear"));
   auto b = batch_of(*m, {floats({3}, {1, 2, 3})});
-  m->make_instance()->step(b.rows);
-  EXPECT_NE(b.rows[0].problem, "");
-  EXPECT_EQ(b.rows[0].problem.find('\n'), std::string::npos) << b.rows[0].problem;
+  const auto problem = thrown_by(*m->make_instance(), b.rows);
+  EXPECT_NE(problem, "");
+  EXPECT_EQ(problem.find('\n'), std::string::npos) << problem;
 }
 
 TEST_F(torchscript, a_fixed_batch_runs_row_by_row) {
@@ -210,8 +224,8 @@ TEST_F(torchscript, large_inputs_are_not_warmed) {
 TEST_F(torchscript, an_operator_s_own_message_is_told) {
   const auto m = load_one(spec("linear"));
   auto b = batch_of(*m, {floats({3}, {1, 2, 3})});
-  m->make_instance()->step(b.rows);
-  EXPECT_NE(b.rows[0].problem.find("cannot be multiplied"), std::string::npos) << b.rows[0].problem;
+  const auto problem = thrown_by(*m->make_instance(), b.rows);
+  EXPECT_NE(problem.find("cannot be multiplied"), std::string::npos) << problem;
 }
 
 TEST_F(torchscript, impossible_tensors_are_refused) {

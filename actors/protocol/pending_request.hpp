@@ -1,0 +1,16 @@
+#pragma once
+// A request that found no resident model and waits for a load. Its items are not prepared yet.
+
+#include <memory>
+
+#include "actors/protocol/service.hpp"
+
+namespace troupe::actors {
+
+struct pending_request {
+  job_ptr job;
+  predict_request request;
+};
+using pending_ptr = std::shared_ptr<pending_request>;
+
+}  // namespace troupe::actors

@@ -1,0 +1,55 @@
+#pragma once
+// What encoders are made of: linears, norms, and attention over packed rows. For our Torch code.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "inference/encoders/activation.hpp"
+#include "inference/encoders/packing.hpp"
+#include "inference/files/weights.hpp"
+#include "inference/torch/fused_linear.hpp"
+
+namespace troupe::inference {
+
+// Views of `weights`, which must outlive them; on a GPU copies there.
+std::vector<at::Tensor> tensors_of(const loaded_weights& weights, const std::string& device);
+
+struct linear {
+  at::Tensor weight, bias;
+};
+struct norm {
+  at::Tensor weight, bias;
+};
+after_linear after(activation a);
+
+// Each gives way to running batches first (step_aside.hpp). x is [n, in].
+at::Tensor apply(const linear& l, const at::Tensor& x, after_linear after = after_linear::nothing);
+at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual);
+at::Tensor normalize(const norm& n, const at::Tensor& x, double epsilon);
+
+// Softmax attention of `heads` heads among the tokens of each row, by one kernel for every length: a row's neighbours
+// cannot change its answer.
+class packed_attention {
+ public:
+  packed_attention(std::int64_t heads, std::int64_t hidden_size, bool gpu)
+      : heads_(heads), hidden_size_(hidden_size), gpu_(gpu) {}
+
+  // [tokens, 3 * hidden] (q, k, v side by side) to [tokens, hidden].
+  at::Tensor of_all(const at::Tensor& qkv, const packed_rows& rows) const;
+  // Only each row's first token asks: [rows, hidden]. `filler` [rows, rounded up, hidden] gives the lines that round
+  // their number up.
+  at::Tensor of_firsts(const at::Tensor& qkv, const at::Tensor& filler, const packed_rows& rows) const;
+
+ private:
+  at::Tensor heads_of(const at::Tensor& t, std::int64_t part, std::int64_t first, std::int64_t rows,
+                      std::int64_t length) const;
+  at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const row_group& g) const;
+
+  std::int64_t heads_, hidden_size_;
+  bool gpu_;
+};
+
+}  // namespace troupe::inference

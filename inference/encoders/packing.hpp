@@ -1,0 +1,44 @@
+#pragma once
+// Packed execution: the rows' tokens lie one after another, [tokens, hidden], and only attention knows where one row
+// ends. Nothing is padded on a CPU, so a row's answer cannot depend on what it is batched with. For our Torch code.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "inference/encoders/encoder.hpp"
+
+namespace troupe::inference {
+
+// `rows` rows of `length` tokens each, from token `first` and row `first_row` on.
+struct row_group {
+  std::int64_t first = 0, first_row = 0, rows = 0, length = 0;
+  at::Tensor mask;     // additive [rows, 1, 1, length]; undefined: nothing is padded
+  bool spare = false;  // no row: tokens that round the batch up
+};
+
+// A batch in the order in which it is computed: shortest first.
+struct packed_rows {
+  at::Tensor ids, positions;  // [tokens], int32
+  at::Tensor types;           // [tokens], int32; undefined: all 0
+  at::Tensor firsts;          // [rows, rounded up]: where each row's first token lies
+  std::vector<row_group> groups;
+  std::int64_t rows = 0;
+  std::vector<std::size_t> order;  // order[i]: which row of the batch is the i-th here
+
+  // To where the model's weights are; `like`: one of them.
+  void to(const at::Tensor& like);
+};
+
+// `padded`: one group, all as long as the longest; for a GPU. REQUIRES rows.
+packed_rows pack(std::span<const token_row> rows, bool padded);
+
+// `lines` [rows or more, width] of the packed order, as the batch has them.
+features unpack_rows(const at::Tensor& lines, const packed_rows& packed);
+// `states` [tokens or more, width] likewise, a line a token; `rows` as they were packed.
+features unpack_tokens(const at::Tensor& states, const packed_rows& packed, std::span<const token_row> rows);
+
+}  // namespace troupe::inference

@@ -1,0 +1,70 @@
+#pragma once
+// What a model gives for one item. The task's file (inference/tasks/) makes it, http/api/ writes it in its family's
+// words. A further kind is one alternative here, one maker and one writer a family.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "inference/model/tensor.hpp"
+
+namespace troupe::inference {
+
+// In the order of model_info::labels. After softmax they sum to 1.
+struct label_scores {
+  std::vector<float> values;
+};
+
+struct single_score {
+  float value = 0;
+};
+
+struct embedding {
+  std::vector<float> values;
+};
+
+// A piece of the text that has a label.
+struct text_span {
+  std::string label, word;
+  float score = 0;
+  std::uint32_t begin = 0, end = 0;  // Unicode characters of the text, [begin, end)
+};
+struct spans {
+  std::vector<text_span> found;
+};
+
+// What may stand in a mask's place, best first; masks in the order of the text.
+struct mask_candidate {
+  std::int32_t token_id = 0;
+  float score = 0;
+  std::string token, sequence;  // the token, and the text with it in place
+};
+struct mask_candidates {
+  std::vector<std::vector<mask_candidate>> masks;
+};
+
+struct named_tensor {
+  std::string name;  // empty: the model's only output
+  tensor value;
+};
+struct named_tensors {
+  std::vector<named_tensor> all;
+};
+
+// Text as it comes: of speech, or one piece of what a model generates.
+struct transcript {
+  std::string text;
+  bool final = true;                     // false: may still change
+  std::optional<double> begin_s, end_s;  // in the sound, where it is known
+};
+
+// monostate: nothing to write at this step.
+using output = std::variant<std::monostate, label_scores, single_score, embedding, spans, mask_candidates, named_tensors,
+                            transcript>;
+
+// Bytes that it holds, about: what keeping it costs.
+std::uint64_t size_bytes(const output& out) noexcept;
+
+}  // namespace troupe::inference

@@ -1,0 +1,55 @@
+#include "inference/model/task.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace troupe::inference {
+namespace {
+
+const std::vector<std::pair<task, std::string_view>> all{
+    {task::text_classification, "text-classification"},
+    {task::token_classification, "token-classification"},
+    {task::feature_extraction, "feature-extraction"},
+    {task::sentence_similarity, "sentence-similarity"},
+    {task::text_ranking, "text-ranking"},
+    {task::fill_mask, "fill-mask"},
+    {task::zero_shot_classification, "zero-shot-classification"},
+    {task::text_generation, "text-generation"},
+    {task::image_classification, "image-classification"},
+    {task::automatic_speech_recognition, "automatic-speech-recognition"},
+    {task::text_to_speech, "text-to-speech"},
+    {task::tensor, "tensor"}};
+
+TEST(task, has_the_name_that_hugging_face_gives_it) {
+  for (const auto& [what, name] : all) {
+    EXPECT_EQ(to_string(what), name);
+    EXPECT_EQ(parse_task(name), what);
+  }
+}
+
+// The last of the enumeration is the last of the list above: none is left without a name.
+TEST(task, every_one_has_a_name_of_its_own) {
+  std::set<std::string_view> names;
+  for (int i = 0; i <= static_cast<int>(task::tensor); ++i) names.insert(to_string(static_cast<task>(i)));
+  EXPECT_EQ(names.size(), all.size());
+  EXPECT_FALSE(names.contains("?"));
+}
+
+TEST(task, is_known_by_that_name_alone) {
+  for (const char* other :
+       {"", "?", "Text-Classification", "text_classification", "text-classification ", "sentiment-analysis"})
+    EXPECT_EQ(parse_task(other), std::nullopt) << other;
+}
+
+TEST(task, a_question_that_says_nothing_leaves_all_to_the_model) {
+  const question nothing;
+  EXPECT_FALSE(nothing.task);
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(nothing.parameters));
+  EXPECT_FALSE(text_classification_parameters{}.function_to_apply);
+}
+
+}  // namespace
+}  // namespace troupe::inference
