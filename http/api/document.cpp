@@ -18,10 +18,11 @@ std::vector<route> document_routes() {
   family_routes add({"document", "What this server offers"});
   add.get("/openapi.json", get_document)
       .says("This document: every route, what it takes and what it answers")
-      .answers(200, "OpenAPI 3.1", as_json(s::object({{"openapi", s::text()},
-                                                      {"info", s::map(s::anything())},
-                                                      {"paths", s::map(s::anything())},
-                                                      {"components", s::map(s::anything())}})));
+      .answers(200, "OpenAPI 3.1",
+               as_json(s::object({{"openapi", s::text()},
+                                  {"info", s::map(s::anything())},
+                                  {"paths", s::map(s::anything())},
+                                  {"components", s::map(s::anything())}})));
   return add.take();
 }
 

@@ -85,7 +85,8 @@ result<std::uint64_t> wait_of(const exchange& request, const config::settings& s
       double number = 0;
       if (name != "timeout" || value.is_null()) continue;
       if (value.get_double().get(number) != simdjson::SUCCESS) {
-        return fail(error_code::bad_request, "'timeout' must be a number of seconds, found " + std::string(kind_of(value)),
+        return fail(error_code::bad_request,
+                    "'timeout' must be a number of seconds, found " + std::string(kind_of(value)),
                     "send {\"timeout\": seconds}");
       }
       if (!usable(number)) return bad_timeout(settings);
@@ -269,12 +270,11 @@ std::vector<route> model_cache_routes() {
   const media events{
       "text/event-stream",
       s::anything().says("One `data:` line of JSON a write of the model, with `index` and `last`; then `event: done` "
-                     "with `batch_summary`, or `event: error`")};
-  const auto form = s::object({s::maybe("text", s::text()), s::maybe("inputs", s::text()),
-                               s::maybe("model_name", s::text()), s::maybe("model", s::text()),
-                               s::maybe("priority", priority_schema()), s::maybe("timeout", seconds_schema()),
-                               s::maybe("enable_batching", query_flag_schema()),
-                               s::maybe("stream", query_flag_schema())});
+                         "with `batch_summary`, or `event: error`")};
+  const auto form = s::object(
+      {s::maybe("text", s::text()), s::maybe("inputs", s::text()), s::maybe("model_name", s::text()),
+       s::maybe("model", s::text()), s::maybe("priority", priority_schema()), s::maybe("timeout", seconds_schema()),
+       s::maybe("enable_batching", query_flag_schema()), s::maybe("stream", query_flag_schema())});
   predicts(add.post("/predict", post_predict))
       .says("Runs a text, a list of texts or a tensor through a model, which is loaded where needed")
       .takes("text", s::text(), "One text")

@@ -44,13 +44,13 @@ void add_tail(std::vector<s::field>& fields) {
 
 // Fields of the request's body that say how, not what. Null is the same as absent.
 std::vector<s::field> options() {
-  return {s::maybe("model_name", s::text().nullable().says("Default: the server's default model")),
-          s::maybe("model", s::text().nullable().says("The same; model_name wins")),
-          s::maybe("priority", priority_schema().nullable()),
-          s::maybe("timeout",
-                   seconds_schema().nullable().says("The deadline in seconds, at most max_request_timeout_ms")),
-          s::maybe("enable_batching", s::flag().nullable().says("false: runs alone")),
-          s::maybe("stream", s::flag().nullable().says("Server-sent events, as with Accept: text/event-stream"))};
+  return {
+      s::maybe("model_name", s::text().nullable().says("Default: the server's default model")),
+      s::maybe("model", s::text().nullable().says("The same; model_name wins")),
+      s::maybe("priority", priority_schema().nullable()),
+      s::maybe("timeout", seconds_schema().nullable().says("The deadline in seconds, at most max_request_timeout_ms")),
+      s::maybe("enable_batching", s::flag().nullable().says("false: runs alone")),
+      s::maybe("stream", s::flag().nullable().says("Server-sent events, as with Accept: text/event-stream"))};
 }
 
 }  // namespace
@@ -75,7 +75,8 @@ schema predict_batch_schema() {
   const auto items = s::list(s::anything());
   fields.push_back(s::maybe("inputs", items.nullable().says("Texts or tensors, at least one; each fails alone")));
   fields.push_back(s::maybe("texts", items.nullable().says("The same; of the two the last counts")));
-  return s::any_of({items.with("minItems", "1"), s::object(fields)}).with("examples", R"([["hello", "world"], {"inputs": ["hello"]}])");
+  return s::any_of({items.with("minItems", "1"), s::object(fields)})
+      .with("examples", R"([["hello", "world"], {"inputs": ["hello"]}])");
 }
 
 schema prediction_schema() {

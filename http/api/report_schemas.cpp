@@ -21,9 +21,7 @@ schema memory_usage() {
 
 schema health_word() { return s::one_of({"starting", "healthy", "degraded", "draining"}); }
 s::field reason() { return s::maybe("reason", s::text().says("Why it is not healthy")); }
-s::field missing() {
-  return s::maybe("missing", s::list(s::object({{"model", s::text()}, {"reason", s::text()}})));
-}
+s::field missing() { return s::maybe("missing", s::list(s::object({{"model", s::text()}, {"reason", s::text()}}))); }
 
 // What /models and /models/{m} share.
 std::vector<s::field> model_head() {
@@ -163,9 +161,8 @@ schema load_schema() {
 }
 
 schema unload_schema() {
-  return done({{"memory_freed_mb", megabytes()},
-               {"cache_status", s::one_of({"unloaded"})},
-               {"already_unloaded", s::flag()}});
+  return done(
+      {{"memory_freed_mb", megabytes()}, {"cache_status", s::one_of({"unloaded"})}, {"already_unloaded", s::flag()}});
 }
 
 schema warmup_schema() {
@@ -176,18 +173,17 @@ schema warmup_schema() {
 }
 
 schema cleanup_schema() {
-  const auto reasons = s::one_of(
-      {"memory_threshold_exceeded", "max_models_exceeded", "ttl_expired", "not_needed", "all_spared"});
-  return s::object({{"message", s::text()},
-                    {"cleanup_summary", s::object({{"models_unloaded", count()},
-                                                   {"memory_freed_mb", megabytes()},
-                                                   {"models_affected", s::list(s::text())},
-                                                   {"cleanup_reason", reasons}})},
-                    {"memory_usage", s::object({{"before_mb", megabytes()},
-                                                {"after_mb", megabytes()},
-                                                {"freed_mb", megabytes()}})},
-                    {"cache_status", s::one_of({"optimized"})},
-                    {"timestamp", s::time()}});
+  const auto reasons =
+      s::one_of({"memory_threshold_exceeded", "max_models_exceeded", "ttl_expired", "not_needed", "all_spared"});
+  return s::object(
+      {{"message", s::text()},
+       {"cleanup_summary", s::object({{"models_unloaded", count()},
+                                      {"memory_freed_mb", megabytes()},
+                                      {"models_affected", s::list(s::text())},
+                                      {"cleanup_reason", reasons}})},
+       {"memory_usage", s::object({{"before_mb", megabytes()}, {"after_mb", megabytes()}, {"freed_mb", megabytes()}})},
+       {"cache_status", s::one_of({"optimized"})},
+       {"timestamp", s::time()}});
 }
 
 }  // namespace troupe::http

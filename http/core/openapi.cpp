@@ -207,8 +207,9 @@ std::string openapi_json(const std::vector<route>& routes, const config::setting
   json.object().field("openapi", "3.1.0").key("info").object();
   json.field("title", "troupe")
       .field("version", version::project)
-      .field("description", "Serves many PyTorch models from one process. Every path also answers OPTIONS, and HEAD "
-                            "where it answers GET; another method is 405, an unknown path 404.")
+      .field("description",
+             "Serves many PyTorch models from one process. Every path also answers OPTIONS, and HEAD "
+             "where it answers GET; another method is 405, an unknown path 404.")
       .end_object();
   write_tags(json, routes);
   write_paths(json, routes, settings);

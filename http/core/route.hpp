@@ -83,7 +83,7 @@ struct route {
   std::string body;                    // what it is
   std::vector<media> body_forms;       // empty: none is read
   bool body_required = false;
-  std::vector<possible_answer> answers;         // beyond those that every such route has
+  std::vector<possible_answer> answers;  // beyond those that every such route has
 };
 
 // The routes of one family, while they are written.
@@ -93,8 +93,8 @@ class family_routes {
   class row {
    public:
     explicit row(route& r) : route_(r) {}
-    row& open();        // needs no key even where API_KEYS are set
-    row& admin();       // needs the admin key
+    row& open();   // needs no key even where API_KEYS are set
+    row& admin();  // needs the admin key
     row& large_body();
     row& says(std::string line);
     row& takes(std::string name, schema is, std::string what);  // in the query

@@ -99,8 +99,8 @@ struct router::walk {
     for (std::size_t take = 1; take <= (at.parameter_is_model ? 2u : 1u); ++take) {
       if (depth + take > segments.size()) break;
       if (const auto* hit = step(*at.parameter, depth + take)) {
-        values.push_back({take == 1 ? segments[depth] : segments[depth] + '/' + segments[depth + 1],
-                          at.parameter_is_model});
+        values.push_back(
+            {take == 1 ? segments[depth] : segments[depth] + '/' + segments[depth + 1], at.parameter_is_model});
         return hit;
       }
     }
@@ -117,21 +117,29 @@ struct router::walk {
     for (const auto part : raw) {
       auto decoded = percent_decode(part, false);
       if (!decoded) {
-        return error{error_code::bad_request, "Bad percent-encoding in the path: '" + shown(part) + "'",
-                     "'%' must be followed by two hexadecimal digits", {}};
+        return error{error_code::bad_request,
+                     "Bad percent-encoding in the path: '" + shown(part) + "'",
+                     "'%' must be followed by two hexadecimal digits",
+                     {}};
       }
       if (!is_utf8(*decoded)) {
-        return error{error_code::bad_request, "The path is not valid UTF-8: '" + shown(part) + "'",
-                     "encode it as UTF-8 before percent-encoding it", {}};
+        return error{error_code::bad_request,
+                     "The path is not valid UTF-8: '" + shown(part) + "'",
+                     "encode it as UTF-8 before percent-encoding it",
+                     {}};
       }
       if (std::any_of(decoded->begin(), decoded->end(),
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
-        return error{error_code::bad_request, "The path has a control character: '" + shown(part) + "'",
-                     "names are made of printable characters", {}};
+        return error{error_code::bad_request,
+                     "The path has a control character: '" + shown(part) + "'",
+                     "names are made of printable characters",
+                     {}};
       }
       if (traverses(*decoded)) {
-        return error{error_code::bad_request, "The path must not contain '.' or '..' as a segment: '" + shown(part) + "'",
-                     "name the resource itself", {}};
+        return error{error_code::bad_request,
+                     "The path must not contain '.' or '..' as a segment: '" + shown(part) + "'",
+                     "name the resource itself",
+                     {}};
       }
       out.segments.push_back(std::move(*decoded));
     }
@@ -183,8 +191,10 @@ tl::expected<router::found, router::missed> router::match(std::string_view metho
   if (auto bad = walk::decode(path, w)) return miss(std::move(*bad));
   const node* hit = path.starts_with('/') ? w.step(*root_, 0) : nullptr;
   if (hit == nullptr) {
-    return miss({error_code::route_not_found, "No route " + std::string(method) + " " + shown(path),
-                 "known routes: " + similar_routes(path), {}});
+    return miss({error_code::route_not_found,
+                 "No route " + std::string(method) + " " + shown(path),
+                 "known routes: " + similar_routes(path),
+                 {}});
   }
   const auto sibling = hit->endpoints.front().index;
   for (const auto& value : w.values) {
@@ -195,8 +205,10 @@ tl::expected<router::found, router::missed> router::match(std::string_view metho
   const auto* target = hit->find(method);
   if (target == nullptr) {
     auto allow = hit->allow();
-    error why{error_code::method_not_allowed, shown(method, 20) + " is not allowed for " + shown(path),
-              "use one of " + allow, {}};
+    error why{error_code::method_not_allowed,
+              shown(method, 20) + " is not allowed for " + shown(path),
+              "use one of " + allow,
+              {}};
     return miss(std::move(why), sibling, std::move(allow));
   }
   found out;

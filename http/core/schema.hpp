@@ -20,13 +20,13 @@ class schema {
   static schema number();
   static schema integer();
   static schema flag();
-  static schema time();                              // ISO 8601, UTC
+  static schema time();  // ISO 8601, UTC
   static schema one_of(const std::vector<std::string>& words);
   static schema list(const schema& of);
-  static schema map(const schema& of);               // an object with any keys
+  static schema map(const schema& of);                     // an object with any keys
   static schema object(const std::vector<field>& fields);  // more keys may be there
   static schema any_of(const std::vector<schema>& forms);
-  static schema named(std::string_view component);   // one of the document's components
+  static schema named(std::string_view component);  // one of the document's components
 
   // A field of an object that is not always there.
   static field maybe(std::string name, schema is);

@@ -30,8 +30,8 @@ struct routes_families : ::testing::Test, bench {
       e->fail({error_code::conflict, c.settings.api_keys.front(), {}, {}});
     });
     add.get("/oops/unknown", [](const auto& c, const exchange_ptr& e, const auto&) {
-      c.service.load("nobody", 1, actors::one_shot<actors::load_report>(
-                                      [e](const auto& r) { e->fail(r ? error{} : r.error()); }));
+      c.service.load("nobody", 1,
+                     actors::one_shot<actors::load_report>([e](const auto& r) { e->fail(r ? error{} : r.error()); }));
     });
     add.get("/oops/dropped", drop);
     add.post("/oops/{model_name}/parts/{part}", [](const auto&, const exchange_ptr& e, const auto& in_path) {
