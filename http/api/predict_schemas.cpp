@@ -5,12 +5,21 @@ namespace {
 
 using s = schema;
 
-// What one input gave: of a classifier, of a model of tensors, of one that writes text, of one that steps.
+// What one input gave, by the kind of its model's output (write_output.hpp); of a model that steps a list of them.
 std::vector<s::field> outputs() {
+  const auto entity = s::object({{"entity_group", s::text()},
+                                 {"score", s::number().nullable()},
+                                 {"word", s::text()},
+                                 {"start", s::integer()},
+                                 {"end", s::integer()}});
   return {s::maybe("prediction", s::text().nullable().says("The label with the largest probability")),
           s::maybe("confidence", s::number().nullable()),
           s::maybe("probabilities", s::map(s::number().nullable()).says("By label, in the checkpoint's order")),
-          s::maybe("outputs", s::anything().says("A tensor's elements as nested arrays; null where not finite")),
+          s::maybe("score", s::number().nullable()),
+          s::maybe("embedding", s::list(s::number().nullable())),
+          s::maybe("entities", s::list(entity)),
+          s::maybe("predictions", s::list(s::anything()).says("A mask's candidates; a list of them for several masks")),
+          s::maybe("outputs", s::anything().says("A tensor as nested arrays, null where not finite; several by name")),
           s::maybe("shape", s::list(s::integer())),
           s::maybe("datatype", s::text()),
           s::maybe("output", s::text()),

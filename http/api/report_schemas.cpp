@@ -74,6 +74,7 @@ schema health_schema() {
        {"cache_status", s::one_of({"operational", "starting", "draining"})},
        reason(),
        missing(),
+       s::maybe("warnings", s::list(s::text())),
        {"memory_usage", memory_usage().says("Of the process")},
        {"models_cached", count()},
        {"total_models", count()},
