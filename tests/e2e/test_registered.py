@@ -127,11 +127,9 @@ def test_a_full_disk(serve, testserver, tiny, tmp_path):
     try:
         server = serve({}, {"data_dir": str(mount), "cache_directory": str(tmp_path / "store")}, binary=testserver)
         register(server, "a", {"path": str(tiny)})
-        with open(mount / "filler", "wb") as filler:
-            with pytest.raises(OSError):
-                while True:
-                    filler.write(b"x" * 4096)
-                    filler.flush()
+        with open(mount / "filler", "wb", buffering=0) as filler, pytest.raises(OSError):
+            while True:
+                filler.write(b"x" * 4096)
         answer = server.post("/test/register/b", data=json.dumps({"path": str(tiny)}))
         assert "No space left on device" in check_envelope(answer, 503, "UNAVAILABLE")["detail"]
         unregister(server, "a", 503)
