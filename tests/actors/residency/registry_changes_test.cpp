@@ -324,7 +324,7 @@ TEST_F(RegistryChanges, WhatCannotBeKeptDoesNotComeIntoForce) {
   auto created = send_put(at_run_time("b"));
   auto replaced = send_put(at_run_time("a", 16));
   auto unchanged = send_put(at_run_time("b"));  // as the one that fails
-  auto refused = send_put(at_run_time("v1"));
+  auto refused = send_put(at_run_time("cache"));
   time.settle();
   expect(created, error_code::unavailable, "No space left on device");
   expect(replaced, error_code::unavailable);
