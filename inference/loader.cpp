@@ -70,24 +70,25 @@ result<std::vector<fs::path>> files_of(const artifact_spec& spec) {
   return (*kind)->files(spec);
 }
 
-// Of the artifact's files: what they are known by, and when anything about them last changed. The latter moves with
-// renames and restored times too, so that files that were replaced and put back do not look untouched.
-struct file_states {
-  std::string fingerprint, changes;
-  bool operator==(const file_states&) const = default;
+// Of the artifact's files: what they are known by, and what each was like. The latter moves with renames and restored
+// times too, so that files that were replaced and put back do not look untouched.
+struct artifact_state {
+  std::string fingerprint;
+  std::vector<file_state> files;
+  bool operator==(const artifact_state&) const = default;
 };
-result<file_states> states_of(const artifact_spec& spec) {
+result<artifact_state> state_of_artifact(const artifact_spec& spec) {
   const auto files = files_of(spec);
   if (!files) return tl::unexpected(files.error());
   auto print = fingerprint_of(*files);
   if (!print) return tl::unexpected(print.error());
-  name_hash changes;
+  artifact_state out{std::move(*print), {}};
   for (const auto& file : *files) {
-    struct stat st {};
-    if (::stat(file.c_str(), &st) != 0) return tl::unexpected(path_error("cannot look at", file, errno));
-    changes.add(static_cast<std::uint64_t>(st.st_ctim.tv_sec)).add(static_cast<std::uint64_t>(st.st_ctim.tv_nsec));
+    const auto state = state_of(file);
+    if (!state) return tl::unexpected(path_error("cannot look at", file, errno));
+    out.files.push_back(*state);
   }
-  return file_states{std::move(*print), changes.hex()};
+  return out;
 }
 
 constexpr int load_attempts_max = 3;
@@ -98,9 +99,11 @@ result<memory_estimate> estimate_memory(const artifact_spec& spec, const load_op
   return guarded(spec, [&]() -> result<memory_estimate> {
     const auto kind = detect(spec);
     if (!kind) return tl::unexpected(kind.error());
-    const auto states = states_of(spec);
-    if (!states) return tl::unexpected(states.error());
-    return (*kind)->estimate(spec, options, states->fingerprint);
+    const auto files = (*kind)->files(spec);
+    if (!files) return tl::unexpected(files.error());
+    const auto version = fingerprint_of(*files);
+    if (!version) return tl::unexpected(version.error());
+    return (*kind)->estimate(spec, options, *version);
   });
 }
 
@@ -128,11 +131,11 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
     if (!kind) return tl::unexpected(kind.error());
     if (auto ok = check_device(options.device); !ok) return tl::unexpected(ok.error());
     for (int attempt = 0; attempt < load_attempts_max; ++attempt) {
-      const auto before = states_of(spec);
+      const auto before = state_of_artifact(spec);
       if (!before) return tl::unexpected(before.error());
       auto made = (*kind)->load(spec, options, before->fingerprint);
       // Files of two versions give anything, errors too.
-      const auto after = states_of(spec);
+      const auto after = state_of_artifact(spec);
       if (after && *after == *before) return made;
       if (is_cancelled(options.cancelled)) return cancelled_error();
       if (!after) return tl::unexpected(after.error());

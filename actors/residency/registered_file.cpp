@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,8 +23,6 @@ using inference::describe_errno;
 constexpr auto lock_patience = std::chrono::seconds(5);
 constexpr int put_aside_max = 1000;
 constexpr std::size_t refused_told_max = 20;
-
-std::int64_t nanoseconds(const timespec& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; }
 
 std::string explain(const error& why) { return why.message + (why.detail.empty() ? "" : "; " + why.detail); }
 
@@ -83,13 +80,6 @@ result<void> registered_file::write_synced(const fs::path& path, std::string_vie
 registered_file::registered_file(fs::path path, config::reserved_names reserved, writer write)
     : path_(std::move(path)), reserved_(std::move(reserved)), write_(std::move(write)) {}
 
-std::optional<registered_file::version> registered_file::version_of(const fs::path& path) {
-  struct stat st {};
-  if (::stat(path.c_str(), &st) != 0) return std::nullopt;
-  return version{st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size), nanoseconds(st.st_mtim),
-                 nanoseconds(st.st_ctim)};
-}
-
 void registered_file::read(reading how) {
   // Without a file there is nothing to lock, and a server that registers nothing leaves nothing behind.
   look(how, inference::file_exists(path_) ? take_lock(path_) : lock(inference::file_descriptor()));
@@ -120,7 +110,7 @@ void registered_file::stop_writing(const error& why) {
 
 // Makes models() what the file says. True: that has changed them.
 bool registered_file::look(reading how, const lock& held) {
-  const auto found = version_of(path_);
+  const auto found = inference::state_of(path_);
   if (!found && !inference::file_exists(path_)) {
     stuck_.reset();
     if (how == reading::before_a_change) return false;
@@ -169,7 +159,7 @@ result<void> registered_file::write(const config::registered_models& models) {
     return fail(error_code::unavailable, path_.string() + " would be larger than " +
                                              std::to_string(config::max_registered_file_bytes) + " bytes");
   if (auto ok = write_(path_, text); !ok) return ok;
-  known_ = version_of(path_);
+  known_ = inference::state_of(path_);
   return {};
 }
 

@@ -52,12 +52,6 @@ class registered_file {
 
  private:
   using lock = result<inference::file_descriptor>;
-  struct version {  // tells one state of the file from another
-    std::uint64_t device = 0, inode = 0, size_bytes = 0;
-    std::int64_t modified_ns = 0, changed_ns = 0;
-    bool operator==(const version&) const = default;
-  };
-  static std::optional<version> version_of(const std::filesystem::path& path);
   bool look(reading how, const lock& held);
   result<void> write(const config::registered_models& models);
   void stop_writing(const error& why);
@@ -66,8 +60,8 @@ class registered_file {
   const config::reserved_names reserved_;
   const writer write_;
   config::registered_models models_;
-  std::optional<version> known_;  // of the file that models_ were read from, or written to
-  std::optional<error> stuck_;    // the file may hold what we do not know: it is not written over
+  std::optional<inference::file_state> known_;  // of the file that models_ were read from, or written to
+  std::optional<error> stuck_;                  // the file may hold what we do not know: it is not written over
   std::string trouble_;
   bool swept_ = false;
 };

@@ -63,7 +63,20 @@ result<void> check_it_is_itself(int fd, const std::filesystem::path& path) {
   return {};
 }
 
+std::int64_t nanoseconds(const timespec& t) noexcept { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; }
+
+file_state state_from(const struct stat& st) noexcept {
+  return {st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size), nanoseconds(st.st_mtim),
+          nanoseconds(st.st_ctim)};
+}
+
 }  // namespace
+
+std::optional<file_state> state_of(const std::filesystem::path& path) noexcept {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return std::nullopt;
+  return state_from(st);
+}
 
 file_descriptor::~file_descriptor() {
   if (fd_ >= 0) ::close(fd_);
@@ -76,7 +89,7 @@ result<opened_file> open_for_reading(const std::filesystem::path& path) {
   if (::fstat(fd.get(), &st) != 0) return tl::unexpected(path_error("cannot look at", path, errno));
   if (!S_ISREG(st.st_mode)) return fail(error_code::load_failed, path.string() + " is not a regular file");
   if (auto ok = check_it_is_itself(fd.get(), path); !ok) return tl::unexpected(ok.error());
-  return opened_file{std::move(fd), static_cast<std::uint64_t>(st.st_size)};
+  return opened_file{state_from(st), std::move(fd)};
 }
 
 result<void> read_exactly(int fd, std::uint64_t offset, std::span<std::byte> out, const std::filesystem::path& path) {

@@ -3,8 +3,10 @@
 // Nothing here maps foreign files: a file that shrinks while it is read is an error, not a SIGBUS.
 
 #include <atomic>
+#include <compare>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -45,9 +47,17 @@ class file_descriptor {
   int fd_ = -1;
 };
 
-struct opened_file {
+// Tells one state of a file from another: it is another file, or its contents, name or rights were changed.
+struct file_state {
+  std::uint64_t device = 0, inode = 0, size_bytes = 0;
+  std::int64_t modified_ns = 0, changed_ns = 0;
+  auto operator<=>(const file_state&) const = default;
+};
+// Follows links. Null: it cannot be looked at; errno tells why.
+std::optional<file_state> state_of(const std::filesystem::path& path) noexcept;
+
+struct opened_file : file_state {  // as it was when it was opened
   file_descriptor fd;
-  std::uint64_t size_bytes = 0;
 };
 // Regular files only: a FIFO or a device in an artifact would block the loader. What is there in a file's
 // stead (a Git LFS pointer, a web page) is told as such.

@@ -1,7 +1,6 @@
 #include "inference/files/mapped_file.hpp"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,7 +8,6 @@
 #include <map>
 #include <mutex>
 #include <set>
-#include <tuple>
 
 #include "inference/model/step_aside.hpp"
 
@@ -20,36 +18,17 @@ namespace {
 // goes on.
 constexpr std::uint64_t chunk_bytes = 2U << 20U;
 
-using file_key = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::int64_t, std::int64_t>;
 struct mapping_table {
   std::mutex mutex;
-  std::map<file_key, std::weak_ptr<const weight_memory>> entries;
+  std::map<file_state, std::weak_ptr<const weight_memory>> entries;
+  // What this process has verified: what is mapped anew after an unload is not read through again. Forgotten as a whole
+  // when it is full; then it is verified once more.
+  std::set<file_state> verified;
+  static constexpr std::size_t verified_max = 4096;
 };
 mapping_table& table() {
   static auto* t = new mapping_table;  // outlives every model
   return *t;
-}
-
-// What this process has verified: what is mapped anew after an unload is not read through again. Forgotten as a whole
-// when it is full; then it is verified once more.
-struct verified_files {
-  std::mutex mutex;
-  std::set<std::string> states;
-  static constexpr std::size_t states_max = 4096;
-};
-verified_files& verified_here() {
-  static auto* v = new verified_files;
-  return *v;
-}
-
-std::string state_of(const struct stat& st) {
-  name_hash hash;
-  for (const auto n : {static_cast<std::uint64_t>(st.st_dev), static_cast<std::uint64_t>(st.st_ino),
-                       static_cast<std::uint64_t>(st.st_size), static_cast<std::uint64_t>(st.st_mtim.tv_sec),
-                       static_cast<std::uint64_t>(st.st_mtim.tv_nsec), static_cast<std::uint64_t>(st.st_ctim.tv_sec),
-                       static_cast<std::uint64_t>(st.st_ctim.tv_nsec)})
-    hash.add(n);
-  return std::to_string(st.st_ino) + ':' + hash.hex();
 }
 
 std::uint64_t next_id() {
@@ -78,29 +57,23 @@ weight_memory::~weight_memory() {
 result<std::shared_ptr<const weight_memory>> weight_memory::map(const std::filesystem::path& path) {
   auto file = open_for_reading(path);
   if (!file) return tl::unexpected(file.error());
-  struct stat st {};
-  if (::fstat(file->fd.get(), &st) != 0 || st.st_size <= 0)
-    return fail(error_code::load_failed, path.string() + " is empty");
-  const file_key key{st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size), st.st_mtim.tv_sec,
-                     st.st_mtim.tv_nsec};
+  const file_state& state = *file;
+  if (state.size_bytes == 0) return fail(error_code::load_failed, path.string() + " is empty");
+  auto key = state;
+  key.changed_ns = 0;  // another name or other rights: the contents are the same
   auto& t = table();
   std::scoped_lock lock(t.mutex);
   std::erase_if(t.entries, [](const auto& e) { return e.second.expired(); });
   if (auto found = t.entries.find(key); found != t.entries.end())
     if (auto alive = found->second.lock()) return alive;
-  void* base = ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ, MAP_PRIVATE, file->fd.get(), 0);
+  void* base = ::mmap(nullptr, state.size_bytes, PROT_READ, MAP_PRIVATE, file->fd.get(), 0);
   if (base == MAP_FAILED) {
     const auto why = describe_errno(errno);
     return fail(error_code::insufficient_memory, "cannot map " + path.string() + ": " + why);
   }
-  std::shared_ptr<weight_memory> made(
-      new weight_memory(static_cast<std::byte*>(base), static_cast<std::uint64_t>(st.st_size), nullptr));
-  made->file_state_ = state_of(st);
-  {
-    auto& known = verified_here();
-    const std::scoped_lock known_lock(known.mutex);
-    made->verified_ = known.states.contains(made->file_state_);
-  }
+  std::shared_ptr<weight_memory> made(new weight_memory(static_cast<std::byte*>(base), state.size_bytes, nullptr));
+  made->file_ = state;
+  made->verified_ = t.verified.contains(state);
   t.entries[key] = made;
   return made;
 }
@@ -116,11 +89,11 @@ result<std::shared_ptr<weight_memory>> weight_memory::allocate(std::uint64_t siz
 
 void weight_memory::set_verified() const {
   verified_.store(true, std::memory_order_release);
-  if (file_state_.empty()) return;
-  auto& known = verified_here();
-  const std::scoped_lock lock(known.mutex);
-  if (known.states.size() >= verified_files::states_max) known.states.clear();
-  known.states.insert(file_state_);
+  if (!file_) return;
+  auto& t = table();
+  const std::scoped_lock lock(t.mutex);
+  if (t.verified.size() >= mapping_table::verified_max) t.verified.clear();
+  t.verified.insert(*file_);
 }
 
 template <class F>

@@ -10,7 +10,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 
 #include "inference/files/digest.hpp"
 #include "inference/files/files.hpp"
@@ -55,7 +54,7 @@ class weight_memory {
   std::uint64_t id_;
   std::shared_ptr<memory_account> account_;  // null: a mapping
   mutable std::atomic<bool> verified_{false};
-  std::string file_state_;  // tells the file, and any change of it, from all others; empty: no file
+  std::optional<file_state> file_;  // that is mapped, as it was opened; null: private memory
 };
 
 // Mappings alive in this process, for tests.
