@@ -28,9 +28,12 @@ struct task_and_head {
 
 // Tokens, and what is made of their answer.
 struct prepared_text final : prepared {
+  explicit prepared_text(const task_and_head& asked) : head(asked.head.get()) {
+    batch_key = static_cast<std::uint64_t>(asked.what);  // rows of one task share a batch
+  }
   std::vector<std::int32_t> ids;
   std::vector<std::uint8_t> types;
-  const task_head* head = nullptr;
+  const task_head* head;
   task_parameters parameters;
 };
 
@@ -90,12 +93,10 @@ class encoder_model final : public model {
       return fail(error_code::unprocessable, "the parameters are not those of " + std::string(to_string(head->what)));
     auto encoded = encode(in);
     if (!encoded) return tl::unexpected(encoded.error());
-    auto made = std::make_unique<prepared_text>();
+    auto made = std::make_unique<prepared_text>(*head);
     made->ids = std::move(encoded->ids);
     made->types = std::move(encoded->types);
-    made->head = head->head.get();
     made->parameters = asked.parameters;
-    made->batch_key = static_cast<std::uint64_t>(head->what);
     made->cost = static_cast<std::uint32_t>(made->ids.size());
     made->truncated = encoded->truncated;
     return made;
@@ -123,11 +124,9 @@ class encoder_model final : public model {
   }
 
   prepared_ptr warm_input(const warm_bucket& bucket) const override {
-    auto made = std::make_unique<prepared_text>();
+    auto made = std::make_unique<prepared_text>(core_->heads.front());
     made->cost = std::clamp(bucket.length, 1U, info_.max_length);
     made->ids.assign(made->cost, 0);
-    made->head = core_->heads.front().head.get();
-    made->batch_key = static_cast<std::uint64_t>(core_->heads.front().what);
     return made;
   }
 
@@ -385,7 +384,7 @@ result<memory_estimate> estimate(const artifact_spec& spec, const load_options& 
   const auto request = request_of(spec, options, *folder, version);
   memory_estimate needed;
   needed.private_bytes = *tokenizer_bytes + network_bytes(folder->plan, folder->config->shape());
-  if (options.store.empty() || options.device.starts_with("cuda")) {
+  if (options.store.empty() || is_gpu(options.device)) {
     needed.private_bytes += entry_bytes(request);
   } else {
     needed.file = store_entry(request).string();
@@ -426,7 +425,7 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
   info.notes = joined({weights->notes, folder->chosen.notes, made->heads.front().head->notes(), (*tokens)->notes()});
   std::vector<mapping_use> mappings;
   const auto weight_bytes = weights->memory->bytes().size();
-  if (options.device.starts_with("cuda")) {
+  if (is_gpu(options.device)) {
     made->charged_bytes += weight_bytes;  // a copy in the GPU's memory; the mapping goes
     made->account->charge(weight_bytes);
   } else if (weights->memory->shared()) {

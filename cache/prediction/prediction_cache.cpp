@@ -5,6 +5,8 @@
 #include <new>
 #include <span>
 
+#include "inference/model/overloaded.hpp"
+
 namespace troupe::cache {
 
 namespace {
@@ -16,39 +18,34 @@ void add_part(std::string& to, std::string_view part) {
   to.append(std::to_string(part.size())).append(":").append(part);
 }
 
-template <class... F>
-struct overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-overloaded(F...) -> overloaded<F...>;
-
 // False: of a kind whose answers are not kept.
 bool add_value(std::string& to, const inference::input_value& value) {
-  return std::visit(overloaded{[&](const std::string& text) {
-                                 add_part(to.append("t"), text);
-                                 return true;
-                               },
-                               [&](const inference::text_pair& pair) {
-                                 add_part(to.append("p"), pair.first);
-                                 add_part(to, pair.second);
-                                 return true;
-                               },
-                               [&](const inference::token_ids& given) {
-                                 const auto bytes = std::as_bytes(std::span(given.ids));
-                                 add_part(to.append("i"), {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-                                 return true;
-                               },
-                               [](const auto&) { return false; }},
-                    value);
+  return std::visit(
+      inference::overloaded{[&](const std::string& text) {
+                              add_part(to.append("t"), text);
+                              return true;
+                            },
+                            [&](const inference::text_pair& pair) {
+                              add_part(to.append("p"), pair.first);
+                              add_part(to, pair.second);
+                              return true;
+                            },
+                            [&](const inference::token_ids& given) {
+                              const auto bytes = std::as_bytes(std::span(given.ids));
+                              add_part(to.append("i"), {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+                              return true;
+                            },
+                            [](const auto&) { return false; }},
+      value);
 }
 
 void add_parameters(std::string& to, const inference::task_parameters& parameters) {
-  std::visit(overloaded{[&](std::monostate) { to += '-'; },
-                        [&](const inference::text_classification_parameters& p) {
-                          to.append("c").append(
-                              p.function_to_apply ? std::to_string(static_cast<int>(*p.function_to_apply)) : "-");
-                        }},
+  std::visit(inference::overloaded{[&](std::monostate) { to += '-'; },
+                                   [&](const inference::text_classification_parameters& p) {
+                                     to.append("c").append(p.function_to_apply
+                                                               ? std::to_string(static_cast<int>(*p.function_to_apply))
+                                                               : "-");
+                                   }},
              parameters);
 }
 

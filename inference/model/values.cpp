@@ -1,14 +1,9 @@
 #include "inference/model/values.hpp"
 
+#include "inference/model/overloaded.hpp"
+
 namespace troupe::inference {
 namespace {
-
-template <class... F>
-struct overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-overloaded(F...) -> overloaded<F...>;
 
 std::uint64_t size_bytes_of(const input_value& v) noexcept {
   return std::visit(

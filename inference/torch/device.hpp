@@ -19,7 +19,6 @@ namespace troupe::inference {
 // such a tensor: our code uses in-place operations on tensors of its own only, and a mistake is a
 // SIGSEGV at once.
 
-inline bool is_gpu(std::string_view device) { return device.starts_with("cuda"); }
 c10::Device torch_device(const std::string& device);
 
 // What torch keeps of a GPU's freed memory goes back to the driver; nothing to do where no GPU was used. Waits for

@@ -3,8 +3,11 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace troupe::inference {
+
+inline bool is_gpu(std::string_view device) { return device.starts_with("cuda"); }
 
 // What one instance has for itself on a device: its stream on a GPU, nothing on a CPU. Used by one thread at a time.
 class device_lane {
