@@ -278,7 +278,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
 }
 
 application::application(config::settings settings, config::registry registry,
-                         std::shared_ptr<const http::route_table> routes)
+                         const std::shared_ptr<const http::route_table>& routes)
     : settings_(std::move(settings)) {
   service_ = actors::make_service(settings_, std::move(registry), choose_compute(settings_));
   auto answer = with_access_log(settings_, http::make_handler(routes, *service_, settings_));

@@ -33,7 +33,8 @@ actors::compute_options choose_compute(const config::settings& settings);
 // A server with all that it needs. Used by one thread; inference::initialise_runtime() has been called.
 class application {
  public:
-  application(config::settings settings, config::registry registry, std::shared_ptr<const http::route_table> routes);
+  application(config::settings settings, config::registry registry,
+              const std::shared_ptr<const http::route_table>& routes);
   ~application();  // stop()
   application(const application&) = delete;
   application& operator=(const application&) = delete;

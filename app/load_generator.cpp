@@ -21,6 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "config/turns.hpp"
 #include "http/json/json_write.hpp"
 #include "http/json/text.hpp"
@@ -118,9 +120,10 @@ std::vector<std::string> make_requests(const load_plan& plan, const target& t) {
   }
   if (bodies.empty()) return {"GET " + path + common + "\r\n"};
   std::vector<std::string> all;
+  all.reserve(bodies.size());
   for (const auto& body : bodies) {
-    all.push_back("POST " + path + common + "Content-Type: application/json\r\nContent-Length: " +
-                  std::to_string(body.size()) + "\r\n\r\n" + body);
+    all.push_back(fmt::format("POST {}{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", path, common,
+                              body.size(), body));
   }
   return all;
 }

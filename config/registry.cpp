@@ -119,7 +119,7 @@ result<registered_input> input_of(const place& at) {
     } else if (key == "dtype") {
       read = dtype_of(member).map([&](dtype v) { input.type = v; });
     } else {
-      read = shape_of(member).map([&](auto&& v) { input.shape = std::move(v); });
+      read = shape_of(member).map([&](auto&& v) { input.shape = std::forward<decltype(v)>(v); });
     }
     if (!read) return tl::unexpected(read.error());
   }
@@ -199,7 +199,7 @@ template <class Member, class Read>
 option make_option(const std::string& key, Member registered_model::*member, Read read) {
   return {key,
           [member, read](const place& at, const std::filesystem::path&, registered_model& model) {
-            return read(at).map([&](auto&& value) { model.*member = std::move(value); });
+            return read(at).map([&](auto&& value) { model.*member = std::forward<decltype(value)>(value); });
           },
           [key, member](json_writer& out, const registered_model& model) {
             if (model.*member == registered_model{}.*member) return;

@@ -182,7 +182,7 @@ std::optional<std::string> text_for(const setting_row& row, const json_value& va
 
 result<void> assign_json(const located_json& json, const setting_row& row, const json_value& value, settings& values) {
   if (const auto* many = std::get_if<std::vector<listener> settings::*>(&row.member)) {
-    return listeners_of(json, value).map([&](auto&& all) { values.** many = std::move(all); });
+    return listeners_of(json, value).map([&](auto&& all) { values.** many = std::forward<decltype(all)>(all); });
   }
   if (const auto* many = std::get_if<std::vector<std::string> settings::*>(&row.member)) {
     if (value.kind != json_kind::array) return refuse(json, value, row.name, allowed(row), row.secret);
@@ -357,7 +357,7 @@ void settings_builder::apply(const shorthand& short_form) {
 // Relative paths of that source are taken from `folder`; null: the working directory, which is looked at only then,
 // as it may have been deleted.
 result<void> settings_builder::resolve_paths(const std::optional<fs::path>& folder, const std::string& source) {
-  const auto resolve = [&](const std::string& setting, fs::path path) -> result<fs::path> {
+  const auto resolve = [&](const std::string& setting, const fs::path& path) -> result<fs::path> {
     if (path.empty() || path.is_absolute()) return path.lexically_normal();
     std::error_code ec;
     const auto from = folder ? *folder : fs::current_path(ec);

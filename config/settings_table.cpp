@@ -26,9 +26,9 @@ class table_writer {
   void group(std::string title) { group_ = std::move(title); }
 
   template <class Number>
-  setting_row& number(std::string name, Number settings::*member, std::string unit, double smallest, double largest,
-                      std::string description) {
-    auto& row = add(std::move(name), member, std::move(unit), std::move(description));
+  setting_row& number(const std::string& name, Number settings::*member, const std::string& unit, double smallest,
+                      double largest, const std::string& description) {
+    auto& row = add(name, member, unit, description);
     row.smallest = smallest;
     row.largest = largest;
     return row;
@@ -37,11 +37,12 @@ class table_writer {
     return add(std::move(name), member, "", std::move(description));
   }
   template <class Text>
-  setting_row& text(std::string name, Text settings::*member, std::string description, text_options options = {}) {
-    auto& row = add(std::move(name), member, "", std::move(description));
-    row.choices = std::move(options.choices);
+  setting_row& text(const std::string& name, Text settings::*member, const std::string& description,
+                    const text_options& options = {}) {
+    auto& row = add(name, member, "", description);
+    row.choices = options.choices;
     row.rule = options.rule;
-    row.documented_env = std::move(options.env);
+    row.documented_env = options.env;
     row.secret = options.secret;
     return row;
   }

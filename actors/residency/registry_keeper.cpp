@@ -146,7 +146,7 @@ bool registry_keeper_core::carry_out(const std::vector<order>& orders, registry_
 }
 
 registry_keeper_actor::behavior_type registry_keeper(
-    registry_keeper_actor::stateful_pointer<registry_keeper_state> self, std::shared_ptr<keeper_world> world) {
+    registry_keeper_actor::stateful_pointer<registry_keeper_state> self, const std::shared_ptr<keeper_world>& world) {
   pthread_setname_np(pthread_self(), "registry");
   config::take_long_turns();
   self->state.core = std::make_unique<registry_keeper_core>(self, std::move(*world));

@@ -61,6 +61,6 @@ struct registry_keeper_state {
 };
 
 registry_keeper_actor::behavior_type registry_keeper(
-    registry_keeper_actor::stateful_pointer<registry_keeper_state> self, std::shared_ptr<keeper_world> world);
+    registry_keeper_actor::stateful_pointer<registry_keeper_state> self, const std::shared_ptr<keeper_world>& world);
 
 }  // namespace troupe::actors

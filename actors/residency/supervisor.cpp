@@ -1,5 +1,7 @@
 #include "actors/residency/supervisor.hpp"
 
+#include <algorithm>
+
 #include <spdlog/spdlog.h>
 
 namespace troupe::actors {
@@ -99,17 +101,18 @@ void supervisor_core::unload(const std::string& model, shared_reply<unload_repor
   if (r.current) {
     spdlog::info("unloading model {} on request", model);
     const auto lease = let_go(r);
-    leaving_.at(lease).waiters.push_back(std::move(w));
     arm(w.due);
+    leaving_.at(lease).waiters.push_back(std::move(w));
     if (leaving_.at(lease).emptied) finish_leaving(lease);
     return;
   }
-  for (auto& [lease, l] : leaving_)
-    if (l.model == model) {
-      arm(w.due);
-      l.waiters.push_back(std::move(w));
-      return;
-    }
+  const auto same =
+      std::find_if(leaving_.begin(), leaving_.end(), [&](const auto& l) { return l.second.model == model; });
+  if (same != leaving_.end()) {
+    arm(w.due);
+    same->second.waiters.push_back(std::move(w));
+    return;
+  }
   (*w.reply)(unload_report{model, !called_off, called_off, 0});
 }
 
@@ -132,8 +135,8 @@ void supervisor_core::stop() {
 }
 
 supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<supervisor_state> self,
-                                           std::shared_ptr<supervisor_world> world,
-                                           std::shared_ptr<config::registry> registry) {
+                                           const std::shared_ptr<supervisor_world>& world,
+                                           const std::shared_ptr<config::registry>& registry) {
   self->state.core = std::make_unique<supervisor_core>(self, *world, *registry);
   auto* core = self->state.core.get();
   self->set_down_handler([core](caf::down_msg& d) { core->down(d.source, to_string(d.reason)); });

@@ -271,7 +271,7 @@ struct supervisor_state {
 };
 
 supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<supervisor_state> self,
-                                           std::shared_ptr<supervisor_world> world,
-                                           std::shared_ptr<config::registry> registry);
+                                           const std::shared_ptr<supervisor_world>& world,
+                                           const std::shared_ptr<config::registry>& registry);
 
 }  // namespace troupe::actors

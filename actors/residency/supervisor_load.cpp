@@ -62,7 +62,7 @@ void supervisor_core::want_load_now(record& r) {
 }
 
 supervisor_core::attempt& supervisor_core::new_attempt(record& r, steady_time since) {
-  auto& a = r.loading.emplace();
+  auto& a = r.loading.emplace(attempt{});
   a.lease = lease_id{++last_lease_};
   a.since = since;
   a.replaces = r.current != nullptr;

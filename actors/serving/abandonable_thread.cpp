@@ -56,7 +56,7 @@ void abandonable_thread::leave_behind() {
   thread_.join();
 }
 
-abandonable_thread& abandonable_thread::operator=(abandonable_thread&& other) {
+abandonable_thread& abandonable_thread::operator=(abandonable_thread&& other) noexcept {
   join();
   fate_ = std::move(other.fate_);
   thread_ = std::move(other.thread_);

@@ -22,7 +22,7 @@ class abandonable_thread {
   abandonable_thread(const std::string& name, work body);
   ~abandonable_thread() { join(); }  // so leave it behind before, if it may hang
   abandonable_thread(abandonable_thread&&) noexcept = default;
-  abandonable_thread& operator=(abandonable_thread&& other);  // joins what was there
+  abandonable_thread& operator=(abandonable_thread&& other) noexcept;  // joins what was there
 
   bool joinable() const noexcept { return thread_.joinable(); }
   // Waits for its end; nothing if there is none.

@@ -95,7 +95,7 @@ class batch_queue {
   struct lane_key {
     std::uint64_t batch_key;
     const inference::instance* home;
-    auto operator<=>(const lane_key&) const = default;
+    auto operator<=>(const lane_key&) const = default;  // NOLINT(modernize-use-nullptr): the compiler's own 0
   };
   using lane_map = std::map<lane_key, lane>;
   // Where the items of one batch may come from: lanes of one batch key.

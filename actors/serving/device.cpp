@@ -184,7 +184,7 @@ device_actor::behavior_type device(self_ptr self, std::vector<slot_ptr> slots, d
   auto& st = self->state;
   st.slots = std::make_shared<const std::vector<slot_ptr>>(slots);
   for (auto& s : slots) st.seats.emplace_back().where = std::move(s);
-  st.options = options;
+  st.options = std::move(options);
   st.meter = std::move(meter);
   st.gauges = std::move(gauges);
   st.gauges->slots.store(static_cast<std::uint32_t>(st.seats.size()));

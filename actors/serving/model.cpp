@@ -387,7 +387,7 @@ bool model_state::sound() const {
 }
 
 model_actor::behavior_type model(self_ptr self, resident_ptr me, device_actor device, config::priority priority,
-                                 std::shared_ptr<std::unique_ptr<inference::instance>> first,
+                                 const std::shared_ptr<std::unique_ptr<inference::instance>>& first,
                                  std::function<void(std::string)> report_failure) {
   auto& st = self->state;
   st.me = std::move(me);

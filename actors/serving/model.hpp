@@ -82,7 +82,8 @@ struct model_state {
 // `first` is an instance that the loader made and warmed; null: none. `report_failure` is called when the model hangs;
 // the actor then quits.
 model_actor::behavior_type model(model_actor::stateful_pointer<model_state> self, resident_ptr me, device_actor device,
-                                 config::priority priority, std::shared_ptr<std::unique_ptr<inference::instance>> first,
+                                 config::priority priority,
+                                 const std::shared_ptr<std::unique_ptr<inference::instance>>& first,
                                  std::function<void(std::string)> report_failure);
 
 }  // namespace troupe::actors

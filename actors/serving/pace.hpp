@@ -50,7 +50,7 @@ class pace {
   struct shape {
     std::uint32_t slot_index;
     int rows_log2, cost_log2_quarters;
-    auto operator<=>(const shape&) const = default;
+    auto operator<=>(const shape&) const = default;  // NOLINT(modernize-use-nullptr): the compiler's own 0
   };
   static shape shape_of(const batch& b, const grant& g);
   std::set<shape> ran_;

@@ -306,7 +306,7 @@ class thread_slot : public slot {
 
 }  // namespace
 
-std::vector<slot_ptr> make_thread_slots(std::uint32_t count, std::shared_ptr<right_of_way> way) {
+std::vector<slot_ptr> make_thread_slots(std::uint32_t count, const std::shared_ptr<right_of_way>& way) {
   std::vector<slot_ptr> slots;
   for (std::uint32_t i = 0; i < count; ++i) slots.push_back(std::make_shared<thread_slot>(i, way));
   return slots;

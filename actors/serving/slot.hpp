@@ -128,6 +128,6 @@ class slot {
 
 // Slots with threads of their own, whose batches go before loads. Idle threads are joined in the destructor, hung
 // ones are left behind.
-std::vector<slot_ptr> make_thread_slots(std::uint32_t count, std::shared_ptr<right_of_way> way);
+std::vector<slot_ptr> make_thread_slots(std::uint32_t count, const std::shared_ptr<right_of_way>& way);
 
 }  // namespace troupe::actors

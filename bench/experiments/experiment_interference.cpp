@@ -219,6 +219,7 @@ int main(int argc, char** argv) {
         });
         std::vector<std::vector<double>> times(static_cast<size_t>(slots));
         std::vector<std::thread> team;
+        team.reserve(static_cast<size_t>(slots));
         for (int s = 0; s < slots; ++s)
           team.emplace_back([&, s] {
             c10::InferenceMode guard;

@@ -45,7 +45,7 @@ struct input {
   input() = default;
   template <class T>
   requires(!std::same_as<std::remove_cvref_t<T>, input> && std::constructible_from<input_value, T&&>)
-      input(T&& only) {  // NOLINT(google-explicit-constructor): a text is an input
+      input(T&& only) {  // NOLINT(bugprone-forwarding-reference-overload): the constraint keeps copies out
     values.push_back({{}, input_value(std::forward<T>(only))});
   }
 
