@@ -23,6 +23,7 @@ function(troupe_import name)
   target_compile_definitions(troupe_${name} INTERFACE ${arg_DEFINES})
 endfunction()
 
+find_package(CURL 7.88 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(fmt REQUIRED)
@@ -30,6 +31,7 @@ find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 
 troupe_import(caf HEADER caf/all.hpp LIBRARIES caf_core TARGETS Threads::Threads)
+troupe_import(curl TARGETS CURL::libcurl)
 troupe_import(openssl TARGETS OpenSSL::SSL OpenSSL::Crypto)
 # Boost.Asio rather than the standalone one: Boost.Beast shares its sockets. Without co_await, as
 # Boost 1.74's coroutine header does not compile by itself in C++20 and nothing here uses it.
