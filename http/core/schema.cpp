@@ -59,7 +59,7 @@ schema::field schema::maybe(std::string name, schema is) { return {std::move(nam
 schema schema::nullable() const {
   auto out = *this;
   for (auto& [keyword, value] : out.keywords_) {
-    if (keyword == "type") value = '[' + value + R"(,"null"])";
+    if (keyword == "type") value.insert(0, 1, '[').append(R"(,"null"])");
     if (keyword == "enum") value.insert(value.size() - 1, ",null");
   }
   const bool typed = std::any_of(keywords_.begin(), keywords_.end(), [](const auto& k) { return k.first == "type"; });

@@ -77,7 +77,7 @@ class stream_core : public std::enable_shared_from_this<stream_core> {
   stream_core(std::shared_ptr<exchange_impl> e, std::string head, answer_form form)
       : exchange_(std::move(e)), pending_(std::move(head)), form_(form) {}
 
-  bool write(std::string chunk) {
+  bool write(std::string_view chunk) {
     if (exchange_->connection_->gone()) return false;
     std::unique_lock lock(mutex_);
     if (ended_ || gone_) return false;
@@ -196,7 +196,7 @@ class stream_handle final : public body_stream {
  public:
   explicit stream_handle(std::shared_ptr<stream_core> core) : core_(std::move(core)) {}
   ~stream_handle() override { core_->end(); }
-  bool write(std::string chunk) override { return core_->write(std::move(chunk)); }
+  bool write(std::string chunk) override { return core_->write(chunk); }
   void end() override { core_->end(); }
   std::size_t unflushed_bytes() const override { return core_->unflushed_bytes(); }
   void when_drained(std::function<void()> f) override { core_->when_drained(std::move(f)); }
@@ -213,7 +213,7 @@ exchange_impl::exchange_impl(restinio::request_handle_t request, std::shared_ptr
   std::string_view target = request_->header().request_target();
   // A proxy's form: http://host/path
   if (!target.empty() && target.front() != '/')
-    if (const auto scheme = target.find("://"); scheme != std::string_view::npos && scheme < 8) {
+    if (const auto scheme = target.find("://"); scheme < 8) {
       const auto slash = target.find_first_of("/?", scheme + 3);
       target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
     }

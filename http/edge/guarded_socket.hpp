@@ -248,7 +248,7 @@ class guarded_connection final : public connection {
     if (parked_) unpark({});
     if (in_flight_ > 0) return;
     since_ = thread().now();
-    if (continue_waits_ && reading_ && !framer_.refused()) send_continue([this](const asio_error&) {});
+    if (continue_waits_ && reading_ && !framer_.refused()) send_continue([](const asio_error&) {});
   }
 
  private:
@@ -507,7 +507,7 @@ class guarded_socket {
   using lowest_layer_type = tcp_stream;
 
   explicit guarded_socket(std::shared_ptr<guarded_connection<Inner>> c) : connection_(std::move(c)) {}
-  guarded_socket(guarded_socket&&) = default;
+  guarded_socket(guarded_socket&&) noexcept = default;
   guarded_socket& operator=(guarded_socket&&) = delete;
   ~guarded_socket() {
     if (connection_ && connection_->is_open() && connection_->thread().here()) connection_->close();

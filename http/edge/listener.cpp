@@ -158,7 +158,7 @@ void listener::close() {
   waiting_.reset();
 }
 
-void listener::accepted(std::shared_ptr<io_thread> to, tcp_stream socket) {
+void listener::accepted(const std::shared_ptr<io_thread>& to, tcp_stream socket) {
   to->shared().counts.accepted.Increment();
   auto run = [to, slot = connection_slot(to->shared_handle()), socket = std::move(socket), tls = tls_]() mutable {
     if (tls)

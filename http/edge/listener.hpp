@@ -24,7 +24,7 @@ class listener : public std::enable_shared_from_this<listener> {
   void close();
 
  private:
-  void accepted(std::shared_ptr<io_thread> to, tcp_stream socket);
+  void accepted(const std::shared_ptr<io_thread>& to, tcp_stream socket);
 
   const config::listener address_;
   const std::vector<std::shared_ptr<io_thread>> threads_;

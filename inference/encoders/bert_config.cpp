@@ -68,12 +68,12 @@ class name_finder {
     if (source_.find(prefix + "embeddings.word_embeddings.weight").tensor != nullptr) prefix_ = std::move(prefix);
   }
   std::string operator()(const std::string& name) const {
-    const auto full = prefix_ + name;
+    auto full = prefix_ + name;
     if (source_.find(full).tensor != nullptr) return full;
     for (const auto& [modern, old] :
          {std::pair{"LayerNorm.weight", "LayerNorm.gamma"}, std::pair{"LayerNorm.bias", "LayerNorm.beta"}})
       if (full.ends_with(modern)) {
-        const auto legacy = full.substr(0, full.size() - std::string_view(modern).size()) + old;
+        auto legacy = full.substr(0, full.size() - std::string_view(modern).size()) + old;
         if (source_.find(legacy).tensor != nullptr) return legacy;
       }
     return full;  // the check of the plan tells that it is missing
@@ -178,7 +178,7 @@ result<weight_plan> plan_bert(const bert_settings& c, const checkpoint& source) 
 
 class bert_classifier_config final : public encoder_config {
  public:
-  explicit bert_classifier_config(bert_settings settings) : settings_(std::move(settings)) {}
+  explicit bert_classifier_config(bert_settings settings) : settings_(settings) {}
   const encoder_shape& shape() const noexcept override { return settings_; }
   bool gives(network_output what) const noexcept override { return what == network_output::logits; }
   result<weight_plan> plan(const checkpoint& source) const override { return plan_bert(settings_, source); }
@@ -194,7 +194,7 @@ template <bool distil>
 result<std::unique_ptr<const encoder_config>> read_classifier(const model_json& config) {
   auto settings = read_bert(config, distil);
   if (!settings) return tl::unexpected(settings.error());
-  return std::make_unique<const bert_classifier_config>(std::move(*settings));
+  return std::make_unique<const bert_classifier_config>(*settings);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ class file_descriptor {
 struct file_state {
   std::uint64_t device = 0, inode = 0, size_bytes = 0;
   std::int64_t modified_ns = 0, changed_ns = 0;
-  auto operator<=>(const file_state&) const = default;
+  auto operator<=>(const file_state&) const = default;  // NOLINT(modernize-use-nullptr): the compiler's own 0
 };
 // Follows links. Null: it cannot be looked at; errno tells why.
 std::optional<file_state> state_of(const std::filesystem::path& path) noexcept;

@@ -258,10 +258,10 @@ bool flag_of(dom::element object, std::string_view key, bool otherwise) {
   return value && !value->get(flag) ? flag : otherwise;
 }
 
-std::string text_of(dom::element object, std::string_view key, std::string otherwise) {
+std::string text_of(dom::element object, std::string_view key, std::string_view otherwise) {
   const auto value = member(object, key);
   std::string_view text;
-  return value && !value->get(text) ? std::string(text) : otherwise;
+  return std::string(value && !value->get(text) ? text : otherwise);
 }
 
 }  // namespace troupe::inference

@@ -57,6 +57,6 @@ std::optional<simdjson::dom::element> member(simdjson::dom::element object, std:
 // A true or false; `otherwise` where it is absent or something else.
 bool flag_of(simdjson::dom::element object, std::string_view key, bool otherwise);
 // A string; `otherwise` where it is absent or something else.
-std::string text_of(simdjson::dom::element object, std::string_view key, std::string otherwise = {});
+std::string text_of(simdjson::dom::element object, std::string_view key, std::string_view otherwise = {});
 
 }  // namespace troupe::inference

@@ -30,6 +30,7 @@ std::string type_of(const planned_tensor& t, precision target) {
 
 std::vector<stored_tensor> layout_of(const std::vector<planned_tensor>& plan, precision target) {
   std::vector<stored_tensor> tensors;
+  tensors.reserve(plan.size());
   for (const auto& t : plan) tensors.push_back({t.name, type_of(t, target), t.shape, 0, 0});
   return tensors;
 }

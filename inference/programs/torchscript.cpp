@@ -149,7 +149,7 @@ at::Tensor first_output(const c10::IValue& value) {
   if (value.isTensor()) return value.toTensor();
   if (value.isTuple() && !value.toTupleRef().elements().empty()) return first_output(value.toTupleRef().elements()[0]);
   if ((value.isList() || value.isTensorList()) && !value.toListRef().empty()) return first_output(value.toListRef()[0]);
-  if (value.isGenericDict() && value.toGenericDict().size() > 0) {
+  if (value.isGenericDict() && !value.toGenericDict().empty()) {
     const auto all = value.toGenericDict();
     for (const char* name : {"logits", "output"})
       for (const auto& item : all)
