@@ -172,7 +172,7 @@ batch padded(const std::vector<int64_t>& lengths, const shape& s, at::ScalarType
 
 // --- the encoder -------------------------------------------------------------------------------
 
-linear encoder::prepare(at::Tensor weight, at::Tensor bias) const {
+linear encoder::prepare(const at::Tensor& weight, const at::Tensor& bias) const {
   linear l;
   l.bias = bias;
   switch (options_.linear) {

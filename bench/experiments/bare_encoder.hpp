@@ -105,7 +105,7 @@ class encoder {
     linear qkv, q, k, v, out, up, down;
     at::Tensor norm1_weight, norm1_bias, norm2_weight, norm2_bias;
   };
-  linear prepare(at::Tensor weight, at::Tensor bias) const;
+  linear prepare(const at::Tensor& weight, const at::Tensor& bias) const;
   at::Tensor apply(const linear& l, const at::Tensor& x, bool gelu, const at::Tensor& residual) const;
   at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const group& g) const;
 

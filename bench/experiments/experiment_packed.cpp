@@ -51,8 +51,9 @@ void attention(const bare::shape& s, at::ScalarType type, int rounds, double sec
   std::printf("\nattention of one layer, %s, %ld heads of %ld, us\n%-10s %9s %9s %9s %9s %9s %9s   %s\n",
               c10::toString(type), heads, width, "rows x len", "flash", "sdpa", "math", "baddbmm", "flash+mask",
               "math+mask", "its two linears [h,3h] [h,h]");
-  for (const auto& [rows, length] : std::vector<std::pair<int64_t, int64_t>>{
+  for (const auto& size : std::vector<std::pair<int64_t, int64_t>>{
            {1, 8}, {1, 32}, {8, 32}, {32, 32}, {1, 64}, {8, 64}, {1, 128}, {8, 128}, {1, 256}, {4, 256}, {1, 512}}) {
+    const auto rows = size.first, length = size.second;
     const auto qkv = at::randn({rows, length, 3, heads, width}).to(type);
     const auto q = qkv.select(2, 0).transpose(1, 2), k = qkv.select(2, 1).transpose(1, 2),
                v = qkv.select(2, 2).transpose(1, 2);
@@ -140,6 +141,7 @@ void tokens(const bare::shape& s, const std::string& folder, at::ScalarType type
       {"plain, flash", {type, bare::linear_kind::onednn_plain, bare::attention_kind::flash}},
   };
   std::vector<bare::encoder> models;
+  models.reserve(forms.size());
   for (const auto& f : forms) models.push_back(make(s, folder, f.o));
   std::printf("\ntokens a second by tokens a batch (sequences of 32), %s\n%-8s", c10::toString(type), "tokens");
   for (const auto& f : forms) std::printf(" %20s", f.name);
@@ -175,6 +177,7 @@ void mixed(const bare::shape& s, const std::string& folder, at::ScalarType type,
   std::mt19937 random(7);
   for (const bool skewed : {false, true}) {
     std::vector<int64_t> lengths;
+    lengths.reserve(static_cast<size_t>(sequences));
     for (int i = 0; i < sequences; ++i)
       lengths.push_back(skewed ? std::lround(8 * std::exp(std::uniform_real_distribution<>(0, std::log(32.0))(random)))
                                : std::uniform_int_distribution<int64_t>(8, 256)(random));
@@ -202,6 +205,7 @@ void mixed(const bare::shape& s, const std::string& folder, at::ScalarType type,
       std::vector<std::pair<std::string, std::vector<bare::batch>>> plans;
       const auto plan = [&](const std::string& name, const std::vector<std::vector<int64_t>>& cuts, int64_t step) {
         std::vector<bare::batch> batches;
+        batches.reserve(cuts.size());
         for (const auto& c : cuts)
           batches.push_back(step == 0 ? bare::padded(c, s, type) : bare::packed(c, step, s, type));
         plans.emplace_back(name, std::move(batches));
@@ -215,6 +219,7 @@ void mixed(const bare::shape& s, const std::string& folder, at::ScalarType type,
       plan("packed, rounded to 32", cut(lengths, budget, rounded(32)), 32);
       plan("packed, sorted, exact", cut(sorted, budget, rounded(1)), 1);
       std::vector<variant> all;
+      all.reserve(plans.size());
       for (const auto& p : plans)
         all.push_back({p.first, [&] {
                          for (const auto& b : p.second) model.forward(b);

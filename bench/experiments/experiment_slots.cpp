@@ -179,9 +179,10 @@ int main(int argc, char** argv) {
     sizes.clear();
     for (const auto& r : split(only)) sizes.push_back({std::stoi(r), 32});
   }
+  const auto stem = folder + "/weights-6x384-";
   for (const auto& type_name : split(option(argc, argv, "types", "fp32,bf16"))) {
     const auto type = type_name == "fp32" ? at::kFloat : at::kBFloat16;
-    const auto path = folder + "/weights-6x384-" + type_name;
+    const auto path = stem + type_name;
     bare::weights::write(path, shape, type);
     const bare::encoder model(shape, {type, bare::linear_kind::onednn_plain},
                               std::make_shared<bare::weights>(path, shape, type));
@@ -208,6 +209,7 @@ int main(int argc, char** argv) {
         for (const int slots : {1, 2})
           for (const int threads : {1, 2}) {
             std::vector<std::unique_ptr<slot>> all;
+            all.reserve(static_cast<size_t>(slots));
             for (int s = 0; s < slots; ++s) all.push_back(std::make_unique<slot>(threads));
             for (auto& s : all) s->start([&] { step(), step(); }), s->wait();
             // Many batches: every slot is refilled as soon as it is free.
