@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include <gtest/gtest.h>
+
 #include "actors/residency/watched_load.hpp"
 #include "inference/loader.hpp"
 #include "inference/programs/torchscript.hpp"

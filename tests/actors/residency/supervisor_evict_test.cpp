@@ -200,8 +200,8 @@ TEST_F(Supervisor, TheLedgerIsExactAfterManyCycles) {
   for (int i = 0; i < 8; ++i) {
     const auto name = numbered(i);
     add(name, (i % 3 + 1) * 10 * mb);
-    artifacts[name].mapping = static_cast<std::uint64_t>(i / 2 + 1);
-    artifacts[name].size_bytes = static_cast<std::uint64_t>(i / 2 + 1) * 10 * mb;
+    artifacts[name].mapping = static_cast<std::uint64_t>(i) / 2 + 1;
+    artifacts[name].size_bytes = (static_cast<std::uint64_t>(i) / 2 + 1) * 10 * mb;
   }
   start();
   for (int round = 0; round < 64; ++round)

@@ -53,8 +53,9 @@ TEST(AbandonableThread, CountsUntilAllThatItsWorkHeldIsDestroyed) {
 TEST(AbandonableThread, OneThatHasEndedIsNotCounted) {
   latch ended;
   struct tells {
-    latch& l;
+    explicit tells(latch& to) : l(to) {}
     ~tells() { l.open(); }
+    latch& l;
   };
   abandonable_thread t("test", [held = std::make_shared<tells>(ended)] {});
   ended.wait();

@@ -270,7 +270,7 @@ TEST_F(store, two_processes_may_fill_it_at_once) {
     const auto child = ::fork();
     if (child == 0) {
       for (int k = 0; k < 5; ++k)
-        if (auto m = try_load(); !m || answer(**m).size() != 3 || (*m)->info().notes != "") ::_exit(1);
+        if (auto m = try_load(); !m || answer(**m).size() != 3 || !(*m)->info().notes.empty()) ::_exit(1);
       ::_exit(0);
     }
     children.push_back(child);

@@ -28,7 +28,7 @@ names labels(const std::string& config, std::int64_t logits, const names& regist
 error refusal(const std::string& config, std::int64_t logits, const names& registered = {}) {
   const auto head = make(config, logits, registered);
   EXPECT_FALSE(head) << config;
-  const auto problem = head ? error{} : head.error();
+  auto problem = head ? error{} : head.error();
   EXPECT_TRUE(head || problem.code == error_code::unprocessable) << problem.message;
   return problem;
 }
