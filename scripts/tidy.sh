@@ -11,10 +11,16 @@ if [ $# -eq 0 ]; then
 else
   files=("$@")
 fi
-[ ${#files[@]} -gt 0 ] || { echo "tidy: no sources"; exit 0; }
+[ ${#files[@]} -gt 0 ] || { echo "tidy: no sources" >&2; exit 1; }
 
-echo "tidy: ${#files[@]} sources"
-printf '%s\0' "${files[@]}" |
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if printf '%s\0' "${files[@]}" |
   xargs -0 -P "${JOBS:-$(nproc)}" -I{} bash -c '
-    if out=$(clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p build/tidy "$1" 2>/dev/null); then echo "tidy: ok ${1#"$PWD"/}"
-    else echo "tidy: FAILED ${1#"$PWD"/}"; printf "%s\n" "$out"; exit 1; fi' _ {}
+    if out=$(clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p build/tidy "$1" 2>&1); then echo "tidy: ok ${1#"$PWD"/}"
+    else printf "tidy: FAILED %s\n%s\n" "${1#"$PWD"/}" "$out"; exit 1; fi' _ {} | tee "$log"; then
+  echo "tidy: ${#files[@]} sources, nothing found"
+else
+  echo "tidy: $(grep -c "^tidy: FAILED" "$log") of ${#files[@]} sources FAILED" >&2
+  exit 1
+fi
