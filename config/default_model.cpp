@@ -5,6 +5,7 @@
 namespace troupe::config {
 
 bool is_preloaded(const settings& settings, const registered_model& model) {
+  if (!model.enabled) return false;
   const auto& named = settings.preload_models;
   return model.preload || std::find(named.begin(), named.end(), model.name) != named.end();
 }

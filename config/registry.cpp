@@ -69,15 +69,15 @@ result<config::priority> priority_of(const place& at) {
   return one_of(at, {"low", "medium", "high"}).map([](const std::string& text) { return *parse_priority(text); });
 }
 
-result<std::vector<std::string>> labels_of(const place& at) {
+result<std::vector<std::string>> texts_of(const place& at) {
   if (at.value.kind != json_kind::array) return at.refuse("a list of strings");
-  std::vector<std::string> labels;
+  std::vector<std::string> texts;
   for (const auto& item : at.value.items) {
-    auto label = text_of({at.json, item, at.key});
-    if (!label) return tl::unexpected(label.error());
-    labels.push_back(std::move(*label));
+    auto text = text_of({at.json, item, at.key});
+    if (!text) return tl::unexpected(text.error());
+    texts.push_back(std::move(*text));
   }
-  return labels;
+  return texts;
 }
 
 result<std::vector<std::int64_t>> shape_of(const place& at) {
@@ -227,6 +227,13 @@ const std::vector<option>& options() {
       make_option("source", &m::source, text_of),
       make_option("task", &m::task, text_of),
       make_option("description", &m::description, text_of),
+      make_option("enabled", &m::enabled, boolean_of),
+      make_option("display_name", &m::display_name, text_of),
+      make_option("version", &m::version, text_of),
+      make_option("provider", &m::provider, text_of),
+      make_option("language", &m::language, text_of),
+      make_option("tags", &m::tags, texts_of),
+      make_option("capabilities", &m::capabilities, texts_of),
       make_option("priority", &m::priority, priority_of),
       make_option("cache_ttl", &m::cache_ttl_s, between<std::uint64_t>(0, max_seconds)),
       make_option("preload", &m::preload, boolean_of),
@@ -242,7 +249,7 @@ const std::vector<option>& options() {
       make_option("max_instances", &m::max_instances, between<std::uint32_t>(1, 256)),
       make_option("max_queue_delay_us", &m::max_queue_delay_us, between<std::uint64_t>(0, 10'000'000)),
       make_option("batching", &m::batching, boolean_of),
-      make_option("labels", &m::labels, labels_of),
+      make_option("labels", &m::labels, texts_of),
       make_option("inputs", &m::inputs, inputs_of),
   };
   return all;
@@ -365,6 +372,12 @@ bool loads_alike(const registered_model& a, const registered_model& b) {
   auto as_b = a;
   as_b.source = b.source;
   as_b.description = b.description;
+  as_b.display_name = b.display_name;
+  as_b.version = b.version;
+  as_b.provider = b.provider;
+  as_b.language = b.language;
+  as_b.tags = b.tags;
+  as_b.capabilities = b.capabilities;
   as_b.priority = b.priority;
   as_b.cache_ttl_s = b.cache_ttl_s;
   as_b.preload = b.preload;

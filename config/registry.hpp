@@ -36,8 +36,12 @@ struct registered_input {  // TorchScript inputs: name, dtype, shape of one item
 // One registered model. Absent options follow the settings.
 struct registered_model {
   std::string name;
-  std::filesystem::path path;                // absolute: relative ones are taken from the file's folder
-  std::string source, task, description;     // as shown to clients
+  std::filesystem::path path;             // absolute: relative ones are taken from the file's folder
+  std::string source, task, description;  // as shown to clients
+  bool enabled = true;                    // false: listed, never loaded
+  // Shown only.
+  std::string display_name, version, provider, language;
+  std::vector<std::string> tags, capabilities;
   std::optional<config::priority> priority;  // absent: preload -> high, else from decayed use
   std::optional<std::uint64_t> cache_ttl_s;  // "cache_ttl", seconds; 0: never
   bool preload = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "config/located_json.hpp"
 #include "config/settings_table.hpp"
@@ -26,11 +27,21 @@ fs::path default_data_dir(const environment_map& environment) {
   return "/var/lib/troupe";
 }
 
+// As the hub's own library finds it.
+fs::path default_hub_cache(const environment_map& environment) {
+  if (const fs::path home = variable(environment, "HF_HOME"); home.is_absolute()) return home / "hub";
+  if (const fs::path cache = variable(environment, "XDG_CACHE_HOME"); cache.is_absolute())
+    return cache / "huggingface/hub";
+  if (const fs::path home = variable(environment, "HOME"); home.is_absolute()) return home / ".cache/huggingface/hub";
+  return {};
+}
+
 // Settings under construction: each source overrides what came before and leaves its name.
 class settings_builder {
  public:
   explicit settings_builder(const environment_map& environment) : environment_(environment) {
     out_.values.data_dir = default_data_dir(environment);
+    out_.values.hf_hub_cache = default_hub_cache(environment);
     for (const auto& row : setting_rows()) source_[row.name] = "default";
   }
 
@@ -298,7 +309,8 @@ result<void> settings_builder::read_text(const std::string& name, const std::str
 result<void> settings_builder::read_environment() {
   shorthand short_form;
   constexpr std::string_view prefix = "TROUPE_";
-  std::vector<std::string> known{"CONFIG", "HOST", "PORT"};  // without the prefix
+  std::vector<std::string> known{"CONFIG", "HOST", "PORT"};      // without the prefix
+  const std::set<std::string> of_commands{"SERVER", "API_KEY"};  // where the command line finds a server
   const auto read_variable = [&](const std::string& setting, const std::string& name) -> result<void> {
     const auto text = variable(environment_, name);
     if (text.empty()) return {};
@@ -320,7 +332,7 @@ result<void> settings_builder::read_environment() {
   for (auto it = environment_.lower_bound(std::string(prefix)); it != environment_.end(); ++it) {
     if (it->first.rfind(prefix, 0) != 0) break;
     const auto name = it->first.substr(prefix.size());
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (std::find(known.begin(), known.end(), name) != known.end() || of_commands.contains(name)) continue;
     if (const auto near = nearest(name, known); !near.empty()) {
       out_.warnings.push_back("the variable " + it->first + " is no setting; did you mean TROUPE_" + near + "?");
     }

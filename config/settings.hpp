@@ -59,6 +59,26 @@ struct settings {
   std::uint64_t max_eviction_wait_ms = 500;  // waiting loads drain a busy model after so long
   std::uint64_t restart_backoff_min_ms = 100, restart_backoff_max_ms = 30000;
   std::uint64_t usage_half_life_s = 600;  // decay of the use that makes priorities
+  // artifacts (docs/artifacts.md)
+  double store_limit_gb = 0;             // GiB; 0: the disk is the limit
+  bool allow_private_downloads = false;  // the `url` source may reach loopback and private addresses
+  std::uint32_t max_downloads = 2;       // at the same time
+  std::uint32_t max_waiting_downloads = 256;
+  std::uint32_t download_connections = 8;  // all downloads together
+  double download_rate_limit_mb_s = 0;     // likewise; 0: none
+  std::uint32_t download_retries = 5;      // of one file
+  std::uint64_t download_stall_s = 30;     // without a byte for so long: tried again
+  std::uint64_t keep_partial_s = 86400;
+  std::string hf_endpoint = "https://huggingface.co";
+  std::string hf_token;
+  bool hf_hub_offline = false;
+  std::filesystem::path hf_hub_cache;  // the hub's own cache folder; default as its library has it
+  std::string torchvision_base_url = "https://download.pytorch.org/models";
+  std::string pytorch_hub_base_url = "https://download.pytorch.org/models";
+  std::string torchaudio_base_url = "https://download.pytorch.org/torchaudio/models";
+  std::string s3_endpoint;  // empty: AWS, by the region
+  std::string s3_region = "us-east-1";
+  std::string s3_access_key, s3_secret_key, s3_session_token;
   // compute
   std::string device = "cpu";             // cpu, cuda, cuda:N
   std::string precision = "auto";         // auto, fp32, bf16
@@ -107,6 +127,8 @@ struct settings {
   std::filesystem::path store_directory() const {
     return cache_directory.empty() ? data_dir / "models" : cache_directory;
   }
+  // Serving-ready copies, which loads write: under the store's roof (docs/artifacts.md).
+  std::filesystem::path ready_directory() const { return store_directory() / ".store" / "ready"; }
   // What was registered at run time (config/registered_models.hpp).
   std::filesystem::path registered_file() const { return data_dir / "registered.json"; }
 };

@@ -122,6 +122,56 @@ void write_model_rows(table_writer& t) {
   t.number("usage_half_life_s", &s::usage_half_life_s, "s", 1, year_s, "decay of the use that makes priorities");
 }
 
+void write_artifact_rows(table_writer& t) {
+  using s = settings;
+  const auto variable = [](std::string name, text_rule rule = text_rule::one_line, bool secret = false) {
+    return text_options{.choices = {}, .rule = rule, .env = std::move(name), .secret = secret};
+  };
+  t.group("Artifacts");
+  t.number(
+       "store_limit_gb", &s::store_limit_gb, "GiB", 0, million,
+       "of the artifact store; above it the least recently used artifacts go that are neither pinned nor in memory; "
+       "0: the disk is the limit")
+      .basic = true;
+  t.flag("allow_private_downloads", &s::allow_private_downloads,
+         "the url source may reach loopback, private and link-local addresses");
+  t.number("max_downloads", &s::max_downloads, "", 1, 64, "downloads at the same time");
+  t.number("max_waiting_downloads", &s::max_waiting_downloads, "", 0, 1 << 20, "downloads that wait for their turn");
+  t.number("download_connections", &s::download_connections, "", 1, 256, "connections of all downloads together");
+  t.number("download_rate_limit_mb_s", &s::download_rate_limit_mb_s, "MiB/s", 0, million,
+           "of all downloads together; 0: none");
+  t.number("download_retries", &s::download_retries, "", 0, 100, "of one file");
+  t.number("download_stall_s", &s::download_stall_s, "s", 1, 3600,
+           "a transfer that stands still for so long is retried");
+  t.number("keep_partial_s", &s::keep_partial_s, "s", 0, year_s,
+           "what came of a download that failed is kept for so long, for its next try");
+  t.text("hf_endpoint", &s::hf_endpoint, "the Hugging Face hub, or a mirror",
+         variable("HF_ENDPOINT", text_rule::base_url))
+      .basic = true;
+  t.text("hf_token", &s::hf_token, "for gated and private models", variable("HF_TOKEN", text_rule::key, true));
+  t.flag("hf_hub_offline", &s::hf_hub_offline, "of the hub, only what its own cache folder has").documented_env =
+      "HF_HUB_OFFLINE";
+  t.text("hf_hub_cache", &s::hf_hub_cache,
+         "the hub's own cache folder, from which models are taken without a download; default $HF_HOME/hub or "
+         "~/.cache/huggingface/hub",
+         variable("HF_HUB_CACHE"));
+  t.text("torchvision_base_url", &s::torchvision_base_url, "where torchvision's weights are published",
+         variable("TORCHVISION_BASE_URL", text_rule::base_url));
+  t.text("pytorch_hub_base_url", &s::pytorch_hub_base_url, "where PyTorch hub's weights are published",
+         variable("PYTORCH_HUB_BASE_URL", text_rule::base_url));
+  t.text("torchaudio_base_url", &s::torchaudio_base_url, "where torchaudio's weights are published",
+         variable("TORCHAUDIO_BASE_URL", text_rule::base_url));
+  t.text("s3_endpoint", &s::s3_endpoint, "for s3:// addresses; empty: AWS, by the region",
+         variable("AWS_ENDPOINT_URL", text_rule::base_url));
+  t.text("s3_region", &s::s3_region, "for s3:// addresses", variable("AWS_REGION"));
+  t.text("s3_access_key", &s::s3_access_key, "for s3:// addresses; empty: unsigned requests",
+         variable("AWS_ACCESS_KEY_ID", text_rule::key, true));
+  t.text("s3_secret_key", &s::s3_secret_key, "for s3:// addresses",
+         variable("AWS_SECRET_ACCESS_KEY", text_rule::key, true));
+  t.text("s3_session_token", &s::s3_session_token, "for s3:// addresses",
+         variable("AWS_SESSION_TOKEN", text_rule::key, true));
+}
+
 void write_compute_rows(table_writer& t) {
   using s = settings;
   t.group("Compute");
@@ -243,6 +293,9 @@ bool obeys(text_rule rule, std::string_view text) {
     case text_rule::device: return is_device(text);
     case text_rule::key: return !blank && text.find(',') == std::string_view::npos;
     case text_rule::origin: return !blank;
+    case text_rule::base_url:
+      return text.empty() || (!blank && (text.starts_with("http://") || text.starts_with("https://")) &&
+                              text.find_first_of("?#@") == std::string_view::npos);
     default: return true;
   }
 }
@@ -252,6 +305,7 @@ std::string rule_text(text_rule rule) {
     case text_rule::model_name: return "a model name";
     case text_rule::device: return "cpu, cuda or cuda:N";
     case text_rule::key: return "a key without blanks and commas";
+    case text_rule::base_url: return "an http or https address without a query, or nothing";
     case text_rule::origin: return "an origin such as https://example.org, *, or nothing";
     default: return "text on one line";
   }
@@ -353,6 +407,7 @@ const std::vector<setting_row>& setting_rows() {
     table_writer t;
     write_listener_rows(t);
     write_model_rows(t);
+    write_artifact_rows(t);
     write_compute_rows(t);
     write_admission_rows(t);
     write_edge_rows(t);

@@ -18,7 +18,7 @@ using settings_member = std::variant<bool settings::*, std::uint32_t settings::*
                                      double settings::*, std::string settings::*, std::filesystem::path settings::*,
                                      std::vector<std::string> settings::*, std::vector<listener> settings::*>;
 
-enum class text_rule : std::uint8_t { any, one_line, model_name, device, key, origin };
+enum class text_rule : std::uint8_t { any, one_line, model_name, device, key, origin, base_url };
 
 struct setting_row {
   std::string group;

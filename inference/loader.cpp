@@ -27,7 +27,7 @@ result<const format*> detect(const artifact_spec& spec) {
     return fail(error_code::load_failed, "no artifact at " + spec.path.string(), "a Hugging Face folder or a .pt file");
   }
   if (S_ISDIR(st.st_mode))
-    return fail(error_code::load_failed, spec.path.string() + " has no config.json",
+    return fail(error_code::unprocessable, spec.path.string() + " has no config.json",
                 "a Hugging Face folder or a .pt file");
   if (spec.path.extension() == ".safetensors")
     return fail(error_code::unprocessable, spec.path.string() + " is a weights file",

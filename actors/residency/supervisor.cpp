@@ -26,6 +26,10 @@ error supervisor_core::unknown(const std::string& model) const {
   return {error_code::model_not_found, "Model " + model + " not found", "GET /models lists what is registered", {}};
 }
 
+error supervisor_core::disabled(const std::string& model) {
+  return {error_code::conflict, "Model " + model + " is disabled", "its registry entry says \"enabled\": false", {}};
+}
+
 void supervisor_core::arm(steady_time when) {
   if (when >= armed_) return;
   armed_ = when;
@@ -41,6 +45,10 @@ void supervisor_core::miss(const pending_ptr& p) {
     return;
   }
   auto& r = found->second;
+  if (!r.registration->enabled) {
+    p->job->fail(disabled(r.name()));
+    return;
+  }
   if (r.current) {
     world_.dispatch({p});
     return;
@@ -48,8 +56,10 @@ void supervisor_core::miss(const pending_ptr& p) {
   const bool pauses = !r.loading || r.loading->at == attempt::phase::backing_off;
   if (pauses && r.load_failures > 0 && now() < r.not_before) {
     const auto left = std::chrono::ceil<std::chrono::seconds>(r.not_before - now()).count();
-    p->job->fail(
-        {error_code::load_failed, "Model " + r.name() + " could not be loaded", r.last_error, static_cast<int>(left)});
+    error why{error_code::load_failed, "Model " + r.name() + " could not be loaded", r.last_error,
+              static_cast<int>(left)};
+    if (r.unusable) why.code = error_code::unprocessable, why.retry_after_s.reset();
+    p->job->fail(why);
     return;
   }
   if (waiting_requests_ >= world_.settings.max_load_waiters) {
@@ -69,6 +79,7 @@ void supervisor_core::load(const std::string& model, std::uint64_t wait_ms, shar
   const auto found = records_.find(model);
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
+  if (!r.registration->enabled) return (*reply)(tl::unexpected(disabled(model)));
   if (r.current && !outdated(r)) {
     load_report done{model, true, r.load_time_s.value_or(0), ledger_.bytes_of(r.current->lease)};
     return (*reply)(done);
@@ -83,6 +94,7 @@ void supervisor_core::warm(const std::string& model, std::uint64_t wait_ms, shar
   const auto found = records_.find(model);
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
+  if (!r.registration->enabled) return (*reply)(tl::unexpected(disabled(model)));
   if (r.current && !outdated(r)) return self_->send(r.current->actor, warm_atom::value, std::move(reply));
   waiter<warmup_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms)};
   arm(w.due);

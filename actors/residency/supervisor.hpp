@@ -161,6 +161,7 @@ class supervisor_core {
     std::uint64_t artifact_bytes = 0;
     std::string fingerprint;          // of what was loaded last
     std::string last_error;           // of the last load or crash; empty: it went well
+    bool unusable = false;            // the last load failed by the artifact's own fault
     std::uint32_t crashes = 0;        // lately: what the back-off grows with
     std::uint32_t restarts = 0;       // ever
     std::uint32_t load_failures = 0;  // one after the other
@@ -241,6 +242,7 @@ class supervisor_core {
   model_report report_of(const record& r) const;
   std::vector<missing_model> missing_models() const;
   error unknown(const std::string& model) const;
+  static error disabled(const std::string& model);
   bool sound() const;  // S1 to S5, for asserts: it looks at every model
 
   self_ptr self_;

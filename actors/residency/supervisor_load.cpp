@@ -79,6 +79,15 @@ bool supervisor_core::outdated(const record& r) const {
 void supervisor_core::follow_registration(record& r, const config::registered_model& before) {
   r.not_before = {};
   r.load_failures = 0;
+  if (!r.registration->enabled) {
+    if (r.loading) cancel_load(r, disabled(r.name()));
+    r.down_after_crash = false;
+    if (r.current) {
+      const auto lease = let_go(r);
+      if (leaving_.at(lease).emptied) finish_leaving(lease);
+    }
+    return;
+  }
   // Nothing is known against it. (A preloaded one is loaded at once, and has its old trouble until it is there.)
   if (!r.preload && !config::loads_alike(before, *r.registration)) r.last_error.clear();
   if (r.loading && r.loading->at == attempt::phase::backing_off && !r.preload && !r.down_after_crash) {
@@ -319,6 +328,7 @@ void supervisor_core::fail_load(record& r, const error& why) {
               retries ? " (preloaded: it is tried again)" : "");
   world_.meter->load_failures.Increment();
   r.last_error = why.message;
+  r.unusable = why.code == error_code::unprocessable;
   const bool replaces = r.current != nullptr;
   if (replaces) r.validated_at = now();
   ++r.load_failures;

@@ -13,6 +13,7 @@
 
 #include "inference/files/convert.hpp"
 #include "inference/files/digest.hpp"
+#include "inference/files/ready_copies.hpp"
 #include "inference/files/temporary_file.hpp"
 #include "inference/model/step_aside.hpp"
 
@@ -207,12 +208,6 @@ result<loaded_weights> load_private(const weight_request& request, std::vector<s
   return loaded_weights{std::move(*memory), std::move(layout), {}, std::move(notes)};
 }
 
-std::string source_key(const weight_request& request) {
-  std::error_code ignored;
-  const auto whole = fs::weakly_canonical(request.source, ignored);
-  return name_hash{}.add(whole.empty() ? request.source.native() : whole.native()).hex();
-}
-
 }  // namespace
 
 std::filesystem::path store_entry(const weight_request& request) {
@@ -224,8 +219,8 @@ std::filesystem::path store_entry(const weight_request& request) {
     for (const auto& p : t.parts) plan.add(p);
   }
   return request.store /
-         (source_key(request) + '-' + request.fingerprint + '-' + plan.hex() + ".v" + std::to_string(layout_version) +
-          (request.target == precision::bf16 ? ".bf16" : ".fp32") + ".safetensors");
+         (ready_key(request.source) + '-' + request.fingerprint + '-' + plan.hex() + ".v" +
+          std::to_string(layout_version) + (request.target == precision::bf16 ? ".bf16" : ".fp32") + ".safetensors");
 }
 
 std::uint64_t entry_bytes(const weight_request& request) {
@@ -270,7 +265,7 @@ result<loaded_weights> load_weights(const weight_request& request, const checkpo
     if (mapped || mapped.error().code == error_code::cancelled) return mapped;
     notes = mapped.error().message + "; ";
   }
-  remove_stale(entry, source_key(request), request.fingerprint);
+  remove_stale(entry, ready_key(request.source), request.fingerprint);
   if (auto written = write_entry(request, layout, source, entry); written) {
     auto mapped = map_entry(entry, layout, request.cancelled);
     if (mapped && !notes.empty()) mapped->notes = notes + "it was made anew";

@@ -279,7 +279,7 @@ TEST_F(loader, a_missing_path_is_told) {
   EXPECT_EQ(estimate_memory(spec, {}).error().code, error_code::load_failed);
   EXPECT_EQ(fingerprint(spec).error().code, error_code::load_failed);
   fs::create_directories(scratch_.path() / "empty");
-  EXPECT_EQ(refusal(spec_of(scratch_.path() / "empty")).code, error_code::load_failed);
+  EXPECT_EQ(refusal(spec_of(scratch_.path() / "empty")).code, error_code::unprocessable);
 }
 
 TEST_F(loader, other_formats_are_told) {
