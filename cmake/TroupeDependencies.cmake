@@ -24,6 +24,7 @@ function(troupe_import name)
 endfunction()
 
 find_package(CURL 7.88 REQUIRED)
+find_package(EXPAT 2.4 REQUIRED) # 2.4: entities that expand without end are stopped
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(fmt REQUIRED)
@@ -32,6 +33,7 @@ find_package(GTest REQUIRED)
 
 troupe_import(caf HEADER caf/all.hpp LIBRARIES caf_core TARGETS Threads::Threads)
 troupe_import(curl TARGETS CURL::libcurl)
+troupe_import(expat TARGETS EXPAT::EXPAT)
 troupe_import(openssl TARGETS OpenSSL::SSL OpenSSL::Crypto)
 # Boost.Asio rather than the standalone one: Boost.Beast shares its sockets. Without co_await, as
 # Boost 1.74's coroutine header does not compile by itself in C++20 and nothing here uses it.

@@ -24,8 +24,12 @@ struct pull_request {
   std::string task;              // empty: from the files
   bool convert_to_tts = false;   // auto_convert_tts
   bool include_vocoder = false;  // beside a speech model, as {name}_vocoder
+  bool afresh = false;           // fetched though the store has it
   std::string vocoder_model;     // empty: the one that fits
 };
+
+// A model's id as others may see it: of a URL without user, password and query, which may prove who asks.
+std::string public_id(const std::string& model_id);
 
 using header_lines = std::vector<std::pair<std::string, std::string>>;
 
@@ -41,8 +45,8 @@ using authorizer = std::function<header_lines(std::string_view method, const std
 
 struct planned_file {
   std::string path;                         // inside the artifact: relative, checked by the plan (store/file_names.hpp)
-  std::string url;                          // empty: `local`
-  std::filesystem::path local;              // copied, never linked
+  std::string url;                          // where it is fetched; empty: `local` only
+  std::filesystem::path local;              // copied, never linked; fetched instead where it is not what was told
   std::optional<std::uint64_t> size_bytes;  // where the source tells it
   std::string sha256;                       // 64 lower-case hex digits where the source tells it; else empty
   std::string sha256_begins;                // published weights have its first digits in their names

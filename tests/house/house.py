@@ -19,7 +19,7 @@ FOREIGN = {
     r"<(restinio|boost)/": ["http/edge", "http/ws"],
     r"<caf/": ["actors"],
     r"<hiredis/": ["cache/catalog"],
-    r"<curl/": ["cache/artifacts"],
+    r"<curl/": ["cache/artifacts", "app"],
     r"<CLI/": ["app"],
 }
 

@@ -63,16 +63,16 @@ struct store_fault {
 
 class store {
  public:
-  // Makes the folder where it is missing and collects what a crash has left. Errors (unavailable): it cannot be used,
-  // with the reason and what to do.
+  // Makes the folder where it is missing, and collects what a crash has left, but for snapshots: another process may
+  // serve one. Errors (unavailable): it cannot be used, with the reason and what to do.
   static result<std::unique_ptr<store>> open(const std::filesystem::path& root, store_options options);
   ~store();
 
-  const std::filesystem::path& root() const noexcept;
+  const std::filesystem::path& root() const noexcept;  // absolute, without symbolic links
 
   // -- what is there. By name; a manifest that cannot be read is left out, and told in the log and by verify().
   std::vector<manifest> list() const;
-  // Error: model_not_found, or what is wrong with its manifest.
+  // Errors: model_not_found, bad_request (no name of a model), or what is wrong with its manifest.
   result<manifest> find(const std::string& name) const;
   // Absolute; where the loader finds the model.
   std::filesystem::path folder_of(const manifest& m) const;
@@ -85,20 +85,29 @@ class store {
   // The folder of `key` (any text: it is hashed). Waits for another process that has it, until `cancelled`.
   result<partial_folder> lock_partial(const std::string& key, const std::atomic<bool>* cancelled);
   void discard(partial_folder folder);
+  // Content that the store has already, or that a publish which failed has left here: to be published as any fetched
+  // file, without being fetched. Null: it has to be fetched. `as` needs its digest and size.
+  result<std::optional<fetched_file>> reuse(const stored_file& as, const partial_folder& folder);
   // Of a model that is not being fetched: bytes kept under that key, which go.
   std::uint64_t discard_partial(const std::string& key);
   // Reserves room for `bytes` more in this process' view: fails (unavailable, saying how much is missing) when the
-  // disk, less what was reserved before, or store_limit_gb after all that may be evicted, has not as much. Given back
-  // with the returned object.
-  result<std::shared_ptr<void>> reserve(std::uint64_t bytes);
+  // disk, less what was reserved before, or store_limit_gb after all that may be evicted (neither pinned nor in
+  // `in_use`, as for collect()), has not as much. Given back with the returned object. What is written into `growing`
+  // from now on fills the room: the disk has less then, and it is not counted twice.
+  result<std::shared_ptr<void>> reserve(std::uint64_t bytes, const partial_folder* growing = nullptr,
+                                        const std::set<std::filesystem::path>& in_use = {});
 
-  // Makes `m` (files and snapshot are filled in) of files that are whole, in place of what had the name. The old
-  // snapshot stays on the disk until collect() is told that nobody uses it.
+  // Makes `m` of files that are whole, in place of what had the name: files and snapshot are filled in, downloaded_at
+  // where it is not set, and `pinned` stays where it was. The old snapshot stays on the disk until collect() is told
+  // that nobody uses it. Files lie in `folder`, which goes if it succeeds. Where the store's own content was damaged,
+  // it is mended in all models. Errors: bad_request (name, file names), unavailable (the disk), unprocessable (content
+  // that went meanwhile), internal (files that are not as told).
   result<manifest> publish(manifest m, const std::vector<fetched_file>& files, partial_folder folder);
-  // A second name for the same content.
+  // A second name for the same content. Errors: as find() and publish(); conflict: the name is taken.
   result<manifest> copy(const std::string& from, const std::string& to);
   result<void> pin(const std::string& name, bool pinned);
-  // The name is gone at once; its bytes, as far as no other model has them, too. Error: model_not_found.
+  // The name is gone at once; its bytes, as far as no other model has them, too. Also where its manifest cannot be
+  // read. Error: model_not_found.
   result<std::uint64_t> remove(const std::string& name);
 
   // Last use, for store_limit_gb: kept in memory and, at most once a minute a model, on the disk.
@@ -108,7 +117,8 @@ class store {
   // Takes what no manifest names, but for snapshots in `in_use` (folders, as folder_of gives them), and partial folders
   // that are too old; then, over the limit, whole models that are neither pinned nor in use.
   result<collection> collect(const std::set<std::filesystem::path>& in_use);
-  // Reads everything again. `progress` is told bytes done and in all, and says whether to go on.
+  // Reads everything again. `progress` is told bytes done and in all, and says whether to go on. Content that is
+  // damaged loses its name in blobs/, so that a new download brings it anew.
   std::vector<store_fault> verify(const std::function<bool(std::uint64_t, std::uint64_t)>& progress);
 
  private:
