@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <caf/all.hpp>
 
+#include "actors/artifacts/artifact_wing.hpp"
 #include "actors/residency/loader.hpp"
 #include "actors/residency/registry_keeper.hpp"
 #include "actors/residency/supervisor.hpp"
@@ -102,6 +103,7 @@ class actor_service final : public service {
     supervisor_ =
         system_.spawn(supervisor, world, std::make_shared<config::registry>(whole_registry(registry, *registered)));
     auto kept = std::make_shared<keeper_world>();
+    const auto reserved = registry.reserved;
     kept->operators = std::move(registry);
     kept->file = std::move(registered);
     kept->max_registered_models = settings.max_registered_models;
@@ -111,12 +113,15 @@ class actor_service final : public service {
     // The routes are published by the supervisor's first step; nobody may be told "unknown model" before it.
     caf::scoped_actor self{system_};
     while (!routes_->load()) std::this_thread::yield();
+    artifacts_ = artifact_wing::make(system_, settings_, reserved, {routes_, keeper_, supervisor_}, compute.load,
+                                     meter_->registry());
   }
 
   ~actor_service() override {
     draining_->store(true);
     caf::scoped_actor self{system_};
     // Outermost first; each is waited for before the next.
+    artifacts_.reset();
     self->send_exit(keeper_, caf::exit_reason::user_shutdown);
     self->wait_for(keeper_);
     self->send(supervisor_, stop_atom::value);
@@ -176,6 +181,8 @@ class actor_service final : public service {
     caf::anon_send(keeper_, unregister_atom::value, std::move(model), share(std::move(reply)));
   }
 
+  artifact_service& artifacts() override { return artifacts_->service(); }
+
   void begin_drain() override { draining_->store(true); }
   std::uint32_t in_flight() const override { return in_flight_->load(); }
   prometheus::Registry& metrics() override { return meter_->registry(); }
@@ -208,6 +215,7 @@ class actor_service final : public service {
   std::vector<loader_actor> loaders_;
   supervisor_actor supervisor_;
   registry_keeper_actor keeper_;
+  std::unique_ptr<artifact_wing> artifacts_;
 };
 
 }  // namespace

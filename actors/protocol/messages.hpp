@@ -9,10 +9,12 @@
 
 #include <caf/all.hpp>
 
+#include "actors/protocol/artifacts.hpp"
 #include "actors/protocol/lease.hpp"
 #include "actors/protocol/loads.hpp"
 #include "actors/protocol/one_shot.hpp"
 #include "actors/protocol/pending_request.hpp"
+#include "actors/protocol/pulls.hpp"
 #include "actors/protocol/registry_update.hpp"
 #include "actors/protocol/reports.hpp"
 #include "actors/protocol/slots.hpp"
@@ -56,6 +58,20 @@ using registry_atom = caf::atom_constant<caf::atom("registry")>;      // a new r
 using register_atom = caf::atom_constant<caf::atom("register")>;      // a model is to be registered
 using unregister_atom = caf::atom_constant<caf::atom("unregister")>;  // a model is to leave the registry
 using failed_atom = caf::atom_constant<caf::atom("failed")>;          // a resident model cannot go on
+using pull_atom = caf::atom_constant<caf::atom("pull")>;              // a model is to be fetched
+using progress_atom = caf::atom_constant<caf::atom("progress")>;      // how far a fetch is
+using fetched_atom = caf::atom_constant<caf::atom("fetched")>;        // a fetch ended
+using status_atom = caf::atom_constant<caf::atom("status")>;          // tell of one download
+using watch_atom = caf::atom_constant<caf::atom("watch")>;            // tell of one download until it ends
+using list_atom = caf::atom_constant<caf::atom("list")>;              // tell what the artifact store has
+using find_atom = caf::atom_constant<caf::atom("find")>;              // tell what it has of one name
+using remove_atom = caf::atom_constant<caf::atom("remove")>;          // an artifact is to go
+using update_atom = caf::atom_constant<caf::atom("update")>;          // fetch an artifact again from where it came
+using retry_atom = caf::atom_constant<caf::atom("retry")>;            // start the last download of a name again
+using entered_atom = caf::atom_constant<caf::atom("entered")>;        // the registry has an artifact, or has refused it
+using left_atom = caf::atom_constant<caf::atom("left")>;              // the registry has let an artifact go, or not
+using probe_atom = caf::atom_constant<caf::atom("probe")>;            // look whether an artifact can be served
+using use_atom = caf::atom_constant<caf::atom("use")>;                // which models are used
 using stop_atom = caf::atom_constant<caf::atom("stop")>;              // end in order
 
 // -- actors ---------------------------------------------------------------------------------------------------
@@ -152,6 +168,34 @@ using registry_keeper_actor = caf::typed_actor<
     // Its own: does what has been asked since the last time, all at once.
     caf::reacts_to<tick_atom>>;
 
+// One a download, detached: fetches one model into the store, tells how far it is, and quits.
+using downloader_actor = caf::typed_actor<caf::reacts_to<pull_atom, std::shared_ptr<pull_order>>>;
+
+// One, detached, as it asks the disk: owns the artifact store and the table of downloads.
+using artifact_keeper_actor = caf::typed_actor<
+    // What http/ asks: actors/protocol/artifacts.hpp.
+    caf::reacts_to<pull_atom, std::shared_ptr<const download_request>, shared_reply<download_report>>,
+    caf::reacts_to<status_atom, std::string, shared_reply<download_report>>,
+    caf::reacts_to<watch_atom, std::string, download_watcher, shared_reply<download_report>>,
+    caf::reacts_to<list_atom, shared_reply<store_report>>,
+    caf::reacts_to<find_atom, std::string, shared_reply<artifact_status>>,
+    caf::reacts_to<remove_atom, std::string, shared_reply<removal_report>>,
+    caf::reacts_to<update_atom, std::string, shared_reply<download_report>>,
+    caf::reacts_to<retry_atom, std::string, bool, shared_reply<download_report>>,
+    // Of a downloader, by the download's id.
+    caf::reacts_to<progress_atom, std::string, std::shared_ptr<const pull_progress>>,
+    caf::reacts_to<fetched_atom, std::string, std::shared_ptr<pull_outcome>>,
+    // Of the registry keeper: what was fetched is registered; a name has left.
+    caf::reacts_to<entered_atom, std::string, result<registration_report>>,
+    caf::reacts_to<left_atom, std::string, result<registration_report>>,
+    // Of the supervisor: what was fetched is in memory, or why not; which models are used.
+    caf::reacts_to<loaded_atom, std::string, result<load_report>>,
+    caf::reacts_to<use_atom, std::shared_ptr<const server_report>>,
+    // Its own: looks at one more of those that it found at the start; upkeep of the store.
+    caf::reacts_to<probe_atom>, caf::reacts_to<tick_atom>,
+    // Calls every download off, and quits when their downloaders have.
+    caf::reacts_to<stop_atom>>;
+
 }  // namespace troupe::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::item_list_ptr)
@@ -178,3 +222,15 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::clean
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::server_report>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::model_report>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<std::string>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::pull_order>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const troupe::actors::pull_progress>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::pull_outcome>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const troupe::actors::download_request>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<const troupe::actors::server_report>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::download_watcher)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::result<troupe::actors::registration_report>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::result<troupe::actors::load_report>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::download_report>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::store_report>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::artifact_status>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::removal_report>)

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/protocol/artifacts.hpp"
 #include "actors/protocol/job.hpp"
 #include "actors/protocol/one_shot.hpp"
 #include "actors/protocol/reports.hpp"
@@ -77,6 +78,9 @@ class service {
   // Takes such a model out again: what waits for it is answered 404, what runs is finished, then it leaves memory.
   // Errors: model_not_found, conflict and unavailable as above.
   virtual void unregister_model(std::string model, one_shot<registration_report> reply) = 0;
+
+  // Downloads, and what the store has. Outlived by the service.
+  virtual artifact_service& artifacts() = 0;
 
   // Refuses new work with 503 from now on; requests in flight go on.
   virtual void begin_drain() = 0;
