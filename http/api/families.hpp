@@ -9,6 +9,8 @@ namespace troupe::http {
 
 // Document 001, the model cache service: model_cache.cpp.
 std::vector<route> model_cache_routes();
+// Documents 000 and 002, artifacts and their management: artifacts.cpp.
+std::vector<route> artifact_routes();
 // What the server says of its own API: document.cpp.
 std::vector<route> document_routes();
 

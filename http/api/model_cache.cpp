@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "config/machine.hpp"
+#include "http/api/answer_with.hpp"
 #include "http/api/families.hpp"
 #include "http/api/predict_input.hpp"
 #include "http/api/predict_schemas.hpp"
@@ -20,28 +21,6 @@
 
 namespace troupe::http {
 namespace {
-
-// A one-shot reply that answers with `write`'s response, or with the error's envelope.
-template <class T, class Write>
-actors::one_shot<T> answer_with(const context& c, const exchange_ptr& request, std::string model, Write write) {
-  return actors::one_shot<T>([c, request, model = std::move(model), write](result<T> r) {
-    auto shared = std::make_shared<result<T>>(std::move(r));
-    on_connection(request, [c, request, model, write, shared] {
-      if (!*shared) return respond_error(*request, c.service, (*shared).error(), model);
-      request->respond(write(**shared));
-    });
-  });
-}
-
-template <class T>
-actors::one_shot<T> answer_json(const context& c, const exchange_ptr& request, std::string model,
-                                std::string (*write)(const T&)) {
-  return answer_with<T>(c, request, std::move(model), [write](const T& value) {
-    response out;
-    out.body = write(value);
-    return out;
-  });
-}
 
 // True if the registry knows the model; else the request is answered.
 bool known(const context& c, const exchange_ptr& request, const std::string& model) {

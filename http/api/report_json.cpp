@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "config/version.hpp"
+#include "http/api/model_lists.hpp"
 #include "http/json/json_write.hpp"
 #include "http/json/text.hpp"
 
@@ -65,12 +66,6 @@ void write_message(json_out& json, const std::string& message, const std::string
 std::string finish(json_out& json) {
   json.field("timestamp", system_clock::now()).end_object();
   return json.str();
-}
-
-// The registry's word for it, else what the loaded model does.
-std::string task_of(const actors::model_report& m) {
-  if (!m.registration.task.empty() || !m.info || m.info->tasks.empty()) return m.registration.task;
-  return std::string(inference::to_string(m.info->tasks.front()));
 }
 
 // Why the server is not healthy, in words and model by model. Nothing where it is.
@@ -141,6 +136,7 @@ std::string models_json(const actors::server_report& report) {
     json.end_object();
   }
   json.end_object();
+  write_model_lists(json, report);
   const auto used = report.memory.used_bytes, total = report.memory.total_bytes;
   json.key("cache_summary")
       .object()

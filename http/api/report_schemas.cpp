@@ -94,13 +94,33 @@ schema readiness_schema() {
 }
 
 schema models_schema() {
-  return s::object({{"models", s::map(s::object(model_head())).says("By name")},
-                    {"cache_summary", s::object({{"total_models", count()},
-                                                 {"cached_models", count()},
-                                                 {"total_memory_usage_mb", megabytes()},
-                                                 {"available_memory_mb", megabytes()},
-                                                 {"cache_efficiency", share()}})},
-                    {"timestamp", s::time()}});
+  const auto names = s::list(s::text());
+  const auto listed = s::object({{"display_name", s::text()},
+                                 {"task", s::text().nullable()},
+                                 {"category", s::text()},
+                                 {"enabled", s::flag()},
+                                 {"tts_enabled", s::flag()},
+                                 {"description", s::text()},
+                                 {"version", s::text().nullable()},
+                                 {"tags", names}});
+  const auto speech = s::object({{"type", s::text()}, {"model_name", s::text()}, {"description", s::text()}});
+  return s::object(
+      {{"success", s::flag()},
+       {"total_models", count()},
+       {"available_models", names},
+       {"models_info", s::map(listed).says("By name")},
+       {"specialized_models", s::object({{"tts_models", names},
+                                         {"stt_models", names},
+                                         {"image_classification", names},
+                                         {"text_classification", names}})},
+       {"audio_models", s::object({{"tts_detailed", s::map(speech).says("By name")}, {"loaded_audio_models", names}})},
+       {"models", s::map(s::object(model_head())).says("By name")},
+       {"cache_summary", s::object({{"total_models", count()},
+                                    {"cached_models", count()},
+                                    {"total_memory_usage_mb", megabytes()},
+                                    {"available_memory_mb", megabytes()},
+                                    {"cache_efficiency", share()}})},
+       {"timestamp", s::time()}});
 }
 
 schema model_schema() {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "http/json/text.hpp"
+#include "config/edit_distance.hpp"
 
 namespace troupe::http {
 namespace {
@@ -17,7 +17,7 @@ std::vector<std::string> similar_models(const actors::service& service, const st
   service.for_each_name([&](const std::string& name) {
     const bool part =
         model.size() >= 3 && (name.find(model) != std::string::npos || model.find(name) != std::string::npos);
-    const auto distance = part ? 1 : edit_distance(name, model, bound);
+    const auto distance = part ? 1 : config::edit_distance(name, model, bound);
     if (distance <= bound) near.emplace_back(distance, name);
     return ++seen < looked_at;
   });

@@ -54,15 +54,20 @@ error_code code_of_status(unsigned status) noexcept {
 }
 
 response error_response(const error& why, std::string_view request_id, header_list headers) {
+  return worded_error("error", why.message, why, request_id, std::move(headers));
+}
+
+response worded_error(std::string_view status, std::string_view text, const error& why, std::string_view request_id,
+                      header_list headers) {
   response out;
   out.status = status_of(why.code);
   const auto code = to_string(why.code);
   const std::string detail = why.detail.empty() ? why.message : why.message + ": " + why.detail;
   json_out json;
   json.object()
-      .field("status", "error")
+      .field("status", status)
       .field("success", false)
-      .field("error", why.message)
+      .field("error", text)
       .field("message", why.message)
       .field("code", code)
       .field("error_code", code)
@@ -82,9 +87,9 @@ response error_response(const error& why, std::string_view request_id, header_li
   return out;
 }
 
-schema error_schema() {
+schema error_schema(std::string_view status) {
   using s = schema;
-  return s::object({{"status", s::one_of({"error"})},
+  return s::object({{"status", s::one_of({std::string(status)})},
                     {"success", s::flag().with("enum", "[false]")},
                     {"error", s::text().says("What was wrong, in one line")},
                     {"message", s::text().says("The same")},

@@ -15,7 +15,10 @@ error_code code_of_status(unsigned status) noexcept;
 
 // The envelope with its status and, where a retry can help, Retry-After. `headers` are sent as well.
 response error_response(const error& why, std::string_view request_id = {}, header_list headers = {});
+// The same with a family's own words for its `status` and `error`.
+response worded_error(std::string_view status, std::string_view text, const error& why, std::string_view request_id,
+                      header_list headers);
 // The envelope's shape.
-schema error_schema();
+schema error_schema(std::string_view status = "error");
 
 }  // namespace troupe::http

@@ -4,6 +4,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "config/edit_distance.hpp"
 #include "config/names.hpp"
 #include "http/json/text.hpp"
 
@@ -235,7 +236,7 @@ std::string router::similar_routes(std::string_view path) const {
     // Segments cost their edits, missing or extra ones two each.
     std::size_t cost = 2 * (std::max(have.size(), wanted.size()) - std::min(have.size(), wanted.size()));
     for (std::size_t i = 0; i < std::min(have.size(), wanted.size()); ++i) {
-      cost += is_parameter(have[i]) ? 1 : edit_distance(have[i], wanted[i], 4);
+      cost += is_parameter(have[i]) ? 1 : config::edit_distance(have[i], wanted[i], 4);
     }
     near.emplace_back(cost, &pattern);
   }

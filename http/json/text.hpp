@@ -34,7 +34,4 @@ std::string_view trim(std::string_view text) noexcept;
 // Comparison in a time that depends on the lengths alone.
 bool equal_in_constant_time(std::string_view secret, std::string_view given) noexcept;
 
-// How many single-character edits lie between two short texts; more than `bound` gives bound + 1.
-std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t bound);
-
 }  // namespace troupe::http

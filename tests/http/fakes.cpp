@@ -253,6 +253,38 @@ void expect_shape(const rapidjson::Value& documented, const rapidjson::Value& re
   }
 }
 
+template <class T>
+void fake_artifacts::answer(std::string what, const T& value, actors::one_shot<T>& reply) {
+  called = std::move(what);
+  problem ? reply(tl::unexpected(*problem)) : reply(value);
+}
+
+void fake_artifacts::download(actors::download_request request, actors::one_shot<actors::download_report> reply) {
+  asked = std::move(request);
+  answer("download " + asked->pull.name, download_now, reply);
+}
+void fake_artifacts::download_status(std::string id, actors::one_shot<actors::download_report> reply) {
+  answer("status " + id, download_now, reply);
+}
+void fake_artifacts::watch_download(std::string id, actors::download_watcher tell,
+                                    actors::one_shot<actors::download_report> reply) {
+  answer("watch " + id, download_now, reply);
+  if (!problem && tell(download_now)) watcher = std::move(tell);
+}
+void fake_artifacts::list(actors::one_shot<actors::store_report> reply) { answer("list", store_now, reply); }
+void fake_artifacts::find(std::string model, actors::one_shot<actors::artifact_status> reply) {
+  answer("find " + model, status_now, reply);
+}
+void fake_artifacts::remove(std::string model, actors::one_shot<actors::removal_report> reply) {
+  answer("remove " + model, removal, reply);
+}
+void fake_artifacts::update(std::string model, actors::one_shot<actors::download_report> reply) {
+  answer("update " + model, download_now, reply);
+}
+void fake_artifacts::retry(std::string model, bool force, actors::one_shot<actors::download_report> reply) {
+  answer("retry " + model + (force ? " by force" : ""), download_now, reply);
+}
+
 const rapidjson::Document& documented_responses() {
   static const rapidjson::Document out = [] {
     const char* root = std::getenv("TROUPE_SOURCE");

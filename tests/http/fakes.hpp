@@ -91,6 +91,34 @@ struct fake_exchange final : exchange {
   std::string header_of_answer(std::string_view name) const;
 };
 
+// Answers with what it was given, and says what was asked.
+struct fake_artifacts final : actors::artifact_service {
+  std::string called;  // "remove x"
+  std::optional<error> problem;
+  std::optional<actors::download_request> asked;
+  actors::download_report download_now;
+  actors::store_report store_now;
+  actors::artifact_status status_now;
+  actors::removal_report removal;
+  cache::available_models listed;
+  actors::download_watcher watcher;
+
+  void download(actors::download_request request, actors::one_shot<actors::download_report> reply) override;
+  void download_status(std::string id, actors::one_shot<actors::download_report> reply) override;
+  void watch_download(std::string id, actors::download_watcher tell,
+                      actors::one_shot<actors::download_report> reply) override;
+  const cache::available_models& available() const override { return listed; }
+  void list(actors::one_shot<actors::store_report> reply) override;
+  void find(std::string model, actors::one_shot<actors::artifact_status> reply) override;
+  void remove(std::string model, actors::one_shot<actors::removal_report> reply) override;
+  void update(std::string model, actors::one_shot<actors::download_report> reply) override;
+  void retry(std::string model, bool force, actors::one_shot<actors::download_report> reply) override;
+
+ private:
+  template <class T>
+  void answer(std::string what, const T& value, actors::one_shot<T>& reply);
+};
+
 // Models "alpha" (resident, default), "beta", "org/gamma" and "tensors" (float32 [2]).
 struct fake_service final : actors::service {
   fake_service();
@@ -106,6 +134,7 @@ struct fake_service final : actors::service {
   bool already = false, drop_reply = false;
   actors::server_report now;
   prometheus::Registry registry;
+  fake_artifacts kept;
 
   actors::cancel_handle predict(actors::predict_request request, std::unique_ptr<actors::reply_stream> reply) override;
   void load(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) override;
@@ -125,6 +154,7 @@ struct fake_service final : actors::service {
   void unregister_model(std::string model, actors::one_shot<actors::registration_report> reply) override {
     reply(actors::registration_report{std::move(model), config::registration_outcome::removed});
   }
+  actors::artifact_service& artifacts() override { return kept; }
   void begin_drain() override {}
   std::uint32_t in_flight() const override { return 0; }
   prometheus::Registry& metrics() override { return registry; }

@@ -61,14 +61,6 @@ TEST(routes_text, constant_time_comparison) {
   EXPECT_FALSE(equal_in_constant_time("", "a"));
 }
 
-TEST(routes_text, edit_distance) {
-  EXPECT_EQ(edit_distance("bert", "bert", 3), 0u);
-  EXPECT_EQ(edit_distance("bert", "brt", 3), 1u);
-  EXPECT_EQ(edit_distance("kitten", "sitting", 3), 3u);
-  EXPECT_EQ(edit_distance("kitten", "sitting", 2), 3u);
-  EXPECT_EQ(edit_distance("", "abcdef", 2), 3u);
-}
-
 TEST(routes_json, times) {
   using namespace std::chrono;
   EXPECT_EQ(iso_utc(system_clock::time_point(seconds(0))), "1970-01-01T00:00:00Z");
