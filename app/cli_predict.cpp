@@ -1,12 +1,18 @@
-#include "app/cli_predict.hpp"
+// `troupe predict`: loads a model in this process and runs texts through it, or asks a server. Prints document 001's
+// answer to one text, a list to several.
 
-#include <cstdio>
 #include <filesystem>
 #include <iostream>
 
+#include <CLI/CLI.hpp>
+
+#include "app/cli_commands.hpp"
 #include "app/compose.hpp"
+#include "app/logging.hpp"
 #include "config/default_model.hpp"
+#include "config/machine.hpp"
 #include "config/registered_models.hpp"
+#include "config/threads.hpp"
 #include "http/api/write_output.hpp"
 #include "http/json/json_write.hpp"
 #include "http/json/text.hpp"
@@ -15,6 +21,11 @@
 
 namespace troupe::app {
 namespace {
+
+struct predict_options {
+  std::string model;               // a registered name, or a folder or file; empty: the default model
+  std::vector<std::string> texts;  // "-": one a line from stdin
+};
 
 result<inference::artifact_spec> find_artifact(const config::settings& settings, std::string model) {
   auto registry = find_registry(settings, *http::make_routes());
@@ -95,25 +106,19 @@ result<void> predict_one(const inference::model& model, inference::instance& ins
   return {};
 }
 
-int complain(const error& why, int status) {
-  std::fprintf(stderr, "troupe predict: %s\n", why.message.c_str());
-  if (!why.detail.empty()) std::fprintf(stderr, "  %s\n", why.detail.c_str());
-  return status;
-}
-
-}  // namespace
-
-int run_predict(const config::settings& settings, const predict_options& options) {
-  auto spec = find_artifact(settings, options.model);
-  if (!spec) return complain(spec.error(), 2);
-  const auto texts = read_texts(options.texts);
-  if (texts.empty())
-    return complain({error_code::bad_request, "no text", "troupe predict TEXT.., or - for stdin", {}}, 2);
+// In this process.
+outcome<std::string> predict_here(const config::settings& settings, const std::string& named,
+                                  const std::vector<std::string>& texts) {
+  auto spec = find_artifact(settings, named);
+  if (!spec) {
+    const bool unknown = spec.error().code == error_code::model_not_found;
+    return tl::unexpected(failure{std::move(spec.error()), unknown ? exit_status::not_found : exit_status::bad_usage});
+  }
   inference::initialise_runtime();
   const auto compute = choose_compute(settings);
   inference::set_thread_intra_op_threads(static_cast<int>(compute.lone_threads));
   auto loaded = inference::load(*spec, compute.load);
-  if (!loaded) return complain(loaded.error(), 1);
+  if (!loaded) return tl::unexpected(failure{std::move(loaded.error()), exit_status::failed});
   try {
     const auto& model = **loaded;
     const auto instance = model.make_instance();
@@ -121,16 +126,71 @@ int run_predict(const config::settings& settings, const predict_options& options
     if (texts.size() > 1) json.array();
     bool resident = false;  // document 001's cache_hit: the first text loaded the model
     for (const auto& text : texts) {
-      if (auto done = predict_one(model, *instance, text, std::exchange(resident, true), spec->name, json); !done) {
-        return complain(done.error(), 1);
-      }
+      if (auto done = predict_one(model, *instance, text, std::exchange(resident, true), spec->name, json); !done)
+        return tl::unexpected(failure{std::move(done.error()), exit_status::failed});
     }
     if (texts.size() > 1) json.end_array();
-    std::printf("%s\n", json.str().c_str());
-    return 0;
+    return json.str();
   } catch (const std::exception& e) {
-    return complain({error_code::model_failed, std::string("the model failed: ") + e.what(), {}, {}}, 1);
+    return failed({error_code::model_failed, std::string("the model failed: ") + e.what(), {}, {}});
   }
+}
+
+// By the server, one text after the other.
+outcome<std::string> predict_there(server_client server, const std::string& named,
+                                   const std::vector<std::string>& texts) {
+  http::json_out answers;
+  if (texts.size() > 1) answers.array();
+  for (const auto& text : texts) {
+    http::json_out body;
+    body.object().field("text", text);
+    if (!named.empty()) body.field("model_name", named);
+    body.end_object();
+    const auto answer = server.post("/predict", body.str());
+    if (!answer) return tl::unexpected(answer.error());
+    answers.raw(simdjson::minify((*answer)->root));
+  }
+  if (texts.size() > 1) answers.end_array();
+  return answers.str();
+}
+
+outcome<std::string> run_predict(const command_line& line, const predict_options& o) {
+  const auto texts = read_texts(o.texts);
+  if (texts.empty()) return failed({error_code::bad_request, "no text", "troupe predict TEXT.., or - for stdin", {}});
+  if (!line.server.url.empty() && line.server.url != "none") {
+    auto server = need_server(line.server);
+    if (!server) return tl::unexpected(std::move(server.error()));
+    return predict_there(std::move(*server), o.model, texts);
+  }
+  auto loaded = line.settings.load();
+  if (!loaded) return tl::unexpected(failure{std::move(loaded.error()), exit_status::bad_usage});
+  if (auto enough = config::check_threads(1 + config::usable_cores()); !enough)
+    return tl::unexpected(failure{std::move(enough.error()), exit_status::failed});
+  auto log = loaded->values;
+  log.log_level = "warn";
+  start_logging(log);
+  auto answer = predict_here(loaded->values, o.model, texts);
+  stop_logging();
+  return answer;
+}
+
+}  // namespace
+
+void add_predict_command(CLI::App& app, command_line& line) {
+  const auto o = std::make_shared<predict_options>();
+  auto* command = app.add_subcommand("predict", "run texts through a model: here, or by a server");
+  command->add_option("--model", o->model, "registered name, or a folder or file");
+  command->add_option("text", o->texts, "texts; - reads lines from stdin")->required();
+  add_server_options(*command, line.server);
+  add_settings_options(*command, line.settings, line.help_all ? shown_settings::all : shown_settings::of_models);
+  command->callback([&line, o] {
+    line.run = reporting([&line, o]() -> outcome<void> {
+      const auto answer = run_predict(line, *o);
+      if (!answer) return tl::unexpected(answer.error());
+      print(*answer + '\n');
+      return {};
+    });
+  });
 }
 
 }  // namespace troupe::app

@@ -43,6 +43,8 @@ std::string value_hint(const config::setting_description& d) {
   return "TEXT";
 }
 
+bool needed_for_store(const std::string& setting) { return setting == "data_dir" || setting == "cache_directory"; }
+
 bool needed_to_predict(const std::string& setting) {
   return setting == "models_file" || setting == "data_dir" || setting == "precision" || setting == "default_model";
 }
@@ -76,7 +78,9 @@ void add_settings_options(CLI::App& command, settings_options& into, shown_setti
       option = command.add_option_function<std::string>(option_name(d.name), set, help)->type_name(value_hint(d));
     }
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    const bool in_help = shown == shown_settings::basic ? d.basic : needed_to_predict(d.name);
+    const bool in_help = shown == shown_settings::basic      ? d.basic
+                         : shown == shown_settings::of_store ? needed_for_store(d.name)
+                                                             : needed_to_predict(d.name);
     option->group(show_all ? d.group : in_help ? "Settings (all: --help-all, docs/settings.md)" : "");
   }
 }

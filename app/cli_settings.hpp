@@ -23,7 +23,7 @@ struct settings_options {
 };
 
 // Which of them the help of a command shows; all of them are understood.
-enum class shown_settings { basic, of_models, all };
+enum class shown_settings { basic, of_models, of_store, all };
 
 // Adds --config and an option a setting: --max-models for max_models.
 void add_settings_options(CLI::App& command, settings_options& into, shown_settings shown);

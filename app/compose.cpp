@@ -16,6 +16,7 @@
 #include "app/logging.hpp"
 #include "app/signals.hpp"
 #include "config/machine.hpp"
+#include "config/shipped.hpp"
 #include "config/version.hpp"
 #include "http/core/reserved_names.hpp"
 #include "inference/calibration.hpp"
@@ -66,7 +67,7 @@ void warn_if_nothing_is_kept(const config::settings& settings) {
   for (const auto& [folder, lost, setting] :
        {kept{settings.data_dir, "the measurement of this machine is made at each start",
              "--data-dir or TROUPE_DATA_DIR"},
-        kept{settings.store_directory(), "models are converted at each load, into private memory", store_setting}}) {
+        kept{settings.ready_directory(), "models are converted at each load, into private memory", store_setting}}) {
     std::error_code ec;
     fs::create_directories(folder, ec);
     if (!ec && access(folder.c_str(), W_OK | X_OK) != 0) ec.assign(errno, std::generic_category());
@@ -204,17 +205,10 @@ bool drain(application& app, int signal) {
 result<config::registry> find_registry(const config::settings& settings, const http::route_table& routes) {
   const auto reserved = http::reserved_names(routes.routes());
   if (!settings.models_file.empty()) return config::load_registry(settings.models_file, reserved);
-  std::error_code ec;
-  const auto executable = fs::read_symlink("/proc/self/exe", ec);
-  for (auto folder = executable.parent_path(); !folder.empty(); folder = folder.parent_path()) {
-    const auto file = folder / "share/troupe/models/models.json";
-    if (fs::exists(file, ec)) return config::load_registry(file, reserved);
-    if (folder == folder.root_path()) break;
-  }
+  if (const auto file = config::shipped_file("models.json")) return config::load_registry(*file, reserved);
   spdlog::warn(
-      "no models: models_file is not set, and no share/troupe/models/models.json lies beside {}. Name a "
-      "registry with --models-file FILE",
-      executable.string());
+      "no models: models_file is not set, and no share/troupe/models/models.json lies beside the program. Name a "
+      "registry with --models-file FILE");
   return config::registry{};
 }
 
@@ -268,7 +262,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
   }
   chosen.lone_threads = std::max(chosen.lone_threads, chosen.threads_per_slot);
   chosen.actor_threads = chosen_actor_threads(settings);
-  chosen.load.store = settings.store_directory();
+  chosen.load.store = settings.ready_directory();
   chosen.load.device = settings.device;
   chosen.load.max_artifact_bytes = settings.max_artifact_mb << 20;
   spdlog::info("compute on {}: {}, {} slots of {} threads, {} for a lone batch; {} actor threads; {} cores",

@@ -167,6 +167,14 @@ void start_logging(const config::settings& settings) {
   spdlog::register_logger(access);
 }
 
+void start_plain_logging() {
+  auto sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>();
+  sink->set_formatter(make_formatter(false));
+  auto log = std::make_shared<spdlog::logger>("plain", std::move(sink));
+  log->set_level(spdlog::level::warn);
+  spdlog::set_default_logger(std::move(log));
+}
+
 void stop_logging() {
   const auto async = spdlog::default_logger();
   const auto pool = spdlog::thread_pool();

@@ -13,6 +13,8 @@ namespace troupe::app {
 
 // Once, from main, after the last fork or exec and before other threads start.
 void start_logging(const config::settings& settings);
+// For commands: warnings for people, written by their callers. Before start_logging, or without.
+void start_plain_logging();
 // Writes what waits and ends the thread; lines that come later are written by their callers.
 void stop_logging();
 bool logs_json(const config::settings& settings);
