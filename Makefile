@@ -76,7 +76,7 @@ tidy: setup ## clang-tidy over our sources (FILES="a.cpp b.cpp" for some)
 	@scripts/setup-packages.sh check
 	@scripts/tidy.sh $(FILES)
 
-parity: setup ## makes the reference outputs anew with PyTorch and transformers (some 5 GB)
+parity: setup ## makes the reference outputs anew with PyTorch and transformers (some 5 GB), checks the stand-ins
 	@scripts/setup-packages.sh parity
 	@scripts/parity.sh
 

@@ -10,6 +10,8 @@ import pytest
 
 import checkpoints
 from driver import BINARY, TESTSERVER, TORCHSCRIPT, Server
+from stand_in_hub import Files, Hub
+from stand_in_s3 import S3
 
 
 def pytest_configure(config):
@@ -127,3 +129,32 @@ def sized(tmp_path_factory):
         return made[mb, seed]
 
     return make
+
+
+def standing_in(stand_in):
+    """Closes it at the end, and tells what went wrong in it."""
+    with stand_in:
+        yield stand_in
+    assert not stand_in.problems, "\n".join(stand_in.problems)
+
+
+@pytest.fixture
+def hub():
+    """A Hugging Face hub of one's own (stand_in_hub.py)."""
+    yield from standing_in(Hub())
+
+
+@pytest.fixture(scope="module")
+def hub_module():
+    yield from standing_in(Hub())
+
+
+@pytest.fixture
+def files():
+    """Published weights and plain files."""
+    yield from standing_in(Files())
+
+
+@pytest.fixture
+def s3():
+    yield from standing_in(S3(page=3))
