@@ -67,7 +67,7 @@ void warn_if_nothing_is_kept(const config::settings& settings) {
   for (const auto& [folder, lost, setting] :
        {kept{settings.data_dir, "the measurement of this machine is made at each start",
              "--data-dir or TROUPE_DATA_DIR"},
-        kept{settings.ready_directory(), "models are converted at each load, into private memory", store_setting}}) {
+        kept{settings.store_directory(), "models are converted at each load, into private memory", store_setting}}) {
     std::error_code ec;
     fs::create_directories(folder, ec);
     if (!ec && access(folder.c_str(), W_OK | X_OK) != 0) ec.assign(errno, std::generic_category());
@@ -327,8 +327,10 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto others = std::max(lone - 1, slots * (chosen(settings.threads_per_slot, 1) - 1));
   const auto loads = settings.loader_threads + 1;
   constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, registry_keeper = 1, teardown = 1;
-  return log + chosen_actor_threads(settings) + caf + reclaimer + registry_keeper + teardown + slots + others +
-         2 * loads + settings.prepare_threads + http::chosen_io_threads(settings.io_threads);
+  constexpr std::uint32_t artifact_keeper = 1, transfers = 3;
+  return artifact_keeper + transfers + settings.max_downloads + log + chosen_actor_threads(settings) + caf + reclaimer +
+         registry_keeper + teardown + slots + others + 2 * loads + settings.prepare_threads +
+         http::chosen_io_threads(settings.io_threads);
 }
 
 int serve(const config::loaded_settings& loaded, const composition& extra) {
