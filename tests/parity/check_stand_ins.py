@@ -180,7 +180,8 @@ def hub_moved() -> None:
     assert HfApi().model_info("old-name").id == "org/new-name"
 
 
-def client(s3: S3, access: str = "AKIDEXAMPLE", secret: str = "secret/with+odd=signs", token: str | None = None, **more):
+def client(s3: S3, access: str = "AKIDEXAMPLE", secret: str = "secret/with+odd=signs", token: str | None = None,
+           **more):
     return boto3.client("s3", endpoint_url=s3.url, region_name=s3.region, aws_access_key_id=access,
                         aws_secret_access_key=secret, aws_session_token=token,
                         config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, **more))
