@@ -14,6 +14,7 @@ import json
 import pathlib
 import re
 import socket
+import struct
 import threading
 import time
 import traceback
@@ -180,6 +181,9 @@ class Line:
         self.closing.wait(wait)
 
 
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
+
+
 class Gone(Exception):
     """The connection is to be closed without another word."""
 
@@ -321,7 +325,7 @@ class Reply(http.server.BaseHTTPRequestHandler):
                 if mark == stop:
                     fault.happens()
                     if fault.reset:
-                        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
                     raise Gone
         finally:
             with line.lock:
@@ -370,6 +374,8 @@ class _Listener(http.server.ThreadingHTTPServer):
 
     def shutdown_request(self, request) -> None:
         self.open.discard(request)
+        if request.fileno() >= 0 and request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == RESET_AT_CLOSE:
+            return self.close_request(request)  # no FIN before the RST
         super().shutdown_request(request)
 
     def handle_error(self, request, client_address) -> None:
