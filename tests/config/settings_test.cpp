@@ -250,7 +250,9 @@ TEST(settings, bad_values_elsewhere) {
 }
 
 TEST(settings, probable_typing_errors_in_the_environment_warn) {
-  const auto loaded = load_settings(std::nullopt, {}, {{"TROUPE_MAX_MODEL", "3"}, {"TROUPE_SOURCE", "/x"}});
+  const auto loaded = load_settings(
+      std::nullopt, {},
+      {{"TROUPE_MAX_MODEL", "3"}, {"TROUPE_SOURCE", "/x"}, {"TROUPE_SERVER", "http://h"}, {"TROUPE_API_KEY", "k"}});
   ASSERT_TRUE(loaded);
   ASSERT_EQ(loaded->warnings.size(), 1u);
   EXPECT_NE(loaded->warnings[0].find("TROUPE_MAX_MODELS"), std::string::npos);
