@@ -14,8 +14,8 @@ using std::chrono::system_clock;
 
 struct model_in_memory {
   std::string name, device, precision;
-  std::uint64_t size_bytes = 0, instances = 0, requests = 0, ttl_s = 0;
-  bool pinned = false;
+  std::uint64_t size_bytes = 0, instances = 0, requests = 0;
+  std::optional<std::uint64_t> expires_s;  // null: it stays
   std::optional<system_clock::time_point> last_used;
 };
 
@@ -31,8 +31,7 @@ model_in_memory read_model(const std::string& name, simdjson::dom::element about
   out.size_bytes = bytes_of_mb(about, "memory_usage_mb");
   out.instances = count_of(about, "instances");
   out.requests = count_of(about, "access_count");
-  out.ttl_s = count_of(about, "cache_ttl_seconds");
-  out.pinned = inference::flag_of(about, "pinned", false);
+  if (member(about, "expires_in_seconds")) out.expires_s = count_of(about, "expires_in_seconds");
   out.last_used = parse_utc(text_of(about, "last_accessed"));
   if (const auto info = member(about, "model_info")) {
     out.device = text_of(*info, "device");
@@ -63,13 +62,6 @@ std::optional<std::int64_t> idle_s(const model_in_memory& m, system_clock::time_
   return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(now - *m.last_used).count());
 }
 
-// Null: it does not go by itself.
-std::optional<std::int64_t> expires_s(const model_in_memory& m, system_clock::time_point now) {
-  const auto idle = idle_s(m, now);
-  if (m.pinned || m.ttl_s == 0 || !idle) return std::nullopt;
-  return std::max<std::int64_t>(0, static_cast<std::int64_t>(m.ttl_s) - *idle);
-}
-
 outcome<void> run_ps(const command_line& line) {
   auto server = need_server(line.server);
   if (!server) return tl::unexpected(std::move(server.error()));
@@ -82,7 +74,7 @@ outcome<void> run_ps(const command_line& line) {
     for (const auto& m : *models) {
       json.object().field("name", m.name).field("size_bytes", m.size_bytes).field("device", m.device);
       json.field("precision", m.precision).field("last_used", m.last_used).field("idle_s", idle_s(m, now));
-      json.field("expires_s", expires_s(m, now)).field("instances", m.instances).field("requests", m.requests);
+      json.field("expires_s", m.expires_s).field("instances", m.instances).field("requests", m.requests);
       json.end_object();
     }
     print(json.end_array().end_object().str() + '\n');
@@ -90,7 +82,7 @@ outcome<void> run_ps(const command_line& line) {
   }
   std::vector<table_row> rows;
   for (const auto& m : *models) {
-    const auto idle = idle_s(m, now), left = expires_s(m, now);
+    const auto idle = idle_s(m, now);
     rows.push_back({m.name, human_bytes(m.size_bytes), m.device, m.precision,
                     idle ? human_seconds(static_cast<double>(*idle)) : "",
                     left       ? "in " + human_seconds(static_cast<double>(*left))

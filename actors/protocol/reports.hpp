@@ -39,6 +39,7 @@ struct model_report {
   std::uint64_t memory_bytes = 0;                     // in the ledger, for this model
   std::uint64_t artifact_bytes = 0;                   // 0: not known yet
   std::optional<wall_time> last_accessed, loaded_at;
+  std::optional<std::chrono::seconds> expires_in;  // of what is idle; null: not in memory, or it stays there
   std::optional<double> load_time_s, warmup_time_s;
   bool warmup_completed = false;  // all buckets
   std::uint32_t instances = 0, queue_items = 0;

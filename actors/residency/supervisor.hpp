@@ -229,6 +229,8 @@ class supervisor_core {
     std::string model;
     lease_id lease;
   };
+  std::chrono::seconds ttl_of(const record& r) const;         // 0: none
+  std::chrono::nanoseconds idle_time(const record& r) const;  // REQUIRES: resident
   std::vector<departure> expire_idle();
   void expire_waiters();
   steady_time clean_up_now(shared_reply<cleanup_report> reply);

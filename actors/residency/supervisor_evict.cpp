@@ -292,17 +292,22 @@ void supervisor_core::refresh_priorities() {
   }
 }
 
+std::chrono::seconds supervisor_core::ttl_of(const record& r) const {
+  return std::chrono::seconds(r.registration->cache_ttl_s.value_or(world_.settings.cache_ttl_s));
+}
+
+std::chrono::nanoseconds supervisor_core::idle_time(const record& r) const {
+  const steady_time used(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
+  return now() - std::max({used, r.loaded_at, r.validated_at});
+}
+
 // Unloads what has been idle for longer than its TTL, and has the artifacts of those that stay all the same looked at
 // again.
 std::vector<supervisor_core::departure> supervisor_core::expire_idle() {
-  const auto t = now();
   std::vector<departure> gone;
   for (auto& [name, r] : records_) {
     if (!r.current || r.loading) continue;
-    const std::chrono::seconds ttl(r.registration->cache_ttl_s.value_or(world_.settings.cache_ttl_s));
-    const steady_time used(steady_clock::duration(r.entry->last_used_ns.load(std::memory_order_relaxed)));
-    const auto idle = t - std::max({used, r.loaded_at, r.validated_at});
-    switch (check_expiry(ttl, idle, r.preload || r.registration->pinned, r.current->door.inside() > 0)) {
+    switch (check_expiry(ttl_of(r), idle_time(r), r.preload || r.registration->pinned, r.current->door.inside() > 0)) {
       case expiry::keep: break;
       case expiry::unload: {
         const auto lease = r.current->lease;

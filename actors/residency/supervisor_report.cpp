@@ -4,6 +4,8 @@
 
 namespace troupe::actors {
 
+using namespace std::chrono_literals;
+
 std::string_view to_string(residency r) noexcept {
   switch (r) {
     case residency::unloaded: return "unloaded";
@@ -79,6 +81,8 @@ model_report supervisor_core::report_of(const record& r) const {
     out.instances = r.current->instances.load(std::memory_order_relaxed);
     out.queue_items = r.current->queue_items.load(std::memory_order_relaxed);
     out.info = r.current->model->info();
+    if (const auto ttl = ttl_of(r); ttl.count() > 0 && !r.preload && !r.registration->pinned)
+      out.expires_in = std::max(0s, std::chrono::ceil<std::chrono::seconds>(ttl - idle_time(r)));
   } else if (r.loading && r.loading->at != attempt::phase::backing_off) {
     out.state = residency::loading;
   } else if (!r.last_error.empty()) {

@@ -197,7 +197,8 @@ std::string model_json(const actors::model_report& m) {
       .field("queue_items", m.queue_items)
       .field("restarts", m.restarts)
       .field("pinned", m.registration.pinned)
-      .field("cache_ttl_seconds", m.registration.cache_ttl_s);
+      .field("cache_ttl_seconds", m.registration.cache_ttl_s)
+      .field("expires_in_seconds", m.expires_in ? std::optional(m.expires_in->count()) : std::nullopt);
   write_text_or_null(json, "last_error", m.last_error);
   return finish(json);
 }

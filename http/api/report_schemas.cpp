@@ -138,6 +138,8 @@ schema model_schema() {
   fields.push_back({"restarts", count()});
   fields.push_back({"pinned", s::flag()});
   fields.push_back({"cache_ttl_seconds", count().nullable()});
+  fields.push_back({"expires_in_seconds",
+                    count().nullable().says("When it leaves memory, unless it is used; null: it does not by itself")});
   fields.push_back({"last_error", text_or_null()});
   fields.push_back({"timestamp", s::time()});
   return s::object(fields);

@@ -100,6 +100,21 @@ TEST_F(Supervisor, ACleanupTellsWhatHadExpired) {
   EXPECT_EQ(report().cleanups.cleanups, 1u);
 }
 
+TEST_F(Supervisor, AReportTellsWhenAModelExpires) {
+  add("idle").cache_ttl_s = 10;
+  add("kept").cache_ttl_s = 0;
+  auto& pinned = add("pinned");
+  pinned.cache_ttl_s = 10;
+  pinned.pinned = true;
+  add("unloaded").cache_ttl_s = 10;
+  start();
+  for (const char* name : {"idle", "kept", "pinned"}) load_model(name);
+  time.pass(3500ms);
+  std::map<std::string, std::optional<std::chrono::seconds>> told;
+  for (const auto& m : report().models) told[m.registration.name] = m.expires_in;
+  EXPECT_EQ(told, (decltype(told){{"idle", 7s}, {"kept", {}}, {"pinned", {}}, {"unloaded", {}}}));
+}
+
 TEST_F(Supervisor, WhatTheTimerExpiresIsTold) {
   add("a").cache_ttl_s = 10;
   start();
