@@ -69,6 +69,7 @@ struct settings {
   std::uint32_t download_retries = 5;      // of one file
   std::uint64_t download_stall_s = 30;     // without a byte for so long: tried again
   std::uint64_t keep_partial_s = 86400;
+  std::filesystem::path ca_file;  // of https downloads; empty: the system's
   std::string hf_endpoint = "https://huggingface.co";
   std::string hf_token;
   bool hf_hub_offline = false;

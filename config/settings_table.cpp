@@ -145,6 +145,9 @@ void write_artifact_rows(table_writer& t) {
            "a transfer that stands still for so long is retried");
   t.number("keep_partial_s", &s::keep_partial_s, "s", 0, year_s,
            "what came of a download that failed is kept for so long, for its next try");
+  t.text("ca_file", &s::ca_file,
+         "certificate authorities that https downloads and proxies are judged by, a PEM file; empty: the system's",
+         variable("SSL_CERT_FILE"));
   t.text("hf_endpoint", &s::hf_endpoint, "the Hugging Face hub, or a mirror",
          variable("HF_ENDPOINT", text_rule::base_url))
       .basic = true;

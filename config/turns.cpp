@@ -30,5 +30,10 @@ void set_turn(std::uint64_t runtime_ns) noexcept {
 void take_short_turns() noexcept { set_turn(100'000); }
 void take_long_turns() noexcept { set_turn(100'000'000); }
 void take_usual_turns() noexcept { set_turn(0); }
+void take_background_turns() noexcept {
+  constexpr int nice = 10;
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice);
+  take_long_turns();
+}
 
 }  // namespace troupe::config

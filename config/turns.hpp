@@ -15,4 +15,8 @@ void take_long_turns() noexcept;
 // The kernel's own choice, some milliseconds: batches.
 void take_usual_turns() noexcept;
 
+// Work that nobody waits for from one moment to the next (gentle loads, downloads): nice 10, and long turns. Not the
+// idle class: starved inside mmap it holds the address space's lock against everybody (docs/experiments.md, b).
+void take_background_turns() noexcept;
+
 }  // namespace troupe::config

@@ -25,6 +25,13 @@ error no_such(const std::string& model) {
           {}};
 }
 
+error operators(const std::string& model) {
+  return {error_code::conflict,
+          model_named(model) + " stands in the models_file",
+          "take it out there and have it read again (SIGHUP)",
+          {}};
+}
+
 cache::pull_request again(const cache::manifest& m) {
   cache::pull_request r;
   r.source = m.source;
@@ -49,6 +56,11 @@ std::shared_ptr<const config::registered_model> artifact_keeper_core::registered
   const auto table = world_.routes->load();
   const auto at = table->models.find(model);
   return at == table->models.end() ? nullptr : at->second->registration.load();
+}
+
+bool artifact_keeper_core::is_operators(const std::string& model) const {
+  const auto r = registered(model);
+  return r && r->origin == config::origin::models_file;
 }
 
 // -- downloads ------------------------------------------------------------------------------------------------
@@ -173,6 +185,8 @@ void artifact_keeper_core::fetched(const std::string& id, pull_outcome& outcome)
     finish(*d, called_off ? download_state::cancelled : download_state::failed,
            called_off ? "Download was cancelled"
                       : "Failed to download model '" + d->report.what.name + "': " + why.message);
+  } else if (removals_.contains(d->report.what.name)) {
+    finish(*d, download_state::cancelled, "Download was cancelled");
   } else {
     const auto& m = outcome.got->model;
     const auto folder = world_.artifacts->folder_of(m);
@@ -260,6 +274,7 @@ void artifact_keeper_core::update(const std::string& model, const shared_reply<d
   if (auto* d = table_.under_way(model)) return (*reply)(d->report);
   const auto stored = world_.artifacts->find(model);
   if (!stored) return (*reply)(tl::unexpected(no_such(model)));
+  if (is_operators(model)) return (*reply)(tl::unexpected(operators(model)));
   // What is in memory is replaced by the supervisor; what is not stays out.
   start({again(*stored), false}, reply);
 }
@@ -269,6 +284,7 @@ void artifact_keeper_core::retry(const std::string& model, bool force, const sha
   const auto* last = table_.last_of(model);
   const auto stored = world_.artifacts->find(model);
   if (last == nullptr && !stored) return (*reply)(tl::unexpected(no_such(model)));
+  if (is_operators(model)) return (*reply)(tl::unexpected(operators(model)));
   const bool failed = last != nullptr && last->report.state != download_state::completed;
   if (!failed && !force)
     return (*reply)(fail(error_code::conflict, "The download of model '" + model + "' did not fail",
@@ -368,9 +384,7 @@ void artifact_keeper_core::remove(const std::string& model, shared_reply<removal
     if (kept == 0) return (*reply)(tl::unexpected(no_such(model)));
     return (*reply)(removal_report{model, false, kept});
   }
-  if (const auto r = registered(model); stored && r && r->origin == config::origin::models_file)
-    return (*reply)(fail(error_code::conflict, model_named(model) + " stands in the models_file",
-                         "take it out there and have it read again (SIGHUP)"));
+  if (stored && is_operators(model)) return (*reply)(tl::unexpected(operators(model)));
   removals_[model] = {{std::move(reply)}, d != nullptr};
   if (d == nullptr) return go_on_removing(model);
   d->cancelled->store(true);
@@ -381,7 +395,8 @@ void artifact_keeper_core::remove(const std::string& model, shared_reply<removal
 // Once nothing of it is under way.
 void artifact_keeper_core::go_on_removing(const std::string& model) {
   if (!removals_.contains(model) || table_.under_way(model) != nullptr) return;
-  if (registered(model)) return unregister(model);
+  // Of a download that was called off the registration may still be on its way.
+  if (registered(model) || removals_.at(model).cancelled) return unregister(model);
   left(model, registration_report{model, config::registration_outcome::removed});
 }
 

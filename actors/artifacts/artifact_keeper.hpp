@@ -93,6 +93,7 @@ class artifact_keeper_core {
   const probe_result& probe(const cache::manifest& m);
   artifact_report describe(const cache::manifest& m, const std::map<std::string, std::uint64_t>& ready) const;
   std::shared_ptr<const config::registered_model> registered(const std::string& model) const;
+  bool is_operators(const std::string& model) const;  // by its name: it stands in the models_file
 
   const artifact_keeper_actor::pointer self_;
   artifact_world world_;

@@ -65,7 +65,7 @@ config::registered_model registration_of(const cache::manifest& m, std::filesyst
 downloader_actor::behavior_type downloader(downloader_actor::pointer self, downloader_tools tools,
                                            artifact_keeper_actor keeper) {
   pthread_setname_np(pthread_self(), "downloader");
-  config::take_long_turns();
+  config::take_background_turns();
   return {[self, tools = std::move(tools), keeper = std::move(keeper)](pull_atom,
                                                                        const std::shared_ptr<pull_order>& order) {
     auto outcome = std::make_shared<pull_outcome>();

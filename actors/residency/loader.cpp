@@ -18,9 +18,6 @@ namespace troupe::actors {
 
 namespace {
 
-// docs/experiments.md, b: the idle class is a trap: starved inside mmap it holds the address space's lock against
-// everybody.
-constexpr int gentle_nice = 10;
 // One wait for running batches; whoever hurries a load wakes it.
 constexpr std::chrono::milliseconds way_pause{100}, hurried_pause{2};
 // The kernel chooses again who runs when somebody wakes or sleeps, and else at its tick, every 4 ms. A thread that woke
@@ -33,8 +30,6 @@ constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
 // Else a second later, when no batch has run for a while: trimming takes the free memory of those who run batches, too,
 // who then fault it in again. Not for ever, though.
 constexpr std::chrono::milliseconds trim_later{1000}, trim_when_quiet_for{200}, trim_at_last{30'000};
-
-void be_gentle() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), gentle_nice); }
 
 // Called between a thread's pieces of work, of a millisecond at most each.
 class breaks {
@@ -67,7 +62,7 @@ class gentle_scope {
  public:
   explicit gentle_scope(std::shared_ptr<gentleness> gentle) : gentle_(std::move(gentle)) {
     gentle_->hurried.store(false);  // a hurry that came too late for the load before
-    be_gentle();
+    config::take_background_turns();
     gentle_->thread.store(static_cast<int>(gettid()));
     aside_.emplace([this] { breaks_.take(gentle_->way->give_way(gentle_->hurried, way_pause, hurried_pause)); });
   }
@@ -109,8 +104,7 @@ void free_with_breaks(std::unique_ptr<const inference::model> model, right_of_wa
 loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, watch_limits limits,
                                    std::shared_ptr<right_of_way> way, std::shared_ptr<gentleness> gentle) {
   pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
-  config::take_long_turns();
-  if (gentle) be_gentle();
+  gentle ? config::take_background_turns() : config::take_long_turns();
   const auto how = std::make_shared<const inference::load_options>(std::move(options));
   const auto watched = [limits, way, gentle = std::move(gentle)](const std::shared_ptr<load_order>& order,
                                                                  const inference::load_options& with) {

@@ -38,7 +38,9 @@ result<copied_file> copy_in(const std::filesystem::path& from, const std::filesy
                             const std::function<void(std::uint64_t)>& progress, const std::atomic<bool>* cancelled) {
   auto source = inference::open_for_reading(from);
   if (!source) return tl::unexpected(source.error());
-  const inference::file_descriptor target(::open(to.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  ::unlink(to.c_str());  // a publish that failed may have sealed it
+  const inference::file_descriptor target(
+      ::open(to.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!target) return cannot_write(to, errno);
   const bool shared = ::ioctl(target.get(), FICLONE, source->fd.get()) == 0;
   // What has been shared is read from the copy, which nobody else can change.

@@ -19,6 +19,7 @@ transfer_options transfer_options_of(const config::settings& s) {
   o.retries_max = s.download_retries;
   o.low_speed_time = std::chrono::seconds(s.download_stall_s);
   o.allow_private = s.allow_private_downloads;
+  o.ca_file = s.ca_file.string();
   o.user_agent = "troupe/" + std::string(version::project);
   return o;
 }

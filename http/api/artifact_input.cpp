@@ -62,11 +62,6 @@ result<void> required(const std::string& value, const char* name, const char* ex
               std::string("for instance ") + example);
 }
 
-// A source that reads what the server's own user may read.
-bool needs_admin(cache::source_kind source) {
-  return source == cache::source_kind::local || source == cache::source_kind::s3;
-}
-
 // Addresses are a source of their own, whatever the client calls them.
 cache::source_kind true_source(cache::source_kind named, const std::string& model_id) {
   if (model_id.starts_with("s3://")) return cache::source_kind::s3;
@@ -78,6 +73,10 @@ cache::source_kind true_source(cache::source_kind named, const std::string& mode
 bool is_blank_body(std::string_view body) { return body.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
 }  // namespace
+
+bool needs_admin(cache::source_kind source) {
+  return source == cache::source_kind::local || source == cache::source_kind::s3;
+}
 
 error invalid_source(const std::string& given) {
   return {

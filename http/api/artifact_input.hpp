@@ -14,6 +14,9 @@ namespace troupe::http {
 result<actors::download_request> read_download(const exchange& request, const config::settings& settings,
                                                const cache::available_models& listed);
 
+// A source that reads what the server's own user may read.
+bool needs_admin(cache::source_kind source);
+
 enum class manage_action { optimize, retry_download, update };
 struct manage_request {
   manage_action action = manage_action::optimize;

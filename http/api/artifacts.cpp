@@ -7,6 +7,7 @@
 #include "http/api/artifact_json.hpp"
 #include "http/api/artifact_schemas.hpp"
 #include "http/api/families.hpp"
+#include "http/core/access.hpp"
 #include "http/core/event_stream.hpp"
 
 namespace troupe::http {
@@ -174,22 +175,35 @@ void optimize(const context& c, const exchange_ptr& request, const std::string& 
       }));
 }
 
+// What comes from this machine's disk, or by the operator's keys, is fetched again by the operator only.
+void fetch_again(const context& c, const exchange_ptr& request, const manage_request& asked) {
+  c.service.artifacts().find(
+      asked.model,
+      actors::one_shot<actors::artifact_status>([c, request, asked](const result<actors::artifact_status>& found) {
+        on_connection(request, [c, request, asked, found] {
+          if (!found) return request->fail(found.error());
+          const auto source = found->stored ? found->stored->stored.source : found->download->what.source;
+          if (needs_admin(source)) {
+            if (const auto denied = check_access(c.settings, guard::admin, *request)) return request->fail(*denied);
+          }
+          const bool update = asked.action == manage_action::update;
+          auto started = answer_with<actors::download_report>(
+              c, request, {}, [action = update ? "update" : "retry_download"](const actors::download_report& d) {
+                response out;
+                out.body = managed_download_json(d, action);
+                return out;
+              });
+          if (update) return c.service.artifacts().update(asked.model, std::move(started));
+          c.service.artifacts().retry(asked.model, asked.force_redownload, std::move(started));
+        });
+      }));
+}
+
 void post_manage(const context& c, const exchange_ptr& request, const route_parameters&) {
   const auto asked = read_manage(*request);
   if (!asked) return request->fail(asked.error());
-  const auto started = [&](const char* action) {
-    return answer_with<actors::download_report>(c, request, {}, [action](const actors::download_report& d) {
-      response out;
-      out.body = managed_download_json(d, action);
-      return out;
-    });
-  };
-  switch (asked->action) {
-    case manage_action::optimize: return optimize(c, request, asked->model);
-    case manage_action::update: return c.service.artifacts().update(asked->model, started("update"));
-    case manage_action::retry_download:
-      return c.service.artifacts().retry(asked->model, asked->force_redownload, started("retry_download"));
-  }
+  if (asked->action == manage_action::optimize) return optimize(c, request, asked->model);
+  fetch_again(c, request, *asked);
 }
 
 }  // namespace
@@ -243,6 +257,7 @@ std::vector<route> artifact_routes() {
       .takes("force_redownload", s::flag(), "retry_download although the last one did not fail")
       .body("The same, in JSON; wins over the query", as_json(manage_request_schema()))
       .answers(200, "It is done, or a download has started", as_json(manage_schema()))
+      .fails(403, "What came from a path of this machine or s3:// is fetched again with the admin key")
       .fails(409, "There is nothing to retry, or the download is not through")
       .fails(422, "The artifact cannot be served")
       .fails(429, "Another model is being optimized")

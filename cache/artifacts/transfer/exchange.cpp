@@ -193,6 +193,10 @@ void exchange::ask() {
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(o.connect_timeout.count()));
   curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(low_speed));
   curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, static_cast<long>(o.low_speed_time.count()));
+  if (!o.ca_file.empty()) {
+    curl_easy_setopt(c, CURLOPT_CAINFO, o.ca_file.c_str());
+    curl_easy_setopt(c, CURLOPT_PROXY_CAINFO, o.ca_file.c_str());
+  }
   curl_easy_setopt(c, CURLOPT_USERAGENT, o.user_agent.c_str());
   curl_easy_setopt(c, CURLOPT_HTTPHEADER, sent_.get());
   curl_easy_setopt(c, CURLOPT_PROXY, proxy.c_str());  // "" is none, whatever the environment says

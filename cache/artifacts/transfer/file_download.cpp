@@ -77,6 +77,12 @@ void file_download::start() {
 
 // -- requests ----------------------------------------------------------------------------------------------------
 
+// Of a file that is not so large smaller ones: what a killed process keeps is the prefix without a gap.
+std::uint64_t file_download::range_bytes() const {
+  constexpr std::uint64_t least = 8 << 20, parts = 16;
+  return std::min(net_.options.range_bytes, std::max(least, *size_ / parts));
+}
+
 bool file_download::serves_ranges() const {
   return size_ && !ranges_refused_ && *size_ / 2 >= net_.options.range_bytes;
 }
@@ -93,7 +99,7 @@ bool file_download::wants_connection(steady_time now) const {
 void file_download::connect() {
   if (ranges_refused_ && plan_.whole() > 0)
     if (auto ok = restart(); !ok) return stop(ok.error());
-  const auto taken = plan_.take(serves_ranges() ? net_.options.range_bytes : range_plan::unknown);
+  const auto taken = plan_.take(serves_ranges() ? range_bytes() : range_plan::unknown);
   asked_bytes asked{taken.value_or(byte_range{}), false, !direct_url_.empty()};
   asked.as_range = taken && (taken->begin > 0 || taken->end != plan_.size());
   exchange_request request;

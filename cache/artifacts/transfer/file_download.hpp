@@ -50,6 +50,7 @@ class file_download {
   void after_body(flight& f, const exchange_end& end);
 
   known_content known() const;
+  std::uint64_t range_bytes() const;  // REQUIRES: serves_ranges()
   bool serves_ranges() const;
   void drop_flights(const flight* but);
   void on_hash();

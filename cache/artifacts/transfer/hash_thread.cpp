@@ -1,10 +1,13 @@
 #include "cache/artifacts/transfer/hash_thread.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <span>
 #include <utility>
+
+#include "config/turns.hpp"
 
 namespace troupe::cache {
 namespace {
@@ -73,6 +76,8 @@ void hash_thread::drop(hash_stream& s) {
 }
 
 void hash_thread::run() {
+  pthread_setname_np(pthread_self(), "digests");
+  config::take_background_turns();
   std::vector<std::byte> buffer(step_bytes);
   std::size_t turn = 0;
   std::unique_lock held(mutex_);

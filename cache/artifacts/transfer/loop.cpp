@@ -1,11 +1,15 @@
 #include "cache/artifacts/transfer/loop.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <mutex>
 #include <new>
 #include <utility>
 
 #include <spdlog/spdlog.h>
+
+#include "config/turns.hpp"
 
 namespace troupe::cache {
 
@@ -149,6 +153,8 @@ int loop::wait_ms() const {
 }
 
 void loop::run() {
+  pthread_setname_np(pthread_self(), "transfers");
+  config::take_background_turns();
   for (;;) {
     run_posted();
     int running = 0;

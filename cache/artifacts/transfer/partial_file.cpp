@@ -1,6 +1,7 @@
 #include "cache/artifacts/transfer/partial_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,8 +17,19 @@ namespace fs = std::filesystem;
 
 tl::unexpected<error> cannot_write(const fs::path& path, int why) {
   std::string remedy;
+  if (why == EACCES || why == EPERM) remedy = "the user that troupe runs as must be able to write there";
   if (why == ENOSPC || why == EDQUOT) remedy = "make room on its disk, or set cache_directory to another one";
   return fail(error_code::unavailable, "cannot write " + path.string() + ": " + inference::describe_errno(why), remedy);
+}
+
+// A publish that failed has sealed what it had (store/publish.cpp). What has another name, too, is not written to.
+void unseal(const fs::path& path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode) || (found.st_mode & S_IWUSR) != 0) return;
+  if (found.st_nlink > 1)
+    ::unlink(path.c_str());
+  else
+    ::chmod(path.c_str(), 0644);
 }
 
 }  // namespace
@@ -27,6 +39,7 @@ result<partial_file> partial_file::open(const fs::path& path, const std::string&
   std::error_code why;
   fs::create_directories(path.parent_path(), why);
   if (why) return cannot_write(path, why.value());
+  unseal(path);
   auto fd = std::make_shared<const inference::file_descriptor>(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
   if (!*fd) return cannot_write(path, errno);

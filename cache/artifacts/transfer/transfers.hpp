@@ -21,7 +21,7 @@ namespace troupe::cache {
 struct transfer_options {
   std::uint32_t connections_max = 8;           // of files, all together; ranges of large files count
   std::uint32_t connections_per_file_max = 4;  // where the server serves ranges
-  std::uint64_t range_bytes = 32ull << 20;     // a file below twice that is fetched in one piece
+  std::uint64_t range_bytes = 32ull << 20;     // at most; a file below twice that is fetched in one piece
   std::uint64_t rate_max_bytes_s = 0;          // all together; 0: unlimited
   std::uint32_t retries_max = 5;               // of one request, or of one file without another MiB of it
   std::chrono::milliseconds backoff_min{500}, backoff_max{30000};
@@ -31,6 +31,7 @@ struct transfer_options {
   std::chrono::seconds low_speed_time{30};          // .. for so long is a stall
   std::chrono::milliseconds answer_timeout{60000};  // of a small request, whole
   bool allow_private = false;                       // allow_private_downloads
+  std::string ca_file;                              // of certificate authorities; empty: the system's
   std::string user_agent = "troupe";
 };
 
