@@ -6,6 +6,7 @@
 
 #include "cache/artifacts/copy_in.hpp"
 #include "cache/artifacts/sha256.hpp"
+#include "cache/artifacts/store/rooms.hpp"
 
 namespace troupe::cache {
 namespace {
@@ -70,7 +71,7 @@ class pull_in_progress {
  private:
   result<void> check_size() const {
     std::uint64_t known = 0;
-    for (const auto& f : plan_.files) known += f.size_bytes.value_or(0);
+    for (const auto& f : plan_.files) known = saturated_sum(known, f.size_bytes.value_or(0));
     if (tools_.artifact_bytes_max == 0 || known <= tools_.artifact_bytes_max) return {};
     return fail(error_code::payload_too_large,
                 plan_.model_id + " has " + std::to_string(known >> 20) + " MiB, more than is allowed",
@@ -87,7 +88,7 @@ class pull_in_progress {
       if (*kept) continue;
       (f.local.empty() ? from_afar : from_here).push_back(i);
       const auto there = allocated_bytes(at_ / partial_name(f));
-      bytes += f.size_bytes.value_or(0) - std::min(f.size_bytes.value_or(0), there);
+      bytes = saturated_sum(bytes, f.size_bytes.value_or(0) - std::min(f.size_bytes.value_or(0), there));
     }
     const auto room = tools_.artifacts.reserve(bytes, &folder);
     if (!room) return tl::unexpected(room.error());
