@@ -61,7 +61,10 @@ class pull_in_progress {
     }
     at_ = folder->path();
     files_.resize(plan_.files.size());
-    if (auto got = get_files(*folder); !got) return tl::unexpected(got.error());
+    if (auto got = get_files(*folder); !got) {
+      for (const auto& at : copies_) remove(at);
+      return tl::unexpected(got.error());
+    }
     observer_.publishing();
     auto made = tools_.artifacts.publish(describe(), files_, std::move(*folder));
     if (!made) return tl::unexpected(made.error());
@@ -114,17 +117,25 @@ class pull_in_progress {
     return true;
   }
 
+  // A copy that no later try goes on with.
+  static void remove(const fs::path& at) {
+    std::error_code ignored;
+    fs::remove(at, ignored);
+  }
+
   result<void> copy(std::size_t i) {
     const auto& f = plan_.files[i];
     const auto at = at_ / partial_name(f);
     auto copied = copy_in(
         f.local, at, [&](std::uint64_t done) { observer_.progress(i, done); }, cancelled_);
-    if (!copied) return tl::unexpected(copied.error());
-    if ((f.size_bytes && *f.size_bytes != copied->size_bytes) || (!f.sha256.empty() && f.sha256 != copied->sha256)) {
-      std::error_code ignored;
-      fs::remove(at, ignored);
-      return fail(error_code::unprocessable, f.local.string() + " is not what its name says: it is damaged");
+    if (copied &&
+        ((f.size_bytes && *f.size_bytes != copied->size_bytes) || (!f.sha256.empty() && f.sha256 != copied->sha256)))
+      copied = fail(error_code::unprocessable, f.local.string() + " is not what its name says: it is damaged");
+    if (!copied) {
+      remove(at);
+      return tl::unexpected(copied.error());
     }
+    copies_.push_back(at);
     files_[i] = {at, {f.path, copied->size_bytes, std::move(copied->sha256), {}}};
     return {};
   }
@@ -181,6 +192,7 @@ class pull_in_progress {
   pull_plan plan_;
   fs::path at_;
   std::vector<fetched_file> files_;  // of the plan's
+  std::vector<fs::path> copies_;
 };
 
 }  // namespace
