@@ -147,6 +147,9 @@ class actor_service final : public service {
   void warmup(std::string model, std::uint64_t wait_ms, one_shot<warmup_report> reply) override {
     caf::anon_send(supervisor_, warm_atom::value, std::move(model), wait_ms, share(std::move(reply)));
   }
+  void optimize(std::string model, std::uint64_t wait_ms, one_shot<optimize_report> reply) override {
+    caf::anon_send(supervisor_, optimize_atom::value, std::move(model), wait_ms, share(std::move(reply)));
+  }
   void cleanup(one_shot<cleanup_report> reply) override {
     caf::anon_send(supervisor_, cleanup_atom::value, share(std::move(reply)));
   }

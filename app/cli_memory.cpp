@@ -85,9 +85,7 @@ outcome<void> run_ps(const command_line& line) {
     const auto idle = idle_s(m, now);
     rows.push_back({m.name, human_bytes(m.size_bytes), m.device, m.precision,
                     idle ? human_seconds(static_cast<double>(*idle)) : "",
-                    left       ? "in " + human_seconds(static_cast<double>(*left))
-                    : m.pinned ? "pinned"
-                               : "never",
+                    m.expires_s ? "in " + human_seconds(static_cast<double>(*m.expires_s)) : "never",
                     std::to_string(m.instances), std::to_string(m.requests)});
   }
   print(text_table({"NAME", "SIZE", "DEVICE", "PRECISION", "IDLE", "EXPIRES", "INSTANCES", "REQUESTS"}, rows));

@@ -17,19 +17,13 @@ using std::chrono::system_clock;
 // -- ls -----------------------------------------------------------------------------------------------------------
 
 outcome<std::vector<model_facts>> list_of_server(server_client& server) {
-  const auto cache = server.get("/models/cache/info");
-  if (!cache) return tl::unexpected(cache.error());
+  const auto managed = server.get("/models/managed");
+  if (!managed) return tl::unexpected(managed.error());
   std::vector<model_facts> out;
-  simdjson::dom::array names;
-  if (const auto list = member((*cache)->root, "models"); !list || list->get(names)) return out;
-  for (const auto name : names) {
-    std::string_view text;
-    if (name.get(text)) continue;
-    const auto info = server.get(model_path(std::string(text), "/models/download/", "/info"));
-    if (!info && info.error().status == exit_status::not_found) continue;  // removed meanwhile
-    if (!info) return tl::unexpected(info.error());
-    if (auto facts = facts_of((*info)->root)) out.push_back(std::move(*facts));
-  }
+  simdjson::dom::array rows;
+  if (const auto list = member((*managed)->root, "downloaded_models"); !list || list->get(rows)) return out;
+  for (const auto row : rows)
+    if (auto facts = facts_of(row)) out.push_back(std::move(*facts));
   return out;
 }
 
@@ -175,28 +169,41 @@ outcome<exit_status> run_rm(const command_line& line, const std::vector<std::str
 
 // -- cp -----------------------------------------------------------------------------------------------------------
 
+outcome<model_facts> copy_by(server_client& server, const std::string& from, const std::string& to) {
+  http::json_out body;
+  body.object().field("name", to).end_object();
+  const auto done = server.post(model_path(from, "/models/download/", "/copy"), body.str());
+  if (!done) return tl::unexpected(done.error());
+  auto facts = facts_of((*done)->root);
+  if (!facts) return failed(std::move(facts.error()));
+  return std::move(*facts);
+}
+
+outcome<model_facts> copy_in_store(const here& at, const std::string& from, const std::string& to) {
+  if (auto good = config::check_model_name(to); !good) return failed(std::move(good.error()));
+  const auto made = at.store->copy(from, to);
+  if (!made) return failed(made.error());
+  return look_at(at.settings, *at.store, *made);
+}
+
 outcome<void> run_cp(const command_line& line, const std::string& from, const std::string& to) {
   auto server = server_or_store(line);
   if (!server) return tl::unexpected(std::move(server.error()));
-  if (*server)
-    return failed({error_code::conflict,
-                   "the server at " + (**server).url() + " runs, and cannot copy",
-                   "`troupe pull ID --name " + to +
-                       "` gives the same model a second name, and fetches nothing that the store has; or stop the "
-                       "server first (--server none means the store on this disk all the same)",
-                   {}});
-  const auto at = open_here(line);
-  if (!at) return tl::unexpected(at.error());
-  if (auto good = config::check_model_name(to); !good) return failed(std::move(good.error()));
-  const auto made = at->store->copy(from, to);
-  if (!made) return failed(made.error());
+  std::optional<here> at;
+  if (!*server) {
+    auto opened = open_here(line);
+    if (!opened) return tl::unexpected(std::move(opened.error()));
+    at = std::move(*opened);
+  }
+  const auto made = at ? copy_in_store(*at, from, to) : copy_by(**server, from, to);
+  if (!made) return tl::unexpected(made.error());
   if (!line.json) {
     print(to + ": the same as " + from + '\n');
     return {};
   }
   http::json_out json;
   json.object();
-  write_facts(json, look_at(at->settings, *at->store, *made), true);
+  write_facts(json, *made, true);
   json.end_object();
   print(json.str() + '\n');
   return {};

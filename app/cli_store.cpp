@@ -5,6 +5,7 @@
 #include "app/cli_commands.hpp"
 #include "app/interrupts.hpp"
 #include "inference/files/model_json.hpp"
+#include "inference/files/ready_copies.hpp"
 
 namespace troupe::app {
 namespace {
@@ -65,8 +66,9 @@ outcome<void> run_gc(const command_line& line) {
   const auto at = open_here(line);
   if (!at) return tl::unexpected(at.error());
   if (auto alone = no_server_uses(line, *at); !alone) return alone;
-  const auto done = at->store->collect({});
+  auto done = at->store->collect({});
   if (!done) return failed(done.error());
+  done->freed_bytes += inference::remove_orphaned_copies(at->settings.ready_directory());
   for (const auto& name : done->evicted)
     if (auto taken_out = take_out_of_registry(at->settings, name); !taken_out) return taken_out;
   if (line.json) {

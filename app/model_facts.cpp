@@ -69,17 +69,16 @@ model_facts facts_of(const cache::manifest& m, const std::filesystem::path& fold
 result<model_facts> facts_of(simdjson::dom::element info) {
   model_facts out;
   out.name = text_of(info, "name");
-  const auto files = member(info, "files");
-  if (!files || out.name.empty())
+  out.snapshot = text_of(info, "id");
+  if (out.snapshot.empty() || out.name.empty())
     return fail(error_code::internal, "the server does not tell what it has of the model", text_of(info, "status"));
   out.source = text_of(info, "source");
   out.model_id = text_of(info, "model_id");
   out.task = text_of(info, "task");
   out.description = text_of(info, "description");
   out.path = text_of(info, "path");
-  read_files(*files, out.files);
-  for (const auto& f : out.files) out.size_bytes += f.size_bytes;
-  out.snapshot = cache::snapshot_id(out.files);
+  if (const auto files = member(info, "files")) read_files(*files, out.files);
+  if (const auto size = member(info, "size_bytes"); !size || size->get(out.size_bytes)) out.size_bytes = 0;
   out.revision = text_of(info, "version");
   out.requested_revision = text_of(info, "requested_revision");
   if (out.revision == out.snapshot) out.revision.clear();  // it stands for a revision that there is none of

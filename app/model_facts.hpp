@@ -29,7 +29,8 @@ struct model_facts {
 };
 
 model_facts facts_of(const cache::manifest& m, const std::filesystem::path& folder);
-// Of GET /models/download/{name}/info. Error (internal): it does not say that the store has the model.
+// Of GET /models/download/{name}/info, or a row of /models/managed (without its files, tags and path). Error
+// (internal): it does not say that the store has the model.
 result<model_facts> facts_of(simdjson::dom::element info);
 
 // Members of an open object; `files` are told where `whole`.

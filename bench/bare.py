@@ -49,6 +49,8 @@ class BareLimit:
 
     def left_out(self, longest_batch_s: float) -> str | None:
         """Why this model is not measured in this precision: it would take hours, and nobody would serve it so."""
+        if not self.kernels:
+            return f"{self.shape} {self.precision} is **left out**: none of LibTorch's kernels for it runs on this CPU."
         found = self.measure([FULL_BATCH] * cores(), 0.2, least=1)
         took_s = found["batch_ms"] / 1000
         if took_s <= longest_batch_s:

@@ -22,8 +22,11 @@ import time
 
 import compare
 import pair
+import pulls
+import pulls_beside
 import residency
 import speed
+import store
 import sweep
 from driver import Server
 from tables import Table
@@ -33,7 +36,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 # By name, in the order of the report. Each gives a table, or several one after another.
 BENCHMARKS = {f.__name__: f for f in (speed.overhead, speed.throughput, speed.mixed, speed.interference, residency.load,
-                                      residency.memory, speed.growth, sweep.sweep, pair.pair, compare.peers)}
+                                      residency.memory, speed.growth, sweep.sweep, pair.pair, compare.peers, pulls.pulls,
+                                      pulls_beside.beside_pulls, store.store)}
 
 
 def names_of(known):

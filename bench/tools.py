@@ -122,11 +122,12 @@ def testserver() -> pathlib.Path:
     return pathlib.Path(os.environ.get("TROUPE_TESTSERVER") or SETTINGS.build / "tests/support/troupe_testserver")
 
 
-def start(name: str, registry: dict, settings: dict | None = None, *, test: bool = False, ready_s: float = 120) -> Server:
+def start(name: str, registry: dict, settings: dict | None = None, *, test: bool = False, ready_s: float = 120,
+          env: dict[str, str] | None = None) -> Server:
     """A server as a user gets it: precision, slots and threads as it measures them."""
     base = {"precision": "auto", "compute_slots": 0, "threads_per_slot": 0, "memory_limit_mb": 8192,
             "prediction_cache_mb": 0, "data_dir": str(SETTINGS.data_dir), "log_level": "warn"}
-    return Server(SETTINGS.work / name, registry, {**base, **(settings or {})}, ready_s=ready_s,
+    return Server(SETTINGS.work / name, registry, {**base, **(settings or {})}, ready_s=ready_s, env=env,
                   binary=testserver() if test else SETTINGS.troupe)
 
 

@@ -42,10 +42,7 @@ artifact_keeper_core::artifact_keeper_core(artifact_keeper_actor::pointer self, 
     : self_(self),
       world_(std::move(world)),
       table_(world_.limits, [random = std::mt19937(std::random_device{}())]() mutable { return random(); }) {
-  reconcile();
   tick();
-  unprobed_ = world_.artifacts->list();
-  self_->send(self_, probe_atom::value);
 }
 
 std::shared_ptr<const config::registered_model> artifact_keeper_core::registered(const std::string& model) const {
@@ -211,7 +208,12 @@ void artifact_keeper_core::entered(const std::string& id, const result<registrat
         *d, download_state::failed,
         model_named(d->report.what.name) + " is in the store, but not registered: " + outcome.error().message);
   }
-  upkeep();  // what the registry named before may go
+  // What the registry named before may go, and what is over the limit. Else a look at the whole store is saved, which
+  // grows with it.
+  if (!d->replaces.empty() || world_.store_limit_bytes > 0)
+    upkeep();
+  else
+    measure();
   if (!d->replaces.empty()) inference::remove_ready_copies(world_.ready_store, d->replaces);
   const bool wanted = d->load && !d->cancelled->load() && !stopping_;
   if (!wanted) {
@@ -334,6 +336,24 @@ void artifact_keeper_core::find(const std::string& model, const shared_reply<art
   (*reply)(std::move(out));
 }
 
+void artifact_keeper_core::copy(const std::string& model, const std::string& to,
+                                const shared_reply<artifact_status>& reply) {
+  if (removals_.contains(model) || removals_.contains(to) || table_.under_way(to) != nullptr || registered(to))
+    return (*reply)(fail(error_code::conflict, model_named(to) + " exists already, or is on its way here or out",
+                         "choose another name"));
+  const auto made = world_.artifacts->copy(model, to);
+  if (!made) return (*reply)(tl::unexpected(made.error()));
+  probe(*made);
+  artifact_status done;
+  done.stored = describe(*made, {});
+  register_artifact(
+      *made, [reply, done = std::move(done), kept = world_.artifacts](const result<registration_report>& r) mutable {
+        if (r) return (*reply)(std::move(done));
+        if (auto undone = kept->remove(done.stored->stored.name); !undone) spdlog::warn("{}", undone.error().message);
+        (*reply)(tl::unexpected(r.error()));
+      });
+}
+
 // -- removing -------------------------------------------------------------------------------------------------
 
 void artifact_keeper_core::remove(const std::string& model, shared_reply<removal_report> reply) {
@@ -401,7 +421,7 @@ void artifact_keeper_core::removed(const std::string& model, result<removal_repo
 
 // -- upkeep ---------------------------------------------------------------------------------------------------
 
-// A process may have ended between two steps: K1, K2.
+// A process may have ended between two steps, and others pull into the store and remove from it: K1, K2.
 void artifact_keeper_core::reconcile() {
   const auto table = world_.routes->load();
   const auto say = [](const std::string& name) {
@@ -409,9 +429,17 @@ void artifact_keeper_core::reconcile() {
       if (!r) spdlog::warn("{} is in the artifact store, but not registered: {}", name, r.error().message);
     };
   };
+  const auto under_way = [this](const std::string& name) {
+    const auto* d = table_.last_of(name);
+    return removals_.contains(name) || (d != nullptr && !has_ended(d->report.state));
+  };
   std::set<std::string> stored;
+  const bool probing = !unprobed_.empty();
+  unprobed_.clear();
   for (const auto& m : world_.artifacts->list()) {
     stored.insert(m.name);
+    if (under_way(m.name)) continue;
+    if (!probes_.contains(world_.artifacts->folder_of(m))) unprobed_.push_back(m);
     const auto known = registered(m.name);
     const bool ours = known && known->origin == config::origin::run_time;
     if (!known || (ours && known->path != world_.artifacts->folder_of(m))) register_artifact(m, say(m.name));
@@ -419,16 +447,19 @@ void artifact_keeper_core::reconcile() {
   const auto root = world_.artifacts->root().native() + '/';
   for (const auto& [name, entry] : table->models) {
     const auto r = entry->registration.load();
-    if (r->origin == config::origin::run_time && r->path.native().starts_with(root) && !stored.contains(name)) {
+    if (r->origin == config::origin::run_time && r->path.native().starts_with(root) && !stored.contains(name) &&
+        !under_way(name)) {
       spdlog::warn("{} is registered, but not in the artifact store any more: it is taken out", name);
       unregister(name);
     }
   }
+  if (!probing && !unprobed_.empty()) self_->send(self_, probe_atom::value);
 }
 
 void artifact_keeper_core::tick() {
   if (stopping_) return;
   self_->delayed_send(self_, upkeep_every, tick_atom::value);
+  reconcile();
   upkeep();
 }
 
@@ -464,6 +495,11 @@ void artifact_keeper_core::collect(const std::set<std::filesystem::path>& in_use
       unregister(name);
     }
   }
+  inference::remove_orphaned_copies(world_.ready_store);
+  measure();
+}
+
+void artifact_keeper_core::measure() {
   std::uint64_t ready = 0;
   for (const auto& [key, bytes] : inference::ready_copies(world_.ready_store)) ready += bytes;
   auto& meter = *world_.meter;
@@ -503,6 +539,9 @@ artifact_keeper_actor::behavior_type artifact_keeper(
       [core](list_atom, const shared_reply<store_report>& reply) { core->list(reply); },
       [core](find_atom, const std::string& m, const shared_reply<artifact_status>& reply) { core->find(m, reply); },
       [core](remove_atom, const std::string& m, const shared_reply<removal_report>& reply) { core->remove(m, reply); },
+      [core](copy_atom, const std::string& m, const std::string& to, const shared_reply<artifact_status>& reply) {
+        core->copy(m, to, reply);
+      },
       [core](update_atom, const std::string& m, const shared_reply<download_report>& reply) { core->update(m, reply); },
       [core](retry_atom, const std::string& m, bool force, const shared_reply<download_report>& reply) {
         core->retry(m, force, reply);

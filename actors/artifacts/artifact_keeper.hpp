@@ -58,6 +58,7 @@ class artifact_keeper_core {
   void list(const shared_reply<store_report>& reply);
   void find(const std::string& model, const shared_reply<artifact_status>& reply);
   void remove(const std::string& model, shared_reply<removal_report> reply);
+  void copy(const std::string& model, const std::string& to, const shared_reply<artifact_status>& reply);
   void update(const std::string& model, const shared_reply<download_report>& reply);
   void retry(const std::string& model, bool force, const shared_reply<download_report>& reply);
   void progress(const std::string& id, const pull_progress& now);
@@ -87,6 +88,7 @@ class artifact_keeper_core {
   void removed(const std::string& model, result<removal_report> outcome);
   void reconcile();
   void collect(const std::set<std::filesystem::path>& in_use);
+  void measure();
   void upkeep();
   const probe_result& probe(const cache::manifest& m);
   artifact_report describe(const cache::manifest& m, const std::map<std::string, std::uint64_t>& ready) const;
@@ -97,7 +99,7 @@ class artifact_keeper_core {
   downloads table_;
   std::map<std::string, removal> removals_;
   std::map<std::filesystem::path, probe_result> probes_;  // by folder, which does not change
-  std::vector<cache::manifest> unprobed_;                 // at the start
+  std::vector<cache::manifest> unprobed_;                 // as of the last look
   std::map<std::string, wall_time> seen_used_;            // by model: told to the store until then
   rate_of_downloads usual_;
   std::uint64_t answered_ = 0, downloaded_ = 0;

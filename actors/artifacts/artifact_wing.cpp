@@ -41,6 +41,7 @@ class closed_wing final : public artifact_wing, public artifact_service {
   void list(one_shot<store_report> reply) override { reply(tl::unexpected(why_)); }
   void find(std::string, one_shot<artifact_status> reply) override { reply(tl::unexpected(why_)); }
   void remove(std::string, one_shot<removal_report> reply) override { reply(tl::unexpected(why_)); }
+  void copy(std::string, std::string, one_shot<artifact_status> reply) override { reply(tl::unexpected(why_)); }
   void update(std::string, one_shot<download_report> reply) override { reply(tl::unexpected(why_)); }
   void retry(std::string, bool, one_shot<download_report> reply) override { reply(tl::unexpected(why_)); }
 
@@ -111,6 +112,9 @@ class open_wing final : public artifact_wing, public artifact_service {
   }
   void remove(std::string model, one_shot<removal_report> reply) override {
     caf::anon_send(keeper_, remove_atom::value, std::move(model), share(std::move(reply)));
+  }
+  void copy(std::string model, std::string to, one_shot<artifact_status> reply) override {
+    caf::anon_send(keeper_, copy_atom::value, std::move(model), std::move(to), share(std::move(reply)));
   }
   void update(std::string model, one_shot<download_report> reply) override {
     caf::anon_send(keeper_, update_atom::value, std::move(model), share(std::move(reply)));

@@ -108,6 +108,9 @@ class artifact_service {
   // Cancels its download, unloads it, takes it out of the registry and off the disk. Errors: model_not_found; conflict
   // where the operator's file has it; as unregister_model.
   virtual void remove(std::string model, one_shot<removal_report> reply) = 0;
+  // A second name for what the store has of the first, registered as that. Nothing is copied, and nothing fetched.
+  // Errors: model_not_found; conflict where the name is taken, or being removed; bad_request (the name).
+  virtual void copy(std::string model, std::string to, one_shot<artifact_status> reply) = 0;
   // Fetches it again from where it came, and swaps it when it is there. model_not_found.
   virtual void update(std::string model, one_shot<download_report> reply) = 0;
   // The last download of that name, again. Errors: model_not_found; conflict where it did not fail, unless `force`.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/protocol/reports.hpp"
 #include "config/error.hpp"
 #include "inference/model/artifact.hpp"
 #include "inference/model/model.hpp"
@@ -34,6 +35,9 @@ struct loaded_model {
   double load_time_s = 0;
 };
 using load_outcome = result<loaded_model>;
+
+// What comes of a trial (trial_load.hpp).
+using trial_outcome = result<optimize_report>;
 
 // The last reference to a model: destroying it frees the memory.
 struct reclaim_order {

@@ -47,6 +47,9 @@ using estimate_atom = caf::atom_constant<caf::atom("estimate")>;      // how big
 using estimated_atom = caf::atom_constant<caf::atom("estimated")>;    // the answer to it
 using load_atom = caf::atom_constant<caf::atom("load")>;              // load a model
 using loaded_atom = caf::atom_constant<caf::atom("loaded")>;          // a load ended
+using trial_atom = caf::atom_constant<caf::atom("trial")>;            // load a model to measure that, and drop it
+using tried_atom = caf::atom_constant<caf::atom("tried")>;            // such a load ended
+using optimize_atom = caf::atom_constant<caf::atom("optimize")>;      // write a model's serving-ready copy
 using reclaim_atom = caf::atom_constant<caf::atom("reclaim")>;        // free a model's memory
 using freed_atom = caf::atom_constant<caf::atom("freed")>;            // a model's memory is back
 using emptied_atom = caf::atom_constant<caf::atom("emptied")>;        // nobody is inside a closed gate any more
@@ -66,6 +69,7 @@ using watch_atom = caf::atom_constant<caf::atom("watch")>;            // tell of
 using list_atom = caf::atom_constant<caf::atom("list")>;              // tell what the artifact store has
 using find_atom = caf::atom_constant<caf::atom("find")>;              // tell what it has of one name
 using remove_atom = caf::atom_constant<caf::atom("remove")>;          // an artifact is to go
+using copy_atom = caf::atom_constant<caf::atom("copy")>;              // an artifact gets a second name
 using update_atom = caf::atom_constant<caf::atom("update")>;          // fetch an artifact again from where it came
 using retry_atom = caf::atom_constant<caf::atom("retry")>;            // start the last download of a name again
 using entered_atom = caf::atom_constant<caf::atom("entered")>;        // the registry has an artifact, or has refused it
@@ -115,7 +119,9 @@ using loader_actor = caf::typed_actor<
     // Estimates the size from the artifact alone.
     caf::reacts_to<estimate_atom, std::shared_ptr<load_order>, std::function<void(result<size_estimate>)>>,
     // Loads, warms the smallest bucket, and tells.
-    caf::reacts_to<load_atom, std::shared_ptr<load_order>, std::function<void(std::shared_ptr<load_outcome>)>>>;
+    caf::reacts_to<load_atom, std::shared_ptr<load_order>, std::function<void(std::shared_ptr<load_outcome>)>>,
+    // Loads without and with a serving-ready copy, drops what it loaded, and tells what the copy gains.
+    caf::reacts_to<trial_atom, std::shared_ptr<load_order>, std::function<void(std::shared_ptr<trial_outcome>)>>>;
 
 // One, detached: the only place where a model's memory is freed.
 using reclaimer_actor = caf::typed_actor<caf::reacts_to<reclaim_atom, std::shared_ptr<reclaim_order>>,
@@ -132,6 +138,8 @@ using supervisor_actor = caf::typed_actor<
     caf::reacts_to<unload_atom, std::string, shared_reply<unload_report>>,
     // Loads if need be, then runs every bucket.
     caf::reacts_to<warm_atom, std::string, std::uint64_t, shared_reply<warmup_report>>,
+    // Writes a model's serving-ready copy, and answers within the given milliseconds what it gains.
+    caf::reacts_to<optimize_atom, std::string, std::uint64_t, shared_reply<optimize_report>>,
     // Evicts until memory is below the threshold.
     caf::reacts_to<cleanup_atom, shared_reply<cleanup_report>>,
     // Everything, at one moment.
@@ -141,6 +149,7 @@ using supervisor_actor = caf::typed_actor<
     // The loader's answers, by lease.
     caf::reacts_to<estimated_atom, lease_id, result<size_estimate>>,
     caf::reacts_to<loaded_atom, lease_id, std::shared_ptr<load_outcome>>,
+    caf::reacts_to<tried_atom, lease_id, std::shared_ptr<trial_outcome>>,
     // The memory of a lease is back.
     caf::reacts_to<freed_atom, lease_id>,
     // The gate of a closed model is empty: it may go.
@@ -180,6 +189,7 @@ using artifact_keeper_actor = caf::typed_actor<
     caf::reacts_to<list_atom, shared_reply<store_report>>,
     caf::reacts_to<find_atom, std::string, shared_reply<artifact_status>>,
     caf::reacts_to<remove_atom, std::string, shared_reply<removal_report>>,
+    caf::reacts_to<copy_atom, std::string, std::string, shared_reply<artifact_status>>,
     caf::reacts_to<update_atom, std::string, shared_reply<download_report>>,
     caf::reacts_to<retry_atom, std::string, bool, shared_reply<download_report>>,
     // Of a downloader, by the download's id.
@@ -208,6 +218,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::grant>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::slot_release>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::load_order>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::load_outcome>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::trial_outcome>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::function<void(std::shared_ptr<troupe::actors::trial_outcome>)>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::optimize_report>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::reclaim_order>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::registry_update>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<troupe::actors::registry_changes>)

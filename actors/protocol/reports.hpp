@@ -102,6 +102,17 @@ struct load_report {
   double load_time_s = 0;
   std::uint64_t memory_bytes = 0;
 };
+// A load up to its first answer, made to be measured; of several the quickest.
+struct measured_load {
+  double first_answer_s = 0;
+  std::uint64_t private_bytes = 0;  // of memory that is not the copy's, which others may share
+};
+struct optimize_report {
+  std::string model;
+  std::uint64_t copy_bytes = 0;  // of the serving-ready copy, whole and checked; 0: there is none
+  std::optional<measured_load> without_copy, with_copy;  // null: not measured, or there is no copy
+  std::string notes;  // why it is not measured, or why there is no copy although there could be
+};
 struct unload_report {
   std::string model;
   bool already = false;           // it was not resident

@@ -55,6 +55,11 @@ class service {
   virtual void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) = 0;
   virtual void unload(std::string model, one_shot<unload_report> reply) = 0;
   virtual void warmup(std::string model, std::uint64_t wait_ms, one_shot<warmup_report> reply) = 0;
+  // Writes the serving-ready copy that the model's next load uses, where there is none, and measures what it gains by
+  // loads that serve nobody; what is resident goes on. Errors: model_not_found, conflict (disabled),
+  // insufficient_memory (no room beside what is resident), too_many_requests (another one is under way),
+  // deadline_exceeded (it goes on), and those of a load.
+  virtual void optimize(std::string model, std::uint64_t wait_ms, one_shot<optimize_report> reply) = 0;
   virtual void cleanup(one_shot<cleanup_report> reply) = 0;
   virtual void report(one_shot<server_report> reply) = 0;
   virtual void report_model(std::string model, one_shot<model_report> reply) = 0;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "actors/protocol/foreign_exception.hpp"
+#include "actors/residency/trial_load.hpp"
 #include "config/turns.hpp"
 #include "inference/loader.hpp"
 #include "inference/model/step_aside.hpp"
@@ -92,6 +93,17 @@ result<size_estimate> estimate(const load_order& order, const inference::load_op
   }
 }
 
+void free_with_breaks(std::unique_ptr<const inference::model> model, right_of_way& way) {
+  const auto until = steady_clock::now() + reclaim_patience;
+  breaks pauses;
+  const inference::step_aside_scope scope([&way, &pauses, until] {
+    static const std::atomic<bool> never{false};
+    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - steady_clock::now());
+    pauses.take(left.count() > 0 && way.give_way(never, left, left));
+  });
+  model.reset();
+}
+
 }  // namespace
 
 loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, watch_limits limits,
@@ -100,20 +112,25 @@ loader_actor::behavior_type loader(loader_actor::pointer, inference::load_option
   config::take_long_turns();
   if (gentle) be_gentle();
   const auto how = std::make_shared<const inference::load_options>(std::move(options));
+  const auto watched = [limits, way, gentle = std::move(gentle)](const std::shared_ptr<load_order>& order,
+                                                                 const inference::load_options& with) {
+    const load_scope scope(*way);
+    return load_watched(order, with, limits, [gentle]() -> std::shared_ptr<void> {
+      return gentle ? std::make_shared<gentle_scope>(gentle) : nullptr;
+    });
+  };
   return {
       [how](estimate_atom, const std::shared_ptr<load_order>& order,
             const std::function<void(result<size_estimate>)>& done) { done(estimate(*order, *how)); },
-      [how, limits, way = std::move(way), gentle = std::move(gentle)](
-          load_atom, const std::shared_ptr<load_order>& order,
-          const std::function<void(std::shared_ptr<load_outcome>)>& done) {
-        std::shared_ptr<load_outcome> outcome;
-        {
-          const load_scope scope(*way);
-          outcome = load_watched(order, *how, limits, [gentle]() -> std::shared_ptr<void> {
-            return gentle ? std::make_shared<gentle_scope>(gentle) : nullptr;
-          });
-        }
-        done(std::move(outcome));
+      [how, watched](load_atom, const std::shared_ptr<load_order>& order,
+                     const std::function<void(std::shared_ptr<load_outcome>)>& done) { done(watched(order, *how)); },
+      [how, watched, way](trial_atom, const std::shared_ptr<load_order>& order,
+                          const std::function<void(std::shared_ptr<trial_outcome>)>& done) {
+        const trial_hands hands{watched, [way](std::unique_ptr<const inference::model> model) {
+                                  free_with_breaks(std::move(model), *way);
+                                  inference::return_free_memory();
+                                }};
+        done(std::make_shared<trial_outcome>(trial_load(order, *how, hands)));
       },
   };
 }
@@ -132,16 +149,7 @@ reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::sha
   return {
       [=](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
         const bool much = order->model && order->model->memory().private_bytes >= trim_at_once_bytes;
-        {
-          const auto until = steady_clock::now() + reclaim_patience;
-          breaks pauses;
-          const inference::step_aside_scope scope([&way, &pauses, until] {
-            static const std::atomic<bool> never{false};
-            const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - steady_clock::now());
-            pauses.take(left.count() > 0 && way->give_way(never, left, left));
-          });
-          order->model.reset();
-        }
+        free_with_breaks(std::move(order->model), *way);
         if (much) {
           inference::return_free_memory();
         } else if (!*trim_wanted) {

@@ -142,6 +142,7 @@ void supervisor_core::stop() {
       if (auto& l = leaving_.at(lease); l.resident) finish_leaving(lease);
     }
   }
+  if (trial_) trial_->order->cancelled->store(true), end_trial(tl::unexpected(going));
   world_.routes->store(std::make_shared<routing_table>());
   self_->quit(caf::exit_reason::user_shutdown);
 }
@@ -161,6 +162,9 @@ supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<su
       [core](warm_atom, const std::string& m, std::uint64_t wait_ms, const shared_reply<warmup_report>& r) {
         core->warm(m, wait_ms, r);
       },
+      [core](optimize_atom, const std::string& m, std::uint64_t wait_ms, const shared_reply<optimize_report>& r) {
+        core->optimize(m, wait_ms, r);
+      },
       [core](cleanup_atom, const shared_reply<cleanup_report>& r) { core->cleanup(r); },
       [core](report_atom, const shared_reply<server_report>& r) { (*r)(core->report()); },
       [core](report_atom, const std::string& m, const shared_reply<model_report>& r) {
@@ -171,6 +175,7 @@ supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<su
       },
       [core](estimated_atom, lease_id lease, const result<size_estimate>& s) { core->estimated(lease, s); },
       [core](loaded_atom, lease_id lease, const std::shared_ptr<load_outcome>& o) { core->loaded(lease, *o); },
+      [core](tried_atom, lease_id lease, const std::shared_ptr<trial_outcome>& o) { core->tried(lease, *o); },
       [core](freed_atom, lease_id lease) { core->freed(lease); },
       [core](emptied_atom, lease_id lease) { core->emptied(lease); },
       [core](failed_atom, lease_id lease, const std::string& why) { core->failed(lease, why); },

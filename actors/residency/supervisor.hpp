@@ -40,13 +40,19 @@
 //       v
 //    freed <-- reclaimer            the ledger forgets it; whoever waits for its memory is told
 //
+// A trial (supervisor_trial.cpp) loads a model to measure that and drops it; its lease is known here only:
+//
+//    optimize <-- client;  estimating: estimate --> loader;  estimated <-- loader: a reservation, or no room;
+//    trying: trial --> loader;  tried <-- loader: the reservation goes, whoever waits is told
+//
 // What holds between two messages:
 // S1  A resident model is published with its entry, and its lease is known to the ledger. Nothing else is published.
 // S2  Each load has a lease of its own: lease_models_ names them all and nothing else.
 // S3  A load that was given to a loader to load holds a reservation; before that the ledger does not know its lease.
 // S4  What leaves is known to the ledger until its memory is back.
 // S5  Who waits for a model has a load under way to wait for; waiting_requests_ counts the requests.
-// S6  A tick is under way, at the latest for the next housekeeping.
+// S6  A trial that tries holds a reservation; nothing of it is published, and nobody is evicted for it.
+// S7  A tick is under way, at the latest for the next housekeeping.
 
 #include <deque>
 #include <map>
@@ -100,9 +106,11 @@ class supervisor_core {
   void load(const std::string& model, std::uint64_t wait_ms, shared_reply<load_report> reply);
   void unload(const std::string& model, shared_reply<unload_report> reply);
   void warm(const std::string& model, std::uint64_t wait_ms, shared_reply<warmup_report> reply);
+  void optimize(const std::string& model, std::uint64_t wait_ms, shared_reply<optimize_report> reply);
   void cleanup(shared_reply<cleanup_report> reply);
   void estimated(lease_id lease, const result<size_estimate>& size);
   void loaded(lease_id lease, load_outcome& outcome);
+  void tried(lease_id lease, const trial_outcome& outcome);
   void freed(lease_id lease);
   void emptied(lease_id lease);
   void failed(lease_id lease, const std::string& why);
@@ -175,6 +183,11 @@ class supervisor_core {
     bool emptied = false;                        // its gate was empty when it closed, or has told so
     bool evicted = false;                        // not asked for: what it frees counts as cleaned up
   };
+  struct trial {
+    lease_id lease = lease_id::none;
+    std::shared_ptr<load_order> order;
+    std::vector<waiter<optimize_report>> waiters;
+  };
   struct cleaning {
     std::set<lease_id> leases;  // not empty: of what it unloaded, until their memory is back
     cleanup_report report;      // but for after_bytes
@@ -201,9 +214,14 @@ class supervisor_core {
   std::shared_ptr<load_order> make_order(const record& r, const attempt& a) const;
   model_limits limits_of(const record& r) const;
   resident_ptr make_resident(record& r, lease_id lease, loaded_model& loaded);
+  loader_actor pick_loader(std::shared_ptr<gentleness>& gentle);
   loader_actor pick_loader(attempt& a);
   record* loading_record(lease_id lease);
   void crashed(record& r, const std::string& why);
+
+  // supervisor_trial.cpp
+  void begin_trial(const result<size_estimate>& size);
+  void end_trial(const result<optimize_report>& with);
 
   // supervisor_registry.cpp
   enum class entry_change { none, added, changed };
@@ -252,6 +270,7 @@ class supervisor_core {
   std::map<std::string, record> records_;         // as the registry in force has them
   std::map<lease_id, std::string> lease_models_;  // S2
   std::map<lease_id, leaving> leaving_;           // S4
+  std::optional<trial> trial_;                    // S6; one at a time: it takes a loader and a model's memory
   std::vector<cleaning> cleanings_;               // those whose memory is not all back
   ledger ledger_;
   deadline_heap deadlines_;  // of the requests that wait
@@ -259,7 +278,7 @@ class supervisor_core {
   std::uint32_t next_loader_ = 0;
   std::uint32_t waiting_requests_ = 0;  // S5; at most max_load_waiters
   double all_use_ = 0;                  // of all models, as of the last look
-  steady_time armed_ = no_deadline;     // S6: of the earliest tick under way; a stale one does no harm
+  steady_time armed_ = no_deadline;     // S7: of the earliest tick under way; a stale one does no harm
   steady_time next_housekeeping_{}, next_cleanup_{};
   steady_time started_{};
   wall_time started_wall_;

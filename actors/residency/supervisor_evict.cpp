@@ -356,7 +356,8 @@ bool supervisor_core::sound() const {
     if (named == lease_models_.end() || named->second != name) return false;                          // S2
     if (ledger_.knows(r.loading->lease) != (r.loading->at == attempt::phase::loading)) return false;  // S3
   }
-  const bool leaves_right =  // S4
+  if (trial_ && (lease_models_.contains(trial_->lease) || leaving_.contains(trial_->lease))) return false;  // S6
+  const bool leaves_right =                                                                                 // S4
       std::all_of(leaving_.begin(), leaving_.end(), [&](const auto& l) { return ledger_.knows(l.first); });
   return leaves_right && loads == lease_models_.size() && requests == waiting_requests_;  // S2, S5
 }
@@ -387,6 +388,9 @@ void supervisor_core::expire_waiters() {
     sweep(r.load_waiters, late);
     sweep(r.warm_waiters, late);
   }
+  if (trial_)
+    sweep(trial_->waiters,
+          {error_code::deadline_exceeded, "Model " + trial_->order->model + " is not optimized yet", "it goes on", 1});
   for (auto& [lease, l] : leaving_)
     sweep(l.waiters, {error_code::deadline_exceeded, "Model " + l.model + " has not left memory yet",
                       "work inside it has not finished; it goes when that ends", 1});

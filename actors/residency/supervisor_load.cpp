@@ -128,16 +128,24 @@ void supervisor_core::start(record& r) {
               }));
 }
 
-loader_actor supervisor_core::pick_loader(attempt& a) {
+// `gentle`: null for a normal one.
+loader_actor supervisor_core::pick_loader(std::shared_ptr<gentleness>& gentle) {
   const bool disturbs =
       std::any_of(records_.begin(), records_.end(), [](const auto& r) { return r.second.current != nullptr; });
-  a.gentle = nullptr;
+  gentle = nullptr;
   if (!disturbs) return world_.loaders[next_loader_++ % world_.loaders.size()];
   const auto& chosen = world_.gentle_loaders[next_loader_++ % world_.gentle_loaders.size()];
-  a.gentle = chosen.gentle;
-  a.given_at = now();
-  arm(a.given_at + std::chrono::milliseconds(world_.settings.load_patience_ms));
+  gentle = chosen.gentle;
   return chosen.actor;
+}
+
+loader_actor supervisor_core::pick_loader(attempt& a) {
+  auto chosen = pick_loader(a.gentle);
+  if (a.gentle) {
+    a.given_at = now();
+    arm(a.given_at + std::chrono::milliseconds(world_.settings.load_patience_ms));
+  }
+  return chosen;
 }
 
 void supervisor_core::hurry_loads() {
@@ -166,6 +174,7 @@ supervisor_core::record* supervisor_core::loading_record(lease_id lease) {
 }
 
 void supervisor_core::estimated(lease_id lease, const result<size_estimate>& size) {
+  if (trial_ && trial_->lease == lease) return begin_trial(size);
   auto* r = loading_record(lease);
   if (!r) return;
   if (!size) return fail_load(*r, size.error());

@@ -41,6 +41,7 @@ std::map<std::string, supervisor_core::record>::iterator supervisor_core::drop_e
     const auto lease = let_go(r);
     if (leaving_.at(lease).emptied) finish_leaving(lease);
   }
+  if (trial_ && trial_->order->model == name) trial_->order->cancelled->store(true);
   add_counts(removed_counts_, r.entry->counts());
   world_.meter->forget(name);
   return records_.erase(gone);

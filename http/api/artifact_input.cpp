@@ -160,4 +160,15 @@ result<manage_request> read_manage(const exchange& request) {
   return out;
 }
 
+result<std::string> read_copy(const exchange& request) {
+  json_body document;
+  const auto object = object_of(document, request.body());
+  if (!object) return tl::unexpected(object.error());
+  std::string name;
+  if (auto read = fields(*object).text("name", name); !read) return tl::unexpected(read.error());
+  if (auto there = required(name, "name", "\"second\""); !there) return tl::unexpected(there.error());
+  if (auto good = config::check_model_name(name); !good) return tl::unexpected(good.error());
+  return name;
+}
+
 }  // namespace troupe::http

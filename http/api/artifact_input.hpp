@@ -23,6 +23,9 @@ struct manage_request {
 // The query of POST /models/manage, or the same as a JSON body, which wins.
 result<manage_request> read_manage(const exchange& request);
 
+// The body of POST /models/download/{model_name}/copy: the second name.
+result<std::string> read_copy(const exchange& request);
+
 // "Invalid source. Must be one of: [..]", as document 002 words it.
 error invalid_source(const std::string& given);
 

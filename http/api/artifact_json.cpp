@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "cache/artifacts/sources/file_roles.hpp"
 #include "cache/artifacts/sources/tts.hpp"
 #include "http/json/json_write.hpp"
 
@@ -59,6 +60,18 @@ void write_transfer(json_out& json, const actors::download_report& d) {
   if (!d.load_error.empty()) json.field("load_error", d.load_error);
 }
 
+// What a load without a copy reads of it.
+std::uint64_t weight_bytes(const cache::manifest& m) {
+  std::uint64_t bytes = 0;
+  for (const auto& f : m.files) {
+    const auto role = cache::role_of(std::string_view(f.path).substr(f.path.rfind('/') + 1));
+    if (role == cache::file_role::safetensors || role == cache::file_role::pickled ||
+        role == cache::file_role::torch_file)
+      bytes += f.size_bytes;
+  }
+  return bytes;
+}
+
 // What is known of its size before it is there. MiB.
 std::optional<double> size_of(const actors::download_report& d, const cache::available_models& listed) {
   if (d.bytes_total) return megabytes(*d.bytes_total);
@@ -84,24 +97,31 @@ void write_download_info(json_out& json, const actors::download_report& d, const
   json.end_array().end_object();
 }
 
+// What every list tells of a model of the store.
+void write_stored(json_out& json, const actors::artifact_report& a) {
+  const auto& m = a.stored;
+  json.field("name", m.name)
+      .field("version", m.revision.empty() ? m.snapshot : m.revision)
+      .field("id", m.snapshot)
+      .field("size_mb", megabytes(cache::size_bytes(m)))
+      .field("size_bytes", cache::size_bytes(m))
+      .field("source", cache::to_string(m.source))
+      .field("model_id", cache::public_id(m.model_id))
+      .field("requested_revision", m.requested_revision)
+      .field("task", task_of(m).empty() ? std::nullopt : std::optional(task_of(m)))
+      .field("optimized", a.ready_bytes > 0)
+      .field("pinned", m.pinned)
+      .field("downloaded_at", m.downloaded_at);
+  write_servable(json, a);
+}
+
 void write_info(json_out& json, const actors::artifact_status& a) {
   if (a.stored) {
     const auto& m = a.stored->stored;
-    json.field("name", m.name)
-        .field("version", m.revision.empty() ? m.snapshot : m.revision)
-        .field("size_mb", megabytes(cache::size_bytes(m)))
-        .field("source", cache::to_string(m.source))
-        .field("model_id", cache::public_id(m.model_id))
-        .field("requested_revision", m.requested_revision)
-        .field("task", task_of(m).empty() ? std::nullopt : std::optional(task_of(m)))
-        .field("description", m.description);
+    write_stored(json, *a.stored);
+    json.field("description", m.description);
     write_words(json, "tags", m.tags);
-    write_servable(json, *a.stored);
-    json.field("optimized", a.stored->ready_bytes > 0)
-        .field("ready_size_mb", megabytes(a.stored->ready_bytes))
-        .field("pinned", m.pinned)
-        .field("downloaded_at", m.downloaded_at)
-        .field("path", a.stored->folder.string());
+    json.field("ready_size_mb", megabytes(a.stored->ready_bytes)).field("path", a.stored->folder.string());
     json.key("files").array();
     for (const auto& f : m.files)
       json.object().field("path", f.path).field("size_bytes", f.size_bytes).field("sha256", f.sha256).end_object();
@@ -124,20 +144,17 @@ void write_info(json_out& json, const actors::artifact_status& a) {
 // Of document 002's list: a model of the store that is, or is not, in memory.
 void write_managed_model(json_out& json, const actors::artifact_report& a, const actors::model_report* known) {
   const bool loaded = known != nullptr && known->state == actors::residency::resident;
-  json.object()
-      .field("name", a.stored.name)
-      .field("loaded", loaded)
+  json.object();
+  write_stored(json, a);
+  json.field("loaded", loaded)
       .field("device", loaded && known->info ? std::optional(known->info->device) : std::nullopt)
-      .field("is_tts", is_tts(a.stored))
-      .field("optimized", a.ready_bytes > 0)
-      .field("size_mb", megabytes(cache::size_bytes(a.stored)));
+      .field("is_tts", is_tts(a.stored));
   json.key("memory_usage")
       .object()
       .field("allocated_mb", loaded ? megabytes(known->memory_bytes) : 0.0)
       .field("reserved_mb", loaded ? megabytes(known->memory_bytes) : 0.0)
       .end_object();
   json.field("parameters", loaded && known->info ? std::optional(known->info->parameters) : std::nullopt);
-  write_servable(json, a);
   if (a.stored.convert_to_tts) json.field("tts_adapted", true);
   json.end_object();
 }
@@ -212,18 +229,37 @@ std::string managed_download_json(const actors::download_report& d, const std::s
   return finish(json);
 }
 
-std::string optimized_json(const std::string& model, const actors::artifact_report& before,
-                           const actors::artifact_report& after, const actors::load_report& loaded) {
-  const bool gained = before.ready_bytes == 0 && after.ready_bytes > 0;
+std::string optimized_json(const actors::artifact_report& before, const actors::optimize_report& did) {
+  const auto& name = before.stored.name;
+  const bool there = before.ready_bytes > 0;
   json_out json;
   json.object()
       .field("success", true)
-      .field("message", gained ? "Model '" + model + "' optimized successfully"
-                               : "Model '" + model + "' is optimized already: there was nothing to gain")
+      .field("message", did.copy_bytes == 0 ? "Model '" + name + "' is served as it is: there was nothing to gain"
+                        : there             ? "Model '" + name + "' is optimized already: there was nothing to gain"
+                                            : "Model '" + name + "' optimized successfully")
       .field("action", "optimize")
-      .field("model_name", model)
-      .field("ready_size_mb", megabytes(after.ready_bytes))
-      .field("load_time_seconds", loaded.load_time_s);
+      .field("model_name", name)
+      .field("ready_size_mb", megabytes(did.copy_bytes));
+  const auto write = [&](const char* key, double first_answer_s, double read_mb, double private_mb) {
+    json.key(key)
+        .object()
+        .field("first_answer_ms", first_answer_s * 1e3)
+        .field("weights_mb", read_mb)
+        .field("private_memory_mb", private_mb)
+        .end_object();
+  };
+  if (did.without_copy && did.with_copy) {
+    const auto &without = *did.without_copy, &with = *did.with_copy;
+    const auto weights_mb = megabytes(weight_bytes(before.stored)), copy_mb = megabytes(did.copy_bytes);
+    const auto private_without = megabytes(without.private_bytes), private_with = megabytes(with.private_bytes);
+    write("before", without.first_answer_s, weights_mb, private_without);
+    write("after", with.first_answer_s, copy_mb, private_with);
+    write("gained", without.first_answer_s - with.first_answer_s, weights_mb - copy_mb, private_without - private_with);
+  } else {
+    json.field("before", nullptr).field("after", nullptr).field("gained", nullptr);
+  }
+  if (!did.notes.empty()) json.field("detail", did.notes);
   return finish(json);
 }
 

@@ -13,8 +13,7 @@ std::string started_json(const actors::download_report& d, const cache::availabl
 std::string download_status_json(const actors::download_report& d);
 // The answers to POST /models/manage.
 std::string managed_download_json(const actors::download_report& d, const std::string& action);
-std::string optimized_json(const std::string& model, const actors::artifact_report& before,
-                           const actors::artifact_report& after, const actors::load_report& loaded);
+std::string optimized_json(const actors::artifact_report& before, const actors::optimize_report& did);
 std::string artifact_info_json(const actors::artifact_status& a);
 // "8-15 minutes": for so many bytes at such a rate.
 std::string estimated_time(double bytes, double bytes_per_s);

@@ -28,25 +28,46 @@ std::vector<s::field> transfer() {
           s::maybe("load_error", s::text())};
 }
 
+std::vector<s::field> joined(std::vector<s::field> some, const std::vector<s::field>& more) {
+  some.insert(some.end(), more.begin(), more.end());
+  return some;
+}
+
+// Of a model that the store has; in `info`, of one that is still being fetched, some are missing or null.
+std::vector<s::field> stored(bool in_info) {
+  std::vector<s::field> fields{
+      {"name", s::text()},
+      {"version", maybe_text().says("The source's revision, else what follows from the content")},
+      {"size_mb", in_info ? megabytes().nullable() : megabytes()},
+      {"source", s::text()},
+      {"model_id", s::text()},
+      {"task", maybe_text()},
+      s::maybe("reason", s::text().says("Why it cannot be served"))};
+  for (auto& f :
+       std::vector<s::field>{{"id", s::text().says("Follows from the content")},
+                             {"size_bytes", count()},
+                             {"requested_revision", s::text().says("As it was asked for; empty: the source's default")},
+                             {"optimized", s::flag().says("A serving-ready copy is there")},
+                             {"pinned", s::flag()},
+                             {"downloaded_at", s::time()},
+                             {"servable", s::flag().nullable()}})
+    fields.push_back(in_info ? s::maybe(f.name, f.is) : f);
+  return fields;
+}
+
 std::vector<s::field> info() {
-  return {{"name", s::text()},
-          {"version", maybe_text().says("The source's revision, else what follows from the content")},
-          {"size_mb", megabytes().nullable()},
-          {"source", s::text()},
-          {"model_id", s::text()},
-          {"task", maybe_text()},
-          {"status", state()},
-          s::maybe("requested_revision", s::text().says("As it was asked for; empty: the source's default")),
-          s::maybe("description", s::text()),
-          s::maybe("tags", s::list(s::text())),
-          s::maybe("servable", s::flag().nullable()),
-          s::maybe("reason", s::text().says("Why it cannot be served")),
-          s::maybe("optimized", s::flag()),
-          s::maybe("ready_size_mb", megabytes()),
-          s::maybe("pinned", s::flag()),
-          s::maybe("downloaded_at", s::time()),
-          s::maybe("path", s::text()),
-          s::maybe("files", s::list(s::object({{"path", s::text()}, {"size_bytes", count()}, {"sha256", s::text()}})))};
+  const auto file = s::object({{"path", s::text()}, {"size_bytes", count()}, {"sha256", s::text()}});
+  return joined(stored(true), {{"status", state()},
+                               s::maybe("description", s::text()),
+                               s::maybe("tags", s::list(s::text())),
+                               s::maybe("ready_size_mb", megabytes()),
+                               s::maybe("path", s::text()),
+                               s::maybe("files", s::list(file))});
+}
+
+schema measured() {
+  return s::object({{"first_answer_ms", s::number()}, {"weights_mb", s::number()}, {"private_memory_mb", s::number()}})
+      .nullable();
 }
 
 schema with_time(std::vector<s::field> fields) {
@@ -165,18 +186,13 @@ schema cache_info_schema() {
 
 schema managed_schema() {
   const auto named = s::object({{"name", s::text()}, {"loaded", s::flag()}, {"is_tts", s::flag()}});
-  const auto downloaded =
-      s::object({{"name", s::text()},
-                 {"loaded", s::flag()},
-                 {"device", maybe_text()},
-                 {"is_tts", s::flag()},
-                 {"optimized", s::flag().says("A serving-ready copy is there")},
-                 {"size_mb", megabytes()},
-                 {"memory_usage", s::object({{"allocated_mb", megabytes()}, {"reserved_mb", megabytes()}})},
-                 {"parameters", count().nullable()},
-                 {"servable", s::flag().nullable()},
-                 s::maybe("reason", s::text()),
-                 s::maybe("tts_adapted", s::flag())});
+  const auto downloaded = s::object(
+      joined(stored(false), {{"loaded", s::flag()},
+                             {"device", maybe_text()},
+                             {"is_tts", s::flag()},
+                             {"memory_usage", s::object({{"allocated_mb", megabytes()}, {"reserved_mb", megabytes()}})},
+                             {"parameters", count().nullable()},
+                             s::maybe("tts_adapted", s::flag())}));
   return with_time({{"total_models", count()},
                     {"downloaded_models", s::list(downloaded)},
                     {"categories", s::object({{"tts_models", s::list(named)}, {"other_models", s::list(named)}})},
@@ -193,8 +209,11 @@ schema manage_schema() {
                     {"model_name", s::text()},
                     s::maybe("download_id", s::text()),
                     s::maybe("status", state()),
-                    s::maybe("ready_size_mb", megabytes()),
-                    s::maybe("load_time_seconds", s::number())});
+                    s::maybe("ready_size_mb", megabytes().says("Of the serving-ready copy; 0: there is none")),
+                    s::maybe("before", measured().says("Loads without the copy; null: not measured")),
+                    s::maybe("after", measured().says("Loads with it")),
+                    s::maybe("gained", measured().says("The difference; less than 0: lost")),
+                    s::maybe("detail", s::text())});
 }
 
 }  // namespace troupe::http

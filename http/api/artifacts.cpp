@@ -82,6 +82,13 @@ void delete_model(const context& c, const exchange_ptr& request, const route_par
                                answer_json<actors::removal_report>(c, request, {}, removed_json));
 }
 
+void post_copy(const context& c, const exchange_ptr& request, const route_parameters& in_path) {
+  const auto name = read_copy(*request);
+  if (!name) return request->fail(name.error());
+  c.service.artifacts().copy(in_path["model_name"], *name,
+                             answer_json<actors::artifact_status>(c, request, {}, artifact_info_json));
+}
+
 void get_cache_info(const context& c, const exchange_ptr& request, const route_parameters&) {
   c.service.artifacts().list(answer_json<actors::store_report>(c, request, {}, cache_info_json));
 }
@@ -106,32 +113,64 @@ void get_managed(const context& c, const exchange_ptr& request, const route_para
   }));
 }
 
-// Writes the serving-ready copy that the next load uses, by a load.
+void tell_optimized(const exchange_ptr& request, const actors::artifact_report& before,
+                    const actors::optimize_report& did) {
+  on_connection(request, [request, body = optimized_json(before, did)]() mutable {
+    response out;
+    out.body = std::move(body);
+    request->respond(std::move(out));
+  });
+}
+
+void refuse(const exchange_ptr& request, const error& why) {
+  on_connection(request, [request, why] { request->fail(why); });
+}
+
+// No memory for loads that are only measured: an ordinary load, which may evict others, writes the copy.
+void optimize_unmeasured(const context& c, const exchange_ptr& request,
+                         const std::shared_ptr<const actors::artifact_report>& before, const error& why) {
+  const auto& model = before->stored.name;
+  c.service.load(model, c.settings.load_timeout_ms,
+                 actors::one_shot<actors::load_report>([c, request, before, why](result<actors::load_report> loaded) {
+                   if (!loaded) return refuse(request, loaded.error());
+                   c.service.artifacts().find(before->stored.name,
+                                              actors::one_shot<actors::artifact_status>(
+                                                  [request, before, why](result<actors::artifact_status> after) {
+                                                    if (!after) return refuse(request, after.error());
+                                                    actors::optimize_report did;
+                                                    did.model = before->stored.name;
+                                                    if (after->stored) did.copy_bytes = after->stored->ready_bytes;
+                                                    did.notes = "not measured: " + why.message;
+                                                    tell_optimized(request, *before, did);
+                                                  }));
+                 }));
+}
+
+void optimize_stored(const context& c, const exchange_ptr& request,
+                     const std::shared_ptr<const actors::artifact_report>& before) {
+  c.service.optimize(
+      before->stored.name, c.settings.load_timeout_ms,
+      actors::one_shot<actors::optimize_report>([c, request, before](result<actors::optimize_report> did) {
+        if (did) return tell_optimized(request, *before, *did);
+        if (did.error().code == error_code::insufficient_memory)
+          return optimize_unmeasured(c, request, before, did.error());
+        refuse(request, did.error());
+      }));
+}
+
 void optimize(const context& c, const exchange_ptr& request, const std::string& model) {
-  using actors::artifact_status;
-  const auto refuse = [request](const error& why) { on_connection(request, [request, why] { request->fail(why); }); };
   c.service.artifacts().find(
-      model, actors::one_shot<artifact_status>([c, request, model, refuse](result<artifact_status> before) {
-        if (!before) return refuse(before.error());
-        if (!before->stored)
+      model, actors::one_shot<actors::artifact_status>([c, request, model](result<actors::artifact_status> found) {
+        if (!found) return refuse(request, found.error());
+        if (!found->stored)
           return refuse(
-              {error_code::conflict, "Model '" + model + "' is not in the cache yet", before->download->message, {}});
-        if (before->stored->servable == false)
+              request,
+              {error_code::conflict, "Model '" + model + "' is not in the cache yet", found->download->message, {}});
+        if (found->stored->servable == false)
           return refuse(
-              {error_code::unprocessable, "Model '" + model + "' cannot be served yet", before->stored->reason, {}});
-        auto was = std::make_shared<actors::artifact_report>(std::move(*before->stored));
-        c.service.load(
-            model, c.settings.load_timeout_ms,
-            actors::one_shot<actors::load_report>([c, request, model, refuse, was](result<actors::load_report> loaded) {
-              if (!loaded) return refuse(loaded.error());
-              c.service.artifacts().find(model,
-                                         answer_with<artifact_status>(
-                                             c, request, {}, [model, was, did = *loaded](const artifact_status& after) {
-                                               response out;
-                                               out.body = optimized_json(model, *was, after.stored.value_or(*was), did);
-                                               return out;
-                                             }));
-            }));
+              request,
+              {error_code::unprocessable, "Model '" + model + "' cannot be served yet", found->stored->reason, {}});
+        optimize_stored(c, request, std::make_shared<const actors::artifact_report>(std::move(*found->stored)));
       }));
 }
 
@@ -182,6 +221,11 @@ std::vector<route> artifact_routes() {
   add.get("/models/download/{model_name}/info", get_info)
       .says("What the cache has of a model, and what its download does")
       .answers(200, "It", as_json(artifact_info_schema()));
+  add.post("/models/download/{model_name}/copy", post_copy)
+      .says("A second name for a model of the cache; nothing is copied or fetched")
+      .needs_body("The name", as_json(schema::object({{"name", s::text()}})))
+      .answers(200, "The cache has it under that name, too", as_json(artifact_info_schema()))
+      .fails(409, "The name is taken");
   add.add("DELETE", "/models/download/{model_name}", delete_model)
       .says("Removes a model from cache and registry; cancels its download")
       .answers(200, "It is gone", as_json(removed_schema()))
@@ -205,8 +249,8 @@ std::vector<route> artifact_routes() {
       .fails(404, "No such model in the cache")
       .fails(409, "There is nothing to retry, or the download is not through")
       .fails(422, "The artifact cannot be served")
-      .fails(429, "Too many downloads wait")
-      .fails(504, "It still loads");
+      .fails(429, "Another model is being optimized, or too many downloads wait")
+      .fails(504, "It is not through yet, and goes on");
   return add.take();
 }
 

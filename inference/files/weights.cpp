@@ -1,10 +1,5 @@
 #include "inference/files/weights.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -107,12 +102,11 @@ result<void> convert_all(const std::vector<planned_tensor>& plan, const std::vec
 }
 
 constexpr const char* digest_key = "digest";
-constexpr const char* source_key_name = "source";
 
 // An entry's head: all that it says follows from the layout, the source's name and the data's digest. Sets the
 // places of `layout`.
 std::string head_of(std::vector<stored_tensor>& layout, const std::string& source, const std::string& digest) {
-  return make_safetensors_head(layout, {{digest_key, digest}, {source_key_name, source}});
+  return make_safetensors_head(layout, {{digest_key, digest}, {ready_source, source}});
 }
 
 tl::unexpected<error> damaged(const fs::path& entry, const std::string& why) {
@@ -132,7 +126,7 @@ result<loaded_weights> map_entry(const fs::path& entry, std::vector<stored_tenso
     return found == header->metadata.end() ? std::string() : found->second;
   };
   const auto digest = said(digest_key);
-  const auto head = head_of(layout, said(source_key_name), digest);
+  const auto head = head_of(layout, said(ready_source), digest);
   if (memory.bytes().size() != layout.back().end || std::memcmp(memory.bytes().data(), head.data(), head.size()) != 0)
     return damaged(entry, "does not fit the model");
   if (memory.verified()) {
@@ -160,8 +154,7 @@ void remove_stale(const fs::path& entry, const std::string& source_key, const st
     const auto name = e.path().filename().string();
     if (!name.starts_with(source_key + '-')) continue;
     if (name.ends_with(".tmp")) {
-      file_descriptor fd{::open(e.path().c_str(), O_RDONLY | O_CLOEXEC)};
-      if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) fs::remove(e.path(), ignored);
+      remove_abandoned(e.path());
     } else if (!name.starts_with(current) || version_in(name) < layout_version) {
       fs::remove(e.path(), ignored);
     }

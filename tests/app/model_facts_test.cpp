@@ -31,7 +31,9 @@ TEST(model_facts, the_store_and_a_server_tell_the_same) {
       R"({"name":"org/model","version":"1234567890abcdef","size_mb":1.000572,"source":"huggingface",
           "model_id":"org/model","task":"text-classification","description":"","tags":[],"servable":false,
           "reason":"no such architecture","pinned":false,"downloaded_at":"2023-11-14T22:13:20.5Z",
-          "path":"/store/org/model/@x","files":[
+          "id":")" +
+          cache::snapshot_id(stored().files) +
+          R"(","size_bytes":1049176,"path":"/store/org/model/@x","files":[
             {"path":"config.json","size_bytes":600,"sha256":")" +
           std::string(64, 'a') + R"("},{"path":"model.safetensors","size_bytes":1048576,"sha256":")" +
           std::string(64, 'b') + R"("}],"status":"completed"})",
@@ -61,8 +63,8 @@ TEST(model_facts, answers_that_lack_what_matters_are_refused_and_others_are_not)
   EXPECT_FALSE(facts_of(answer.root));  // a download that has not ended
   inference::json_document odd;
   ASSERT_TRUE(inference::parse_json_object(
-      R"({"name":"m","files":[{"path":1,"size_bytes":"x"},7],"tags":[1,"t"],"servable":null,"version":2})", "answer",
-      odd));
+      R"({"name":"m","id":"0","files":[{"path":1,"size_bytes":"x"},7],"tags":[1,"t"],"servable":null,"version":2})",
+      "answer", odd));
   const auto read = facts_of(odd.root);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->size_bytes, 0u);

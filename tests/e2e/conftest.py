@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pathlib
 import shutil
 import signal
+import stat
+import subprocess
 
 import pytest
 
 import checkpoints
-from driver import BINARY, TESTSERVER, TORCHSCRIPT, Server
+from driver import BINARY, TESTSERVER, TORCHSCRIPT, Server, have
 from stand_in_hub import Files, Hub
 from stand_in_s3 import S3
 
@@ -158,3 +161,61 @@ def files():
 @pytest.fixture
 def s3():
     yield from standing_in(S3(page=3))
+
+
+# -- the machine --
+
+@pytest.fixture
+def tmpfs(tmp_path):
+    """tmpfs(mb): a file system of that size."""
+    mounted = []
+
+    def make(mb: int) -> pathlib.Path:
+        if os.geteuid() != 0:
+            pytest.skip("needs root for a small tmpfs")
+        at = tmp_path / f"disk{len(mounted)}"
+        at.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mb}m", "none", str(at)], capture_output=True)
+        if done.returncode:
+            pytest.skip(f"no tmpfs here: {done.stderr.decode(errors='replace').strip()}")
+        mounted.append(at)
+        return at
+
+    yield make
+    for at in mounted:
+        subprocess.run(["umount", "-l", str(at)], capture_output=True)
+
+
+@pytest.fixture
+def bound(tmp_path) -> pathlib.Path:
+    """troupe without root's right to pass over permissions."""
+    if os.geteuid() != 0:
+        return BINARY
+    if not have("setpriv"):
+        pytest.skip("needs setpriv, to give up root's rights")
+    rights = "-dac_override,-dac_read_search,-fowner"
+    give_up = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", "--"]
+    probe = tmp_path / "probe"
+    probe.mkdir(mode=0o555)
+    done = subprocess.run([*give_up, "touch", str(probe / "x")], capture_output=True, text=True)
+    if "ermission denied" not in done.stderr:
+        pytest.skip(f"root's rights cannot be given up here: {done.stderr.strip() or 'they are still there'}")
+    script = tmp_path / "bound.sh"
+    script.write_text(f"#!/bin/sh\nexec {' '.join(give_up)} {BINARY} \"$@\"\n")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.fixture
+def modes():
+    """modes(path, mode) until the end of the test."""
+    changed = []
+
+    def change(path: pathlib.Path, mode: int) -> None:
+        changed.append((path, stat.S_IMODE(path.stat().st_mode)))
+        path.chmod(mode)
+
+    yield change
+    for path, mode in reversed(changed):
+        if path.exists():
+            path.chmod(mode)

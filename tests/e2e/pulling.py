@@ -219,21 +219,34 @@ def check_nothing_left(server: Server, name: str) -> None:
     assert not (store_of(server) / name).exists()
 
 
-def check_store(server: Server) -> dict[str, dict]:
-    """Reads the store as docs/artifacts.md says it lies there: every model is whole, every file is a link to the blob
-    of its digest, no blob is nobody's, nothing lies about. Gives the manifests by name."""
-    root = store_of(server)
+def check_store(server: Server | pathlib.Path) -> dict[str, dict]:
+    """Reads the store (a server's, or at a path) as docs/artifacts.md says it lies there: every model is whole, no blob
+    is nobody's, nothing lies about. Gives the manifests by name."""
+    root = server if isinstance(server, pathlib.Path) else store_of(server)
+    manifests = check_models(root)
+    linked = {sha(p) for name in manifests for snapshot in (root / name).glob("@*") for p in snapshot.rglob("*")
+              if p.is_file()}
+    linked |= {p.name for p in (root / ".store/partial").glob("*/@whole/*")}  # kept for a resume
+    blobs = {p.name for p in (root / ".store/blobs").iterdir()} if (root / ".store/blobs").exists() else set()
+    assert blobs == linked, (blobs - linked, linked - blobs)
+    known = {name.split("/")[0] for name in manifests}
+    odd = {p.name for p in root.iterdir() if not p.name.startswith(".")} - known if root.exists() else set()
+    assert not odd, odd
+    return manifests
+
+
+def check_models(root: pathlib.Path) -> dict[str, dict]:
+    """Every model that is there is whole, every file of it a link to the blob of its digest; also of a store that a
+    crash has left. Gives the manifests by name."""
     manifests = {}
-    linked: set[str] = set()
     for path in sorted(root.glob("**/manifest.json")):
         if ".store" in path.parts or any(part.startswith("@") for part in path.relative_to(root).parts):
             continue
         manifest = json.loads(path.read_text())
         name = str(path.parent.relative_to(root))
         manifests[name] = manifest
-        snapshots = [p for p in path.parent.iterdir() if p.name.startswith("@")]
-        assert snapshots, f"{name} has a manifest and no snapshot"
         current = path.parent / f"@{manifest['snapshot'].removeprefix('@')}"
+        assert current.is_dir(), f"{name} has a manifest and no snapshot"
         there = {str(p.relative_to(current)): p for p in current.rglob("*") if p.is_file()}
         assert set(there) == {f["path"] for f in manifest["files"]}, (name, set(there))
         for file in manifest["files"]:
@@ -241,16 +254,7 @@ def check_store(server: Server) -> dict[str, dict]:
             content = at.read_bytes()
             assert not at.is_symlink() and len(content) == file["size_bytes"], (name, file)
             assert hashlib.sha256(content).hexdigest() == file["sha256"], (name, file)
-            blob = root / ".store/blobs" / file["sha256"]
-            assert os.path.samefile(blob, at), (name, file)
-        for snapshot in snapshots:
-            linked |= {sha(p) for p in snapshot.rglob("*") if p.is_file()}
-    linked |= {p.name for p in (root / ".store/partial").glob("*/@whole/*")}  # kept for a resume
-    blobs = {p.name for p in (root / ".store/blobs").iterdir()} if (root / ".store/blobs").exists() else set()
-    assert blobs == linked, (blobs - linked, linked - blobs)
-    known = {name.split("/")[0] for name in manifests}
-    odd = {p.name for p in root.iterdir() if not p.name.startswith(".")} - known if root.exists() else set()
-    assert not odd, odd
+            assert os.path.samefile(root / ".store/blobs" / file["sha256"], at), (name, file)
     return manifests
 
 
@@ -313,3 +317,20 @@ def speech(folder: pathlib.Path) -> dict[str, bytes]:
 def vocoder(folder: pathlib.Path) -> dict[str, bytes]:
     return {"config.json": json.dumps({"architectures": ["SpeechT5HifiGan"], "model_type": "hifigan"}).encode(),
             "model.safetensors": (folder / "model.safetensors").read_bytes()}
+
+
+def write_hub_cache(folder: pathlib.Path, name: str, files: dict[str, bytes], commit: str = "a" * 40) -> pathlib.Path:
+    """As huggingface_hub leaves it: blobs, and snapshots of links to them."""
+    root = folder / f"models--{name.replace('/', '--')}"
+    (root / "refs").mkdir(parents=True)
+    (root / "refs/main").write_text(commit)
+    (root / "blobs").mkdir()
+    for path, content in files.items():
+        large = path.endswith(".safetensors")
+        digest = hashlib.sha256(content) if large else hashlib.sha1(b"blob %d\0" % len(content) + content)
+        blob = root / "blobs" / digest.hexdigest()
+        blob.write_bytes(content)
+        link = root / "snapshots" / commit / path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(pathlib.Path(*[".."] * (2 + path.count("/"))) / "blobs" / blob.name)
+    return root

@@ -11,9 +11,11 @@ import gzip
 import hashlib
 import http.server
 import json
+import os
 import pathlib
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -22,6 +24,8 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 CHUNK = 64 * 1024
+LARGE_CHUNK = 1024 * 1024
+LATE_S = 0.05
 
 
 @dataclass
@@ -83,6 +87,7 @@ class Asked:
     headers: dict[str, str]  # names in lower case
     target: str = ""
     stage: str = ""
+    peer: str = ""  # the address of ours that was connected to
     status: int = 0  # that was answered
     sent: int = 0  # bytes of the body that were sent
     at: float = field(default_factory=time.monotonic)
@@ -120,6 +125,7 @@ class Fault:
     reset: bool = False  # and that by RST
     stall_after: int | None = None  # falls silent after so many, until release()
     ranges: bool = True  # False: answers with the whole, whatever is asked
+    if_range: bool = True  # False: answers with a range, whatever it was asked to be of
     gzip: bool = False  # compressed, in chunks, without a length, although nobody asked for it
     hits: int = 0
     reached: threading.Event = field(default_factory=threading.Event, repr=False)  # it has happened
@@ -176,8 +182,12 @@ class Line:
             return
         with self.lock:
             now = time.monotonic()
-            self._free_at = max(now, self._free_at) + count / rate
+            # Who comes back a little late has overslept, or was writing: one connection is as fast as several.
+            since = self._free_at if now - self._free_at < LATE_S else now
+            self._free_at = since + count / rate
             wait = self._free_at - now
+        if wait <= 0:
+            return
         self.closing.wait(wait)
 
 
@@ -206,7 +216,8 @@ class Reply(http.server.BaseHTTPRequestHandler):
         path = self.path
         if path.startswith("http://"):  # asked as a proxy
             path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
-        self.asked = Asked(self.origin.name, self.command, path, {k.lower(): v for k, v in self.headers.items()})
+        self.asked = Asked(self.origin.name, self.command, path, {k.lower(): v for k, v in self.headers.items()},
+                           peer=self.connection.getsockname()[0])
         with self.origin.line.lock:
             self.origin.line.log.append(self.asked)
         try:
@@ -277,7 +288,7 @@ class Reply(http.server.BaseHTTPRequestHandler):
         elif self.asked.range:
             fault.happens()
         begin, end, status = 0, content.size, 200
-        condition = self.asked.headers.get("if-range")
+        condition = self.asked.headers.get("if-range") if fault is None or fault.if_range else None
         if self.asked.range and with_ranges and condition in (None, headers.get("ETag")):
             span = parse_range(self.asked.range, content.size)
             if span == "unsatisfiable":
@@ -308,6 +319,9 @@ class Reply(http.server.BaseHTTPRequestHandler):
             line.bodies_now += 1
             line.bodies_most = max(line.bodies_most, line.bodies_now)
         try:
+            as_it_is = fault is None and not isinstance(self.connection, ssl.SSLSocket)
+            if as_it_is and isinstance(content.source, pathlib.Path):
+                return self._pour_file(content.source, begin, end)
             marks = sorted({end, *(m for m in (stop, stall) if m is not None)})
             for mark in marks:
                 for piece in content.pieces(begin, mark):
@@ -331,6 +345,23 @@ class Reply(http.server.BaseHTTPRequestHandler):
             with line.lock:
                 line.bodies_now -= 1
 
+    def _pour_file(self, path: pathlib.Path, begin: int, end: int) -> None:
+        """By the kernel: who downloads is not to wait for Python."""
+        line = self.origin.line
+        with open(path, "rb") as file:
+            while begin < end:
+                piece = min(CHUNK if line.rate_bytes_s > 0 else LARGE_CHUNK, end - begin)
+                line.pace(piece)
+                if line.closing.is_set():
+                    raise Gone
+                last = begin + piece
+                while begin < last:
+                    count = os.sendfile(self.connection.fileno(), file.fileno(), begin, last - begin)
+                    if count == 0:
+                        raise Gone  # the file has become shorter
+                    begin += count
+                    self.asked.sent += count
+
 
 def stored_headers(content: Content) -> dict[str, str]:
     """What a store of files (S3, and what stands before it) says of one."""
@@ -340,7 +371,7 @@ def stored_headers(content: Content) -> dict[str, str]:
 def left(connection: socket.socket) -> bool:
     """The peer has closed."""
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        return socket.socket.recv(connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""  # also below TLS
     except BlockingIOError:
         return False
     except OSError:
@@ -383,17 +414,21 @@ class _Listener(http.server.ThreadingHTTPServer):
 
 
 class Origin:
-    """One socket on 127.0.0.1, at a port of its own."""
+    """One socket, at a port of its own."""
 
-    def __init__(self, name: str, line: Line, answer: collections.abc.Callable[[Asked, Reply], None]):
-        self.name, self.line, self.answer = name, line, answer
-        self._listener = _Listener(("127.0.0.1", 0), type("BoundReply", (Reply,), {"origin": self}))
+    def __init__(self, name: str, line: Line, answer: collections.abc.Callable[[Asked, Reply], None],
+                 address: str = "127.0.0.1", tls: ssl.SSLContext | None = None):
+        self.name, self.line, self.answer, self.tls = name, line, answer, tls
+        self._listener = _Listener((address, 0), type("BoundReply", (Reply,), {"origin": self}))
+        if tls:  # the handshake is the connection's own thread's
+            self._listener.socket = tls.wrap_socket(self._listener.socket, server_side=True,
+                                                    do_handshake_on_connect=False)
         self.port = self._listener.server_address[1]
         threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def connections(self) -> int:
         return len(self._listener.open)
@@ -411,12 +446,15 @@ class Origin:
 class StandIn:
     """Base of the stand-ins: their sockets, log and faults."""
 
+    address = "127.0.0.1"  # where they listen; "0.0.0.0": at every address of the machine
+    tls: ssl.SSLContext | None = None  # https in place of http
+
     def __init__(self):
         self.line = Line()
         self.origins: list[Origin] = []
 
     def listen(self, name: str, answer) -> Origin:
-        self.origins.append(Origin(name, self.line, answer))
+        self.origins.append(Origin(name, self.line, answer, self.address, self.tls))
         return self.origins[-1]
 
     def __enter__(self):

@@ -13,39 +13,9 @@ import threading
 import pytest
 import requests
 
+from command_line import BAD_USAGE, DONE, FAILED, INTERRUPTED, NO_SERVER, NOT_FOUND, Cli
 from driver import BINARY, ROOT, SLOW, Raw, free_port
-from pulling import check_answers, check_store, contents, environment, relabelled, start
-
-DONE, FAILED, BAD_USAGE, NOT_FOUND, NO_SERVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
-CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x80-\x9f]")
-
-
-class Cli:
-    """troupe as one runs it; nothing of the machine's own."""
-
-    def __init__(self, folder: pathlib.Path, hub=None, server=None, **env: str):
-        self.folder = folder
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith("TROUPE_")}
-        self.env.pop("API_KEYS", None)
-        self.env.pop("ADMIN_API_KEY", None)
-        self.env.update(environment(folder / "env", hub), TROUPE_DATA_DIR=str(folder / "data"),
-                        TROUPE_SERVER=server.url if server else "none", TROUPE_DOWNLOAD_RETRIES="1", **env)
-
-    def start(self, *args: str, **kw) -> subprocess.Popen:
-        return subprocess.Popen([str(BINARY), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env=self.env, cwd=self.folder, **kw)
-
-    def __call__(self, *args: str, status: int = DONE, **kw) -> subprocess.CompletedProcess:
-        done = subprocess.run([str(BINARY), *args], capture_output=True, text=True, env=self.env, cwd=self.folder,
-                              timeout=60 * SLOW, **kw)
-        assert done.returncode == status, (args, done.returncode, done.stdout, done.stderr)
-        assert not CONTROL.search(done.stdout + done.stderr), (args, done.stdout, done.stderr)
-        return done
-
-    def json(self, *args: str, status: int = DONE) -> dict:
-        out = self(*args, "--json", status=status).stdout
-        assert out.count("\n") == 1, out
-        return json.loads(out)
+from pulling import check_answers, check_store, contents, relabelled, start
 
 
 @pytest.fixture
@@ -241,7 +211,12 @@ def test_pulled_loaded_and_removed_by_a_server(there, server, tiny, tiny_shape):
     assert there.json("load", "mine")["loaded"] is True and server.resident() == {"mine"}
     there("load", "none", status=NOT_FOUND)
     there("show", "none", status=NOT_FOUND)
-    assert "cannot copy" in there("cp", "mine", "yours", status=FAILED).stderr
+    copied = there.json("cp", "mine", "yours")
+    assert copied["name"] == "yours" and copied["files"] == facts["files"], copied
+    there("cp", "mine", "yours", status=FAILED)
+    there("cp", "none", "others", status=NOT_FOUND)
+    there("cp", "mine", "../x", status=BAD_USAGE)
+    assert there.json("load", "yours")["loaded"] is True and there.json("rm", "yours")["models"][0]["removed"] is True
 
     answer = json.loads(there("predict", "--server", server.url, "--model", "mine", "hello ab").stdout)
     assert answer["model_used"] == "mine" and answer["text"] == "hello ab", answer
@@ -396,9 +371,8 @@ def test_keys(serve, hub, tmp_path):
 def test_what_a_server_says_cannot_touch_the_terminal(tmp_path):
     """A server of somebody else's: escapes, wrong types, other answers."""
     bodies = {
-        "/models/cache/info": {"models": ["\x1b[2J", "a\nb", 7]},
-        "/models/download/%1B%5B2J/info": {"name": "\x1b]0;x\x07", "files": [{"path": "\x9b31m"}], "source": "\r\n"},
-        "/models/download/a%0Ab/info": {"name": [], "files": 3},
+        "/models/managed": {"downloaded_models": [
+            {"name": "\x1b]0;x\x07", "id": "\x9b31m", "source": "\r\n", "size_bytes": "x"}, {"name": [], "id": 3}, 7]},
         "/models": {"models": {"\x1b[2J": {"loaded": True}, "$(touch owned)": {"loaded": False}, "fine": {}}},
         "/models/%1B%5B2J": {"name": 1, "model_info": {"device": "\x1b[31m"}},
     }

@@ -1,9 +1,12 @@
 """Pulled by name: from POST /models/download to an answer (document 002)."""
 import itertools
 import json
+import os
+import random
 import re
 import signal
 import threading
+import time
 
 import pytest
 
@@ -247,6 +250,42 @@ def test_remove_one_that_waits(serve, hub, tiny, tmp_path):
     hold.release()
     ended(server, first)
     assert cache_info(server)["models"] == ["a"]
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("load", [True, False])
+def test_remove_at_any_moment(server, load):
+    """Also while it is put into the store, registered, loaded: it is gone then, or was not there yet and comes not
+    after."""
+    seed = int(os.environ.get("TROUPE_REMOVE_SEED", random.randrange(1 << 31)))
+    print(f"TROUPE_REMOVE_SEED={seed}", flush=True)
+    rng, seen = random.Random(seed), set()
+    for n in range(100):
+        download = begin(server, f"m{n}", "org/tiny", load=load)
+        time.sleep(rng.uniform(0, 0.04))
+        answer = server.request("DELETE", f"/models/download/m{n}")
+        assert answer.status_code == 200, (n, answer.text)
+        last = server.until(lambda: (now := told(server, download))["status"] in ENDED and now)
+        seen.add(last["status"])
+        assert server.models() == {}, (n, answer.text, last)
+        check_envelope(server.predict(TEXT, f"m{n}"), 404, "MODEL_NOT_FOUND")
+    assert check_store(server) == {} and seen <= {"cancelled", "completed"}, seen
+    again(server, signal.SIGTERM)
+    assert server.models() == {}
+    pull(server, "m0", "org/tiny")
+
+
+def test_the_operators_names_are_not_downloaded_over(serve, hub, tiny, tiny_shape, tmp_path):
+    """Not by asking for another model of that name, nor by trying that again."""
+    hub.add("org/other", relabelled(tiny, list("vwxyz")))
+    server = start(serve, tmp_path / "env", hub, registry={"theirs": {"path": str(tiny)}})
+    assert ask(server, "theirs", "org/other").json()["status"] == "already_exists"
+    for query in ("retry_download", "retry_download&force_redownload=true", "update", "optimize"):
+        answer = server.post(f"/models/manage?action={query}&model_name=theirs")
+        assert answer.status_code in (404, 409), answer.text
+        check_failed(answer, answer.status_code)
+    assert not hub.asked() and cache_info(server)["models"] == []
+    check_answers(server, "theirs", tiny, tiny_shape)
 
 
 def test_the_operators_models_are_not_removed(serve, hub, tiny, tmp_path):

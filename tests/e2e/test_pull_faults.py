@@ -10,6 +10,7 @@ import signal
 import pytest
 
 import checkpoints
+import stand_in
 from driver import metric_sum
 from pulling import (QUICK, begin, cache_info, check_answers, check_nothing_left, check_store, contents, ended,
                      environment, fails, find, info, partial_bytes, pull, reason, relabelled, restart, settled, start,
@@ -343,6 +344,83 @@ def test_ended_under_way(serve, hub, small, tmp_path):
     restart(server)
     pull(server, "small", "org/small")
     check_store(server)
+
+
+@pytest.mark.asan
+def test_slow_is_not_stalled(server, hub, name, monkeypatch):
+    """A line that is thin and steady takes its time, and no second try."""
+    monkeypatch.setattr(stand_in, "CHUNK", 2048)
+    hub.rate(40_000)
+    before = server.metrics()
+    pull(server, name, "org/tiny")
+    after = server.metrics()
+    for metric in ("troupe_download_retries_total", "troupe_download_stalls_total"):
+        assert after.get(metric, 0) == before.get(metric, 0), metric
+    assert len(hub.asked("org/tiny/" + WEIGHTS, "body", method="GET")) == 1
+
+
+def test_a_trickle_is_a_stall(server, hub, name, monkeypatch):
+    """A few bytes a second for ever would hold a download for ever."""
+    monkeypatch.setattr(stand_in, "CHUNK", 10)
+    hub.rate(100)
+    last = ended(server, begin(server, name, "org/tiny"), "failed")
+    assert re.search(r"(?i)stall", reason(last)), last
+    check_nothing_left(server, name)
+    hub.rate(0)
+    server.request("DELETE", f"/models/download/{name}")
+
+
+def test_ranges_of_another_content_are_not_mixed_in(server, hub, small, name):
+    """Who resumes gets a part of other bytes, of the right length, time and again: never is the mixture a model."""
+    hub.fault("org/small/" + WEIGHTS, drop_after=3_000_000, times=1)
+    hub.fault("org/small/" + WEIGHTS, alter=flipped(5_000_000))
+    kept = partial_bytes(server)
+    why = reason(ended(server, begin(server, name, "org/small"), "failed"))
+    assert re.search(r"(?i)sha-?256|hash|digest", why), why
+    check_nothing_left(server, name)
+    assert partial_bytes(server) < kept + 1_000_000, "what was wrong is kept"
+    hub.mend()
+    pull(server, name, "org/small")
+
+
+# -- only in chunks --
+
+@pytest.mark.asan
+@pytest.mark.parametrize("told_by", ["listing", "headers"])
+def test_files_that_are_only_in_chunks(server, hub, tiny, name, told_by):
+    """Refused with that reason before a byte of the model is fetched; with a digest they come as all others."""
+    size = (tiny / WEIGHTS).stat().st_size
+    hub.add("org/chunks", tiny)
+    listed = {"size": size, "xetHash": "a" * 64} if told_by == "listing" else {"size": size}
+    hub.repositories["org/chunks"].claims[WEIGHTS] = {"listed": listed}
+    if told_by == "headers":
+        hub.fault("org/chunks/" + WEIGHTS, "resolve", status=302, headers={
+            "X-Xet-Hash": "a" * 64, "Location": f"{hub.url}/nothing", "X-Linked-Size": str(size)})
+    kept = partial_bytes(server)
+    why = fails(server, name, "org/chunks")
+    assert re.search(r"(?i)chunk|xet", why) and WEIGHTS in why, why
+    assert not hub.asked("org/chunks/*", "body"), "it was begun"
+    check_nothing_left(server, name)
+    assert partial_bytes(server) == kept
+    hub.mend()
+    hub.chunked_store = True
+    hub.repositories["org/chunks"].claims.clear()
+    pull(server, name, "org/chunks")
+    hub.chunked_store = False
+
+
+def test_archives_are_not_fetched(server, hub, tiny, tiny_shape, name):
+    """Nothing is unpacked: archives beside a model are left, and alone they are none."""
+    archives = {n: b"PK\3\4" * 1000 for n in (
+        "model.zip", "model.tar.gz", "weights.tgz", "all.7z", "x.tar", "a.rar", "model.safetensors.zip",
+        "pytorch_model.bin.gz", "archive.nemo")}
+    hub.add("org/archives", archives)
+    assert fails(server, name, "org/archives")
+    hub.add("org/both", {**archives, **contents(tiny)})
+    pull(server, name, "org/both")
+    check_answers(server, name, tiny, tiny_shape)
+    for repository in ("archives", "both"):
+        assert not [a.target for a in hub.asked(f"org/{repository}/*", "body") if a.target.split("/")[-1] in archives]
 
 
 # -- listings that mean harm --

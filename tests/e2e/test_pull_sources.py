@@ -11,8 +11,8 @@ import pytest
 
 from driver import TORCHSCRIPT, check_envelope
 from pulling import (ask, begin, cache_info, check_answers, check_failed, check_nothing_left, check_store, contents,
-                     ended, fails, find, info, pull, sha, speech, start, store_of, vocoder)
-from stand_in import Content
+                     ended, fails, find, info, pull, sha, speech, start, store_of, vocoder, write_hub_cache)
+from stand_in import Content, flipped
 
 ADMIN = "the-admin-key-of-the-tests"
 AUTHORIZED = {"Authorization": f"Bearer {ADMIN}"}
@@ -83,23 +83,6 @@ def test_private_and_missing_without_a_token(serve, gated, tmp_path):
 
 
 # -- the hub's own cache folder --
-
-def write_hub_cache(folder: pathlib.Path, name: str, files: dict[str, bytes], commit: str = "a" * 40) -> pathlib.Path:
-    """As huggingface_hub leaves it: blobs, and snapshots of links to them."""
-    root = folder / f"models--{name.replace('/', '--')}"
-    (root / "refs").mkdir(parents=True)
-    (root / "refs/main").write_text(commit)
-    (root / "blobs").mkdir()
-    for path, content in files.items():
-        large = path.endswith(".safetensors")
-        digest = hashlib.sha256(content) if large else hashlib.sha1(b"blob %d\0" % len(content) + content)
-        blob = root / "blobs" / digest.hexdigest()
-        blob.write_bytes(content)
-        link = root / "snapshots" / commit / path
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(pathlib.Path(*[".."] * (2 + path.count("/"))) / "blobs" / blob.name)
-    return root
-
 
 @pytest.mark.asan
 def test_offline_from_the_hubs_cache(serve, hub, tiny, tiny_shape, tmp_path):
@@ -258,6 +241,36 @@ def test_a_plain_address_whose_content_changes(serve, files, small, sized, tmp_p
         assert re.search(r"(?i)chang|etag|length|size", str(last)), last
         pull(server, "mine", url, "url", load=False)
     assert [f["sha256"] for f in check_store(server)["mine"]["files"]] == [sha(sized(12) / "model.safetensors")]
+
+
+def test_a_range_of_a_changed_file_is_seen(serve, files, small, tmp_path):
+    """A server that heeds no If-Range gives a part of another file: by its ETag it is begun anew, and is whole."""
+    url = files.put("weights.safetensors", small / "model.safetensors")
+    files.fault("weights.safetensors", drop_after=3_000_000, times=1)
+    files.fault("weights.safetensors", alter=flipped(5_000_000), headers={"ETag": '"another"'}, if_range=False)
+    server = start(serve, tmp_path / "env", env={"TROUPE_ALLOW_PRIVATE_DOWNLOADS": "1"})
+    pull(server, "mine", url, "url", load=False)
+    changed = hashlib.sha256(flipped(5_000_000)((small / "model.safetensors").read_bytes())).hexdigest()
+    assert [f["sha256"] for f in check_store(server)["mine"]["files"]] == [changed]
+    assert [a.status for a in files.asked("*.safetensors", method="GET")][1:3] == [206, 200]
+
+
+@pytest.mark.parametrize("status, says", [(401, r"401|who asks|token"), (403, r"403|who asks|token"), (404, r"404"),
+                                          (416, r"416"), (429, r"429"), (500, r"500"), (503, r"503")])
+def test_a_plain_address_that_answers_no(serve, files, tmp_path, status, says):
+    """Also where it sends elsewhere first."""
+    url = files.put("m.pt", ECHO)
+    files.fault("m.pt", status=status)
+    files.put("first.pt", ECHO)
+    files.fault("first.pt", redirect=url)
+    server = start(serve, tmp_path / "env", env={"TROUPE_ALLOW_PRIVATE_DOWNLOADS": "1"})
+    for address in (url, files.base + "/first.pt"):
+        why = fails(server, "mine", address, "url")
+        assert re.search(says, why), why
+        check_nothing_left(server, "mine")
+        assert len(files.asked("m.pt")) < 20, "it was asked for time and again"
+    files.mend()
+    pull(server, "mine", url, "url", load=False)
 
 
 INSIDE = ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "0", "127.1", "2130706433", "0x7f000001", "0177.0.0.1",

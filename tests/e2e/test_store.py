@@ -1,7 +1,6 @@
 """The artifact store, whatever happens to it: full disks, limits, kills, two processes, others' hands in it."""
 import json
 import os
-import pathlib
 import random
 import signal
 import subprocess
@@ -10,32 +9,12 @@ import time
 
 import pytest
 
-from driver import SLOW
-from pulling import (again, begin, cache_info, check_answers, check_nothing_left, check_store, contents, ended, fails,
-                     find, info, partial_bytes, pull, relabelled, restart, start, store_of, told)
+from command_line import DONE, FAILED, NOT_FOUND, Cli
+from driver import SLOW, until
+from pulling import (again, begin, cache_info, check_answers, check_models, check_nothing_left, check_store, contents,
+                     ended, fails, find, info, partial_bytes, pull, relabelled, restart, start, store_of, told)
 
 ROUNDS = int(os.environ.get("TROUPE_KILLS", "8"))
-
-
-@pytest.fixture
-def tmpfs(tmp_path):
-    """tmpfs(mb): a file system of that size."""
-    mounted = []
-
-    def make(mb: int) -> pathlib.Path:
-        if os.geteuid() != 0:
-            pytest.skip("needs root for a small tmpfs")
-        at = tmp_path / f"disk{len(mounted)}"
-        at.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mb}m", "none", str(at)], capture_output=True)
-        if done.returncode:
-            pytest.skip(f"no tmpfs here: {done.stderr.decode(errors='replace').strip()}")
-        mounted.append(at)
-        return at
-
-    yield make
-    for at in mounted:
-        subprocess.run(["umount", "-l", str(at)], capture_output=True)
 
 
 def test_content_is_there_once(serve, hub, tiny, tmp_path):
@@ -283,6 +262,58 @@ def test_two_servers_on_one_store(serve, hub, tiny, small, tmp_path):
                      for s in (one, other) for n in range(1, 4)], 6)
     assert set(both) <= {200, 404}, both
     check_store(one)
+
+
+@pytest.mark.asan
+def test_commands_on_one_store(hub, tiny, small, tmp_path):
+    """Processes that pull and remove the same models at the same time: each ends well, and what is left is whole."""
+    hub.add("org/tiny", tiny)
+    hub.add("org/small", small)
+    cli = Cli(tmp_path, hub)
+    hub.rate(40_000_000)
+    pulls = [cli.start("pull", "org/small") for _ in range(4)]
+    for process in pulls:
+        out, err = process.communicate(timeout=60 * SLOW)
+        assert process.returncode == DONE, (out, err)
+    assert sum(a.sent for a in hub.asked("org/small/model.safetensors", "body")) < \
+        1.5 * (small / "model.safetensors").stat().st_size, "it came twice"
+    hub.rate(0)
+    for _ in range(3):
+        commands = [["pull", "org/tiny"], ["rm", "org/tiny"], ["pull", "org/small"], ["rm", "org/small"],
+                    ["cp", "org/tiny", "other"], ["rm", "other"], ["store", "gc"], ["store", "verify"]]
+        random.shuffle(commands)
+        processes = [(args, cli.start(*args)) for args in commands]
+        for args, process in processes:
+            out, err = process.communicate(timeout=60 * SLOW)
+            may = {"pull": {DONE}, "rm": {DONE, NOT_FOUND}, "cp": {DONE, NOT_FOUND, FAILED}, "store": {DONE}}[args[0]]
+            assert process.returncode in may, (args, process.returncode, out, err)
+        check_models(tmp_path / "data/models")
+        assert cli.json("store", "verify")["faults"] == []
+    cli("pull", "org/tiny")
+    assert "org/tiny" in check_store(tmp_path / "data/models")
+
+
+@pytest.mark.asan
+def test_a_command_killed_under_way_goes_on(hub, sized, tmp_path):
+    """kill -9 of `troupe pull`: the next one asks for the rest by range."""
+    hub.add("org/large", sized(24))
+    cli, store = Cli(tmp_path, hub), tmp_path / "data/models"
+    hub.rate(3_000_000)
+
+    def kept() -> int:
+        return max((json.loads(p.read_text()).get("whole", 0) for p in store.rglob("*.state")), default=0)
+
+    process = cli.start("pull", "org/large")
+    until(lambda: kept() > 2_000_000, 40 * SLOW)
+    process.kill()
+    process.communicate()
+    hub.rate(0)
+    hub.forget()
+    before = kept()
+    cli("pull", "org/large")
+    first = hub.asked("org/large/model.safetensors", "body", "cdn", "GET")[0]
+    assert first.range.startswith(f"bytes={before}-"), (first.range, before)
+    assert set(check_store(store)) == {"org/large"}
 
 
 def test_a_manifest_that_is_broken(serve, hub, tiny, tmp_path):

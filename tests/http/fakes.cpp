@@ -125,6 +125,12 @@ void fake_service::load(std::string model, std::uint64_t wait_ms, actors::one_sh
   if (problem) return reply(tl::unexpected(*problem));
   reply(actors::load_report{model, already, 0.25, 3 << 20});
 }
+void fake_service::optimize(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::optimize_report> reply) {
+  called = "optimize " + model + " " + std::to_string(wait_ms);
+  if (problem) return reply(tl::unexpected(*problem));
+  reply(actors::optimize_report{
+      model, 2 << 20, actors::measured_load{0.5, 3 << 20}, actors::measured_load{0.125, 1 << 20}, {}});
+}
 void fake_service::unload(std::string model, actors::one_shot<actors::unload_report> reply) {
   called = "unload " + model;
   if (problem) return reply(tl::unexpected(*problem));
@@ -277,6 +283,9 @@ void fake_artifacts::find(std::string model, actors::one_shot<actors::artifact_s
 }
 void fake_artifacts::remove(std::string model, actors::one_shot<actors::removal_report> reply) {
   answer("remove " + model, removal, reply);
+}
+void fake_artifacts::copy(std::string model, std::string to, actors::one_shot<actors::artifact_status> reply) {
+  answer("copy " + model + " " + to, status_now, reply);
 }
 void fake_artifacts::update(std::string model, actors::one_shot<actors::download_report> reply) {
   answer("update " + model, download_now, reply);

@@ -111,6 +111,7 @@ struct fake_artifacts final : actors::artifact_service {
   void list(actors::one_shot<actors::store_report> reply) override;
   void find(std::string model, actors::one_shot<actors::artifact_status> reply) override;
   void remove(std::string model, actors::one_shot<actors::removal_report> reply) override;
+  void copy(std::string model, std::string to, actors::one_shot<actors::artifact_status> reply) override;
   void update(std::string model, actors::one_shot<actors::download_report> reply) override;
   void retry(std::string model, bool force, actors::one_shot<actors::download_report> reply) override;
 
@@ -140,6 +141,7 @@ struct fake_service final : actors::service {
   void load(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) override;
   void unload(std::string model, actors::one_shot<actors::unload_report> reply) override;
   void warmup(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::warmup_report> reply) override;
+  void optimize(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::optimize_report> reply) override;
   void cleanup(actors::one_shot<actors::cleanup_report> reply) override;
   void report(actors::one_shot<actors::server_report> reply) override;
   void report_model(std::string model, actors::one_shot<actors::model_report> reply) override;

@@ -330,7 +330,7 @@ exchange_end exchange::judge_end(CURLcode code) {
           {error_code::unavailable, at + ": " + says, {}, {}}};
 }
 
-void exchange::end(exchange_end with) {
+void exchange::end(const exchange_end& with) {
   for (auto* t : {&deadline_, &patience_, &paused_}) net_.on.forget(*t);
   if (auto ended = std::exchange(ended_, nullptr)) ended(with);  // we may be gone now
 }

@@ -84,7 +84,7 @@ class exchange {
   std::optional<error> put_headers();
   void done(CURLcode code);
   exchange_end judge_end(CURLcode code);
-  void end(exchange_end with);
+  void end(const exchange_end& with);
   void end_soon(exchange_end::kind how, error why);
 
   bool may_connect(std::string_view address) const noexcept;

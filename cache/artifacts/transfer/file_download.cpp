@@ -11,12 +11,11 @@
 namespace troupe::cache {
 namespace {
 
-constexpr std::uint64_t hash_step_bytes = 1 << 20;
 constexpr std::uint64_t progress_bytes = 1 << 20;  // so many more, and earlier failures do not count any longer
-constexpr std::uint64_t record_bytes = 64 << 20;
-constexpr auto record_every = std::chrono::seconds(5);
 constexpr auto closing_patience = std::chrono::milliseconds(500);
 constexpr std::uint32_t start_overs_max = 3;
+
+error unavailable(std::string why) { return {error_code::unavailable, std::move(why), {}, {}}; }
 
 std::string range_header(const byte_range& r) {
   auto text = "bytes=" + std::to_string(r.begin) + '-';
@@ -51,10 +50,7 @@ file_download::file_download(network& net, hash_thread& hashes, file_transfer wh
       plan_(what_.size_bytes.value_or(range_plan::unknown)),
       size_(what_.size_bytes) {}
 
-file_download::~file_download() {
-  if (hash_) hashes_.drop(*hash_);
-  net_.on.forget(closing_);
-}
+file_download::~file_download() { net_.on.forget(closing_); }
 
 void file_download::start() {
   if (size_ && what_.size_bytes_max > 0 && *size_ > what_.size_bytes_max) {
@@ -64,15 +60,18 @@ void file_download::start() {
   }
   auto file = partial_file::open(what_.to, what_.identity, what_.size_bytes);
   if (!file) return end(tl::unexpected(file.error()));
-  file_.emplace(std::move(*file));
+  file_.emplace(std::move(*file), what_.identity, hashes_,
+                [this, post = net_.on.post(), alive = std::weak_ptr<char>(alive_)] {
+                  post([this, alive] {
+                    if (!alive.expired()) on_hash();
+                  });
+                });
   const auto& kept = file_->kept();
   if (!size_) size_ = kept.size;
   etag_ = kept.etag;
-  resumed_ = recorded_ = progress_mark_ = kept.whole;
+  resumed_ = progress_mark_ = kept.whole;
   pieced_ = kept.whole > 0;
   plan_ = range_plan(size_.value_or(range_plan::unknown), kept.whole);
-  recorded_at_ = steady_clock::now();
-  begin_hash(kept.whole, kept.sha256);
   check_complete();
 }
 
@@ -185,7 +184,7 @@ bool file_download::on_body(flight& f, std::span<const std::byte> bytes) {
   }
   plan_.wrote(f.at, f.at + bytes.size());
   f.at += bytes.size();
-  if (plan_.prefix() >= hash_told_ + hash_step_bytes) extend_hash();
+  file_->grown_to(plan_.prefix(), false);
   return true;
 }
 
@@ -197,7 +196,7 @@ void file_download::on_end(flight& f, const exchange_end& how) {
   if (f.stale) return;
   if (f.taken) plan_.give_back(*f.taken);
   if (stage_ != stage::fetching) return;
-  extend_hash();
+  file_->grown_to(plan_.prefix(), true);
   if (f.broke) return f.broke->code == error_code::unprocessable ? give_up(*f.broke) : stop(*f.broke);
   if (how.how == exchange_end::kind::refused) return stop(how.why);
   const bool wanted =
@@ -229,16 +228,14 @@ void file_download::after_body(flight& f, const exchange_end& how) {
     plan_.set_size(f.at);
   }
   if (f.at < f.end && f.end != range_plan::unknown) {
-    return retry({error_code::unavailable,
-                  shown_url(served_by_) + " ends at byte " + std::to_string(f.at) + " of " + std::to_string(f.end),
-                  {},
-                  {}},
-                 std::nullopt);
+    return retry(
+        unavailable(shown_url(served_by_) + " ends at byte " + std::to_string(f.at) + " of " + std::to_string(f.end)),
+        std::nullopt);
   }
-  if (size_ && f.end < std::min(f.asked.range.end, plan_.size())) {
-    return retry({error_code::unavailable, shown_url(served_by_) + " serves less than it is asked for", {}, {}},
-                 std::nullopt);
-  }
+  const auto& asked = f.asked.range;
+  if (size_ && f.meaning->what == answer_meaning::kind::part &&
+      f.end - asked.begin < (std::min(asked.end, plan_.size()) - asked.begin) / 2)
+    return retry(unavailable(shown_url(served_by_) + " serves less than half of what it is asked for"), std::nullopt);
   if (!size_ && f.asked.range.end == range_plan::unknown) {  // a range to the end, of a size that nobody told
     size_ = f.at;
     plan_.set_size(f.at);
@@ -248,38 +245,21 @@ void file_download::after_body(flight& f, const exchange_end& how) {
 
 // -- digest ------------------------------------------------------------------------------------------------------
 
-void file_download::begin_hash(std::uint64_t kept_bytes, const std::string& kept_sha256) {
-  if (hash_) hashes_.drop(*hash_);
-  hash_told_ = kept_bytes;
-  hash_ = hashes_.begin(file_->descriptor(), file_->path(), kept_bytes, kept_sha256,
-                        [this, post = net_.on.post(), alive = std::weak_ptr<char>(alive_)] {
-                          post([this, alive] {
-                            if (!alive.expired()) on_hash();
-                          });
-                        });
-}
-
-void file_download::extend_hash() {
-  if (plan_.prefix() <= hash_told_) return;
-  hash_told_ = plan_.prefix();
-  hashes_.extend(*hash_, hash_told_);
-}
-
 void file_download::check_complete() {
-  if (stage_ != stage::fetching || !plan_.complete() || !flights_.empty()) return;
+  const auto flies = [](const auto& f) { return !f->stale; };
+  if (stage_ != stage::fetching || !plan_.complete() || std::any_of(flights_.begin(), flights_.end(), flies)) return;
   if (!answered_ && resumed_ == 0) return;  // an empty file is asked for, too
   stage_ = stage::hashing;
-  extend_hash();
-  if (!hashes_.tell_at(*hash_, plan_.size())) on_hash();
+  file_->grown_to(plan_.prefix(), true);
+  if (!file_->tell_at(plan_.size())) on_hash();
 }
 
 void file_download::on_hash() {
   if (stage_ == stage::ended) return;
-  const auto hashed = hash_->look();
+  const auto hashed = file_->look();
   if (stage_ == stage::closing) return close();
   if (hashed.kept_differ) {
-    return start_over(
-        {error_code::unavailable, "what was kept of " + what_.to.string() + " is not what was fetched", {}, {}});
+    return start_over(unavailable("what was kept of " + what_.to.string() + " is not what was fetched"));
   }
   if (hashed.why) return stop(*hashed.why);
   if (stage_ == stage::hashing && hashed.bytes == plan_.size()) verify(hashed.sha256);
@@ -288,7 +268,7 @@ void file_download::on_hash() {
 void file_download::verify(const std::string& hex) {
   const bool whole_differs = !what_.sha256.empty() && hex != what_.sha256;
   if (!whole_differs && hex.starts_with(what_.sha256_begins)) {
-    record(hash_->look());
+    file_->record(size_, etag_);
     return end(transferred_file{plan_.size(), resumed_, hex, etag_, served_by_.empty() ? what_.url : served_by_});
   }
   ++net_.counts.hash_faults;
@@ -328,11 +308,9 @@ result<void> file_download::restart() {
   if (!what_.size_bytes) size_.reset();
   plan_ = range_plan(size_.value_or(range_plan::unknown));
   etag_.clear();
-  resumed_ = recorded_ = 0;
+  resumed_ = 0;
   pieced_ = false;
-  if (auto ok = file_->start_over(); !ok) return ok;
-  begin_hash(0, {});
-  return {};
+  return file_->restart();
 }
 
 void file_download::start_over(const error& why) {
@@ -361,43 +339,24 @@ void file_download::stop(error why) {
   drop_flights(nullptr);
   stage_ = stage::closing;
   why_ = std::move(why);
-  extend_hash();
-  if (what_.identity.empty() || !hashes_.tell_at(*hash_, plan_.prefix())) return close();
+  file_->grown_to(plan_.prefix(), true);
+  if (!file_->can_be_kept() || !file_->tell_at(plan_.prefix())) return close();
   closing_ = net_.on.at(steady_clock::now() + closing_patience, [this] { close(); });
 }
 
 // What is hashed by now is kept.
 void file_download::close() {
   net_.on.forget(closing_);
-  const auto hashed = hash_->look();
-  if (!hashed.kept_differ) record(hashed);
-  if (what_.identity.empty() || recorded_ == 0 || hashed.kept_differ) {
-    file_->remove();
-  } else if (auto ok = file_->cut(recorded_); !ok) {
-    spdlog::warn("{}", ok.error().message);
-  }
+  file_->keep_recorded(size_, etag_);
   end(tl::unexpected(*why_));
 }
 
-void file_download::record(const hash_stream::view& hashed) {
-  recorded_at_ = steady_clock::now();
-  if (hashed.bytes <= recorded_) return;
-  if (auto ok = file_->record({what_.identity, size_, hashed.bytes, hashed.sha256, etag_}); !ok) {
-    spdlog::warn("{}", ok.error().message);
-    return;
-  }
-  recorded_ = hashed.bytes;
-}
-
 void file_download::tick(steady_time now) {
-  if (stage_ != stage::fetching || !hash_ || what_.identity.empty()) return;
-  const auto hashed = hash_->look();
-  if (now >= recorded_at_ + record_every || hashed.bytes >= recorded_ + record_bytes) record(hashed);
+  if (stage_ == stage::fetching) file_->record_sometimes(now, plan_.prefix(), size_, etag_);
 }
 
 void file_download::end(result<transferred_file> with) {
   stage_ = stage::ended;
-  if (hash_) hashes_.drop(*hash_);
   net_.on.forget(closing_);
   if (auto ended = std::exchange(ended_, nullptr)) ended(std::move(with));
 }

@@ -12,8 +12,7 @@
 
 #include "cache/artifacts/transfer/answer.hpp"
 #include "cache/artifacts/transfer/exchange.hpp"
-#include "cache/artifacts/transfer/hash_thread.hpp"
-#include "cache/artifacts/transfer/partial_file.hpp"
+#include "cache/artifacts/transfer/growing_file.hpp"
 #include "cache/artifacts/transfer/ranges.hpp"
 
 namespace troupe::cache {
@@ -53,8 +52,6 @@ class file_download {
   known_content known() const;
   bool serves_ranges() const;
   void drop_flights(const flight* but);
-  void begin_hash(std::uint64_t kept_bytes, const std::string& kept_sha256);
-  void extend_hash();
   void on_hash();
   void check_complete();
   void verify(const std::string& hex);
@@ -64,7 +61,6 @@ class file_download {
   void start_over(const error& why);
   void give_up(error why);  // what came is not kept
   void close();
-  void record(const hash_stream::view& hashed);
   void end(result<transferred_file> with);
 
   network& net_;
@@ -74,12 +70,8 @@ class file_download {
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   stage stage_ = stage::fetching;
 
-  std::optional<partial_file> file_;
-  std::shared_ptr<hash_stream> hash_;
-  std::uint64_t hash_told_ = 0;  // bytes that the hash knows of
-  std::uint64_t recorded_ = 0;   // bytes that the state file knows of
-  steady_time recorded_at_{};
-  std::optional<error> why_;  // it is closing for
+  std::optional<growing_file> file_;  // once it has started
+  std::optional<error> why_;          // it is closing for
 
   range_plan plan_;
   std::optional<std::uint64_t> size_;

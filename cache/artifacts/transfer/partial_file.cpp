@@ -61,10 +61,7 @@ result<void> partial_file::write(std::uint64_t offset, std::span<const std::byte
   return {};
 }
 
-result<void> partial_file::record(const partial_state& state) {
-  if (state.identity.empty()) return {};
-  return write_partial_state(state_path(path_), state);
-}
+result<void> partial_file::record(const partial_state& state) { return write_partial_state(state_path(path_), state); }
 
 result<void> partial_file::cut(std::uint64_t bytes) {
   if (::ftruncate(fd_->get(), static_cast<off_t>(bytes)) != 0) return cannot_write(path_, errno);

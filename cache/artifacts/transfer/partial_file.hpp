@@ -27,7 +27,7 @@ class partial_file {
   std::shared_ptr<const inference::file_descriptor> descriptor() const noexcept { return fd_; }
 
   result<void> write(std::uint64_t offset, std::span<const std::byte> bytes);
-  // For a resume. Content without identity cannot be resumed: nothing is written.
+  // For a resume.
   result<void> record(const partial_state& state);
   // What lies behind `bytes` goes.
   result<void> cut(std::uint64_t bytes);

@@ -13,6 +13,7 @@
 #include "cache/artifacts/transfer/hash_thread.hpp"
 #include "cache/artifacts/transfer/loop.hpp"
 #include "cache/artifacts/transfer/names.hpp"
+#include "cache/artifacts/transfer/partial_state.hpp"
 #include "cache/artifacts/transfer/small_request.hpp"
 
 namespace troupe::cache {
@@ -248,10 +249,11 @@ result<std::vector<transferred_file>> transfers::fetch(const std::vector<file_tr
                                                        const std::atomic<bool>* cancelled) {
   const state::guest here(*state_);
   if (inference::is_cancelled(cancelled)) return tl::unexpected(called_off());
-  std::set<std::filesystem::path> places;
+  std::set<std::filesystem::path> places;  // an artifact may have a file that is named as another one's state
   for (const auto& f : files)
-    if (!places.insert(f.to.lexically_normal()).second)
-      return fail(error_code::internal, f.to.string() + " is to be fetched twice at once");
+    for (const auto& place : {f.to, state_path(f.to)})
+      if (!places.insert(place.lexically_normal()).second)
+        return fail(error_code::internal, place.string() + " is to be written by two files at once");
   auto e = std::make_shared<std::unique_ptr<state::errand>>(
       new state::errand{files, progress, cancelled, {}, {}, 0, std::vector<transferred_file>(files.size()), {}});
   auto waiting = (*e)->answer.get_future();

@@ -23,7 +23,7 @@ struct transfer_options {
   std::uint32_t connections_per_file_max = 4;  // where the server serves ranges
   std::uint64_t range_bytes = 32ull << 20;     // a file below twice that is fetched in one piece
   std::uint64_t rate_max_bytes_s = 0;          // all together; 0: unlimited
-  std::uint32_t retries_max = 5;               // of one file or request
+  std::uint32_t retries_max = 5;               // of one request, or of one file without another MiB of it
   std::chrono::milliseconds backoff_min{500}, backoff_max{30000};
   std::chrono::seconds retry_after_max{120};  // a server that asks for more is an error
   std::chrono::milliseconds connect_timeout{10000};
@@ -43,7 +43,9 @@ struct file_transfer {
   std::string url;
   authorizer authorize;
   reach may_reach = reach::outside;
-  std::filesystem::path to;  // written here; beside it `to`.state says what of it is whole (for a resume)
+  // Written here, in folders that are made. Beside it `to`.state says what of it is whole, for a resume: `to` and its
+  // state may not be another file's of the same fetch.
+  std::filesystem::path to;
   std::optional<std::uint64_t> size_bytes;
   std::string sha256, sha256_begins, identity;  // as planned_file
   std::uint64_t size_bytes_max = 0;             // 0: unbounded

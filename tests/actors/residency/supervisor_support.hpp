@@ -48,6 +48,11 @@ struct Supervisor : ::testing::Test {
   std::map<std::string, artifact> artifacts;
   std::deque<estimate> estimates;  // asked for, not yet given
   std::deque<load> loads;          // started, not yet ended
+  struct trial {
+    std::shared_ptr<load_order> order;
+    std::function<void(std::shared_ptr<trial_outcome>)> done;
+  };
+  std::deque<trial> trials;  // likewise
   std::deque<std::shared_ptr<reclaim_order>> reclaims;
   bool estimate_at_once = true, load_at_once = true, reclaim_at_once = true;
   std::shared_ptr<fake_slot> slot0 = std::make_shared<fake_slot>(0);
@@ -79,6 +84,10 @@ struct Supervisor : ::testing::Test {
                      const std::function<void(std::shared_ptr<load_outcome>)>& done) {
                 loads.push_back({o, done});
                 if (load_at_once) deliver_load({});
+              },
+              [this](trial_atom, const std::shared_ptr<load_order>& o,
+                     const std::function<void(std::shared_ptr<trial_outcome>)>& done) {
+                trials.push_back({o, done});
               }};
     }));
     world->gentle_loaders.push_back(

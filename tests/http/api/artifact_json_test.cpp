@@ -19,16 +19,19 @@ TEST(artifact_json, an_estimated_time_is_a_span_of_whole_minutes) {
 }
 
 TEST(artifact_json, an_optimization_says_what_it_gained) {
-  actors::artifact_report before, after;
-  after.ready_bytes = 3 << 20;
-  const auto message = [&] {
-    return std::string(parse(optimized_json("m", before, after, {}))["message"].GetString());
-  };
+  actors::artifact_report before;
+  before.stored.name = "m";
+  actors::optimize_report did;
+  const auto message = [&] { return std::string(parse(optimized_json(before, did))["message"].GetString()); };
+  EXPECT_EQ(message(), "Model 'm' is served as it is: there was nothing to gain");
+  did.copy_bytes = 3 << 20;
   EXPECT_EQ(message(), "Model 'm' optimized successfully");
-  before.ready_bytes = after.ready_bytes;
+  before.ready_bytes = did.copy_bytes;
   EXPECT_EQ(message(), "Model 'm' is optimized already: there was nothing to gain");
-  before.ready_bytes = after.ready_bytes = 0;
-  EXPECT_EQ(message(), "Model 'm' is optimized already: there was nothing to gain");
+  did.notes = "not measured: no room";
+  const auto json = parse(optimized_json(before, did));
+  EXPECT_TRUE(json["before"].IsNull() && json["after"].IsNull() && json["gained"].IsNull());
+  EXPECT_STREQ(json["detail"].GetString(), "not measured: no room");
 }
 
 TEST(artifact_json, what_sources_call_things_is_written_as_utf8) {

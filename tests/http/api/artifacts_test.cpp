@@ -467,6 +467,20 @@ TEST_F(routes_artifacts, what_a_models_download_does) {
   EXPECT_TRUE(d["task"].IsNull());
 }
 
+// -- POST /models/download/{model_name}/copy --------------------------------------------------------------------
+
+TEST_F(routes_artifacts, a_second_name) {
+  const auto d = good("POST", "/models/download/org%2Fgamma/copy", R"({"name":"org/second"})");
+  EXPECT_EQ(kept.called, "copy org/gamma org/second");
+  EXPECT_STREQ(d["name"].GetString(), "org/gamma");
+  kept.called.clear();
+  for (const char* body : {"", "[]", "{}", R"({"name":7})", R"({"name":"../x"})"})
+    expect_failed(*ask("POST", "/models/download/org/gamma/copy", body), 400, "BAD_REQUEST");
+  EXPECT_EQ(kept.called, "");
+  kept.problem = error{error_code::conflict, "Model 'second' is there already", {}, {}};
+  expect_failed(*ask("POST", "/models/download/m/copy", R"({"name":"second"})"), 409, "CONFLICT");
+}
+
 // -- DELETE /models/download/{model_name} -----------------------------------------------------------------------
 
 TEST_F(routes_artifacts, a_model_is_removed) {
@@ -611,16 +625,19 @@ TEST_F(routes_artifacts, lists_that_fail) {
 
 // -- POST /models/manage ----------------------------------------------------------------------------------------
 
-TEST_F(routes_artifacts, optimizing_is_a_load) {
+TEST_F(routes_artifacts, an_optimization_tells_what_it_gained) {
   const auto d = good("POST", "/models/manage?action=optimize&model_name=org%2Fgamma");
-  EXPECT_EQ(service.called, "load org/gamma 120000");
   EXPECT_EQ(kept.called, "find org/gamma");
+  EXPECT_EQ(service.called, "optimize org/gamma 120000");
   EXPECT_TRUE(d["success"].GetBool());
   EXPECT_STREQ(d["action"].GetString(), "optimize");
   EXPECT_STREQ(d["model_name"].GetString(), "org/gamma");
-  EXPECT_STREQ(d["message"].GetString(), "Model 'org/gamma' is optimized already: there was nothing to gain");
-  EXPECT_EQ(d["ready_size_mb"].GetDouble(), 0);
-  EXPECT_EQ(d["load_time_seconds"].GetDouble(), 0.25);
+  EXPECT_STREQ(d["message"].GetString(), "Model 'org/gamma' optimized successfully");
+  EXPECT_EQ(d["ready_size_mb"].GetDouble(), 2);
+  EXPECT_EQ(d["before"]["first_answer_ms"].GetDouble(), 500);
+  EXPECT_EQ(d["before"]["weights_mb"].GetDouble(), 3);
+  EXPECT_EQ(d["after"]["private_memory_mb"].GetDouble(), 1);
+  EXPECT_EQ(d["gained"]["first_answer_ms"].GetDouble(), 375);
 }
 
 TEST_F(routes_artifacts, what_cannot_be_optimized) {
@@ -639,11 +656,6 @@ TEST_F(routes_artifacts, what_cannot_be_optimized) {
   d = expect_failed(*ask("POST", target), 409, "CONFLICT");
   EXPECT_NE(std::string(d["detail"].GetString()).find("Downloading 2 files"), std::string::npos);
   EXPECT_EQ(service.called, "") << "nothing was loaded";
-}
-
-TEST_F(routes_artifacts, an_optimization_whose_load_is_dropped_is_answered) {
-  service.drop_reply = true;
-  expect_failed(*ask("POST", "/models/manage?action=optimize&model_name=m"), 503, "UNAVAILABLE");
 }
 
 TEST_F(routes_artifacts, updates_and_retries_are_downloads) {
@@ -692,9 +704,9 @@ TEST_F(routes_artifacts, each_route_needs_a_key_where_there_are_keys) {
   for (const auto& [method, target] :
        {std::pair{"POST", "/models/download"}, std::pair{"GET", "/models/download/status/0a1b2c3d"},
         std::pair{"GET", "/models/download/status/0a1b2c3d/events"}, std::pair{"GET", "/models/download/m/info"},
-        std::pair{"DELETE", "/models/download/m"}, std::pair{"GET", "/models/cache/info"},
-        std::pair{"GET", "/models/available"}, std::pair{"GET", "/models/managed"},
-        std::pair{"POST", "/models/manage?action=optimize&model_name=m"}}) {
+        std::pair{"POST", "/models/download/m/copy"}, std::pair{"DELETE", "/models/download/m"},
+        std::pair{"GET", "/models/cache/info"}, std::pair{"GET", "/models/available"},
+        std::pair{"GET", "/models/managed"}, std::pair{"POST", "/models/manage?action=optimize&model_name=m"}}) {
     SCOPED_TRACE(target);
     const auto e = ask(method, target);
     expect_failed(*e, 401, "UNAUTHORIZED");

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "inference/files/mapped_file.hpp"
+#include "inference/files/ready_copies.hpp"
 #include "inference/model/step_aside.hpp"
 #include "inference/torch/memory.hpp"
 #include "inference/torch/runtime.hpp"
@@ -72,6 +73,19 @@ TEST_F(store, keeps_one_entry_a_precision_and_none_of_an_older_source) {
   EXPECT_NE(made->info().version, old->info().version);
   EXPECT_EQ(entries(folder()).size(), 1U);
   EXPECT_EQ(answer(*old), before);  // the old entry is gone by name only
+}
+
+TEST_F(store, what_no_artifact_is_left_for_goes_and_nothing_else) {
+  load_it();
+  load_it(precision::bf16);
+  write_file(folder() / "x.safetensors", "no safetensors");
+  write_file(folder() / "y.XXXXXX.tmp", "its writer is gone");
+  EXPECT_EQ(remove_orphaned_copies(folder()), 0U);
+  EXPECT_EQ(entries(folder()).size(), 3U);
+  fs::rename(source(), scratch_.path() / "moved");
+  EXPECT_GT(remove_orphaned_copies(folder()), 0U);
+  EXPECT_EQ(entries(folder()), std::vector{folder() / "x.safetensors"});
+  EXPECT_EQ(remove_orphaned_copies(scratch_.path() / "no such folder"), 0U);
 }
 
 TEST_F(store, survives_whatever_happens_to_the_source_meanwhile) {
