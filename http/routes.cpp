@@ -49,9 +49,7 @@ class dispatcher {
                                            : table_->words_for(request->path(), found.error().sibling));
     // Before 404 and 405: without a key nobody learns what is there.
     if (const auto denied = check_access(settings_, target != nullptr ? target->needs : guard::keyed, *request)) {
-      header_list headers;
-      if (denied->code == error_code::unauthorized) headers.emplace_back("WWW-Authenticate", "Bearer");
-      return request->fail(*denied, std::move(headers));
+      return request->fail(*denied);
     }
     if (target == nullptr) {
       header_list headers;

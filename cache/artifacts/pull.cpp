@@ -6,6 +6,7 @@
 
 #include "cache/artifacts/copy_in.hpp"
 #include "cache/artifacts/sha256.hpp"
+#include "cache/artifacts/store/rooms.hpp"
 
 namespace troupe::cache {
 namespace {
@@ -60,7 +61,10 @@ class pull_in_progress {
     }
     at_ = folder->path();
     files_.resize(plan_.files.size());
-    if (auto got = get_files(*folder); !got) return tl::unexpected(got.error());
+    if (auto got = get_files(*folder); !got) {
+      for (const auto& at : copies_) remove(at);
+      return tl::unexpected(got.error());
+    }
     observer_.publishing();
     auto made = tools_.artifacts.publish(describe(), files_, std::move(*folder));
     if (!made) return tl::unexpected(made.error());
@@ -70,7 +74,7 @@ class pull_in_progress {
  private:
   result<void> check_size() const {
     std::uint64_t known = 0;
-    for (const auto& f : plan_.files) known += f.size_bytes.value_or(0);
+    for (const auto& f : plan_.files) known = saturated_sum(known, f.size_bytes.value_or(0));
     if (tools_.artifact_bytes_max == 0 || known <= tools_.artifact_bytes_max) return {};
     return fail(error_code::payload_too_large,
                 plan_.model_id + " has " + std::to_string(known >> 20) + " MiB, more than is allowed",
@@ -87,7 +91,7 @@ class pull_in_progress {
       if (*kept) continue;
       (f.local.empty() ? from_afar : from_here).push_back(i);
       const auto there = allocated_bytes(at_ / partial_name(f));
-      bytes += f.size_bytes.value_or(0) - std::min(f.size_bytes.value_or(0), there);
+      bytes = saturated_sum(bytes, f.size_bytes.value_or(0) - std::min(f.size_bytes.value_or(0), there));
     }
     const auto room = tools_.artifacts.reserve(bytes, &folder);
     if (!room) return tl::unexpected(room.error());
@@ -113,17 +117,25 @@ class pull_in_progress {
     return true;
   }
 
+  // A copy that no later try goes on with.
+  static void remove(const fs::path& at) {
+    std::error_code ignored;
+    fs::remove(at, ignored);
+  }
+
   result<void> copy(std::size_t i) {
     const auto& f = plan_.files[i];
     const auto at = at_ / partial_name(f);
     auto copied = copy_in(
         f.local, at, [&](std::uint64_t done) { observer_.progress(i, done); }, cancelled_);
-    if (!copied) return tl::unexpected(copied.error());
-    if ((f.size_bytes && *f.size_bytes != copied->size_bytes) || (!f.sha256.empty() && f.sha256 != copied->sha256)) {
-      std::error_code ignored;
-      fs::remove(at, ignored);
-      return fail(error_code::unprocessable, f.local.string() + " is not what its name says: it is damaged");
+    if (copied &&
+        ((f.size_bytes && *f.size_bytes != copied->size_bytes) || (!f.sha256.empty() && f.sha256 != copied->sha256)))
+      copied = fail(error_code::unprocessable, f.local.string() + " is not what its name says: it is damaged");
+    if (!copied) {
+      remove(at);
+      return tl::unexpected(copied.error());
     }
+    copies_.push_back(at);
     files_[i] = {at, {f.path, copied->size_bytes, std::move(copied->sha256), {}}};
     return {};
   }
@@ -180,6 +192,7 @@ class pull_in_progress {
   pull_plan plan_;
   fs::path at_;
   std::vector<fetched_file> files_;  // of the plan's
+  std::vector<fs::path> copies_;
 };
 
 }  // namespace

@@ -219,16 +219,19 @@ std::vector<route> artifact_routes() {
       .says("Starts to download a model; it is registered and loaded when it is there")
       .needs_body("What is to be downloaded, and its name here", as_json(download_request_schema()))
       .answers(200, "It has started, is under way already, or there is such a model", as_json(started_schema()))
-      .fails(403, "Paths of this machine and s3:// need the admin key")
+      .fails(401, "Paths of this machine and s3:// need the admin key, or no key was given")
+      .fails(403, "It is a wrong one, or none is configured")
       .fails(409, "It is being removed")
       .fails(429, "Too many downloads wait");
   add.get("/models/download/status/{download_id}", get_status)
       .says("How far a download is")
-      .answers(200, "Its status", as_json(download_status_schema()));
+      .answers(200, "Its status", as_json(download_status_schema()))
+      .fails(404, "No such download");
   add.get("/models/download/status/{download_id}/events", get_events)
       .says("The same with each change, as server-sent events")
       .answers(200, "`progress` events, then `done`; each with the status as its data",
-               {{"text/event-stream", s::anything()}});
+               {{"text/event-stream", s::anything()}})
+      .fails(404, "No such download");
   add.get("/models/download/{model_name}/info", get_info)
       .says("What the cache has of a model, and what its download does")
       .answers(200, "It", as_json(artifact_info_schema()));
@@ -257,10 +260,12 @@ std::vector<route> artifact_routes() {
       .takes("force_redownload", s::flag(), "retry_download although the last one did not fail")
       .body("The same, in JSON; wins over the query", as_json(manage_request_schema()))
       .answers(200, "It is done, or a download has started", as_json(manage_schema()))
-      .fails(403, "What came from a path of this machine or s3:// is fetched again with the admin key")
+      .fails(401, "What came from a path of this machine or s3:// is fetched again with the admin key")
+      .fails(403, "It is a wrong one, or none is configured")
+      .fails(404, "No such model in the cache")
       .fails(409, "There is nothing to retry, or the download is not through")
       .fails(422, "The artifact cannot be served")
-      .fails(429, "Another model is being optimized")
+      .fails(429, "Another model is being optimized, or too many downloads wait")
       .fails(504, "It is not through yet, and goes on");
   return add.take();
 }

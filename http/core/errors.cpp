@@ -80,6 +80,7 @@ response worded_error(std::string_view status, std::string_view text, const erro
     json.field("retry_after_seconds", *retry);
     headers.emplace_back("Retry-After", std::to_string(*retry));
   }
+  if (out.status == 401) headers.emplace_back("WWW-Authenticate", "Bearer");
   if (!request_id.empty()) json.field("request_id", request_id);
   json.field("timestamp", std::chrono::system_clock::now()).end_object();
   out.body = json.str();

@@ -13,7 +13,7 @@ unsigned status_of(error_code code) noexcept;
 // For requests that the edge refused with a status.
 error_code code_of_status(unsigned status) noexcept;
 
-// The envelope with its status and, where a retry can help, Retry-After. `headers` are sent as well.
+// The envelope with its status, Retry-After where a retry can help, and a 401's challenge; `headers` are sent, too.
 response error_response(const error& why, std::string_view request_id = {}, header_list headers = {});
 // The same with a family's own words for its `status` and `error`.
 response worded_error(std::string_view status, std::string_view text, const error& why, std::string_view request_id,

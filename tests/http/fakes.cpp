@@ -294,12 +294,14 @@ void fake_artifacts::retry(std::string model, bool force, actors::one_shot<actor
   answer("retry " + model + (force ? " by force" : ""), download_now, reply);
 }
 
-const rapidjson::Document& documented_responses() {
-  static const rapidjson::Document out = [] {
+const rapidjson::Document& documented_responses(const std::string& document) {
+  static std::map<std::string, rapidjson::Document> read;
+  auto& out = read[document];
+  if (!out.IsObject()) {
     const char* root = std::getenv("TROUPE_SOURCE");
-    std::ifstream file(std::string(root ? root : ".") + "/tests/e2e/clients/001/responses.json");
-    return parse(std::string(std::istreambuf_iterator<char>(file), {}));
-  }();
+    std::ifstream file(std::string(root ? root : ".") + "/tests/e2e/clients/" + document + "/responses.json");
+    out = parse(std::string(std::istreambuf_iterator<char>(file), {}));
+  }
   return out;
 }
 

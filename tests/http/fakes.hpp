@@ -186,7 +186,7 @@ rapidjson::Document parse(const std::string& json);
 rapidjson::Document expect_error(const fake_exchange& e, unsigned status, const std::string& code);
 // Every key of the documented example is there with the same JSON type.
 void expect_shape(const rapidjson::Value& documented, const rapidjson::Value& real, const std::string& at);
-// tests/e2e/clients/001/responses.json
-const rapidjson::Document& documented_responses();
+// tests/e2e/clients/{document}/responses.json
+const rapidjson::Document& documented_responses(const std::string& document = "001");
 
 }  // namespace troupe::http::tests

@@ -18,8 +18,6 @@ std::uint64_t allocated_in(const fs::path& folder) {
   return sum;
 }
 
-std::uint64_t saturated_sum(std::uint64_t a, std::uint64_t b) noexcept { return a + b < a ? ~0ull : a + b; }
-
 struct promise {
   std::uint64_t bytes = 0, before_bytes = 0;
   fs::path growing;
@@ -32,6 +30,8 @@ struct promise {
 };
 
 }  // namespace
+
+std::uint64_t saturated_sum(std::uint64_t a, std::uint64_t b) noexcept { return a + b < a ? ~0ull : a + b; }
 
 std::string size_text(std::uint64_t bytes) {
   if (bytes < 1'000'000) return std::to_string(bytes) + " bytes";

@@ -13,6 +13,8 @@ namespace troupe::cache {
 
 // "12.3 GB"
 std::string size_text(std::uint64_t bytes);
+// At most the largest number.
+std::uint64_t saturated_sum(std::uint64_t a, std::uint64_t b) noexcept;
 
 class rooms {
  public:

@@ -5,11 +5,17 @@
 
 SIZE bytes of content (content() below; tests make the same), at most a few MB. `?anything` tells uses of one behaviour
 apart: what a path does "once" it does once for each. /log?X answers with the requests for paths that end in ?X.
+
+    /hub/X/..
+
+A hub, whose model BEHAVIOUR/SIZE is described at hub(). /log?X answers with the requests to it, too.
 """
 from __future__ import annotations
 
 import array
 import functools
+import hashlib
+import json
 import re
 import socket
 import struct
@@ -48,7 +54,7 @@ class Request:
             self.time = seen[self.target] = seen.get(self.target, 0) + 1  # from 1
             words = [self.method, self.target] + [
                 f"{k}={v}" for k, v in sorted(self.headers.items()) if k in ("range", "if-range", "authorization", "x-key")]
-            log.append((self.query, " ".join(words)))
+            log.append((self.parts[1] if self.parts[0] == "hub" else self.query, " ".join(words)))
 
     def argument(self, i: int) -> int:
         return int(self.parts[i])
@@ -116,12 +122,53 @@ def version(size: int, n: int) -> bytes:
     return content(size).translate(bytes(b ^ n for b in range(256)))
 
 
+def hub(r: Request):
+    """The model BEHAVIOUR/SIZE: vocab.txt, the same in all revisions and with a digest; config.json, the same without
+    one; model.safetensors, SIZE bytes that are another content in each, served as BEHAVIOUR says. Revisions are 1, which
+    is main, and 2; their commits are these digits."""
+    listed = r.parts[2] == "api"
+    behaviour, size = r.parts[4:6] if listed else r.parts[2:4]
+    n = int((r.parts[7] if len(r.parts) > 7 else "1")[0]) if listed else int(r.parts[5][0])
+    files = {"config.json": b'{"model_type": "bert"}', "vocab.txt": b"a\nb\n", "model.safetensors": version(int(size), n),
+             "README.md": b"not taken"}
+    if listed:
+        siblings = [{"rfilename": name, "size": len(data), "blobId": hashlib.sha1(data).hexdigest()} |
+                    ({} if name == "config.json" else
+                     {"lfs": {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}})
+                    for name, data in files.items()]
+        if behaviour == "huge":  # those that are taken have 2^64 bytes together
+            for s in siblings:
+                s["size"] = s.get("lfs", s)["size"] = 1 << (63 if s["rfilename"] == "model.safetensors" else 62)
+        answer = json.dumps({"sha": f"{n}" * 40, "pipeline_tag": "fill-mask", "tags": ["bert"],
+                             "siblings": siblings}).encode()
+        return r.send("200 OK", {"Content-Length": len(answer)}, answer)
+    path, etag = r.parts[6], f'"{n}"'
+    data = files[path]
+    if path != "model.safetensors" or behaviour == "good":
+        serve(r, 0, data=data, etag=etag)
+    elif behaviour == "missing":
+        r.send("404 Not Found", {"Content-Length": 0})
+    elif behaviour == "corrupt":
+        serve(r, 0, data=bytes(reversed(data)), etag=etag)
+    elif behaviour == "corrupt-in-2":
+        serve(r, 0, data=bytes(reversed(data)) if n == 2 else data, etag=etag)
+    elif behaviour == "slow-once":
+        if r.time > 1:
+            return serve(r, 0, data=data, etag=etag)
+        r.send("200 OK", {"Content-Length": len(data), "Accept-Ranges": "bytes", "ETag": etag})
+        for i in range(0, len(data), len(data) // 20):
+            r.sock.sendall(data[i:i + len(data) // 20])
+            time.sleep(0.05)
+
+
 def behave(r: Request):
     what = r.parts[0]
     size = int(r.parts[1]) if len(r.parts) > 1 and r.parts[1].isdigit() else 0
     if what == "log":
         text = "".join(line + "\n" for query, line in log if query == r.query and not line.startswith("GET /log"))
         r.send("200 OK", {"Content-Length": len(text)}, text.encode("latin-1"))
+    elif what == "hub":
+        hub(r)
     elif what == "good":
         serve(r, size)
     elif what == "no-etag":
