@@ -398,6 +398,7 @@ class _Listener(http.server.ThreadingHTTPServer):
     def __init__(self, *args):
         self.open: set[socket.socket] = set()
         super().__init__(*args)
+        self.socket.setblocking(False)  # a client may be gone again before it is accepted
 
     def process_request(self, request, client_address) -> None:
         self.open.add(request)
