@@ -317,7 +317,7 @@ artifact_report artifact_keeper_core::describe(const cache::manifest& m,
   artifact_report out;
   out.stored = m;
   out.folder = world_.artifacts->folder_of(m);
-  if (const auto copies = ready.find(inference::ready_key(out.folder)); copies != ready.end())
+  if (const auto copies = ready.find(inference::ready_key_of_real(out.folder)); copies != ready.end())
     out.ready_bytes = copies->second;
   if (const auto known = probes_.find(out.folder); known != probes_.end()) {
     out.servable = known->second.servable;

@@ -16,8 +16,10 @@ namespace fs = std::filesystem;
 std::string ready_key(const fs::path& source) {
   std::error_code ignored;
   const auto whole = fs::weakly_canonical(source, ignored);
-  return name_hash{}.add(whole.empty() ? source.native() : whole.native()).hex();
+  return ready_key_of_real(whole.empty() ? source : whole);
 }
+
+std::string ready_key_of_real(const fs::path& source) { return name_hash{}.add(source.native()).hex(); }
 
 std::map<std::string, std::uint64_t> ready_copies(const fs::path& store) {
   std::map<std::string, std::uint64_t> bytes;

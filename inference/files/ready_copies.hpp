@@ -14,6 +14,8 @@ inline constexpr const char* ready_source = "source";
 
 // What the names of an artifact's copies begin with; `source` is its folder, whatever way it is written.
 std::string ready_key(const std::filesystem::path& source);
+// The same of a folder that is written as it really is (absolute, without symbolic links), without a look at the disk.
+std::string ready_key_of_real(const std::filesystem::path& source);
 
 // Bytes by key, of all copies that are whole.
 std::map<std::string, std::uint64_t> ready_copies(const std::filesystem::path& store);
