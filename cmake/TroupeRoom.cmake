@@ -50,7 +50,7 @@ function(troupe_test name)
   endif()
   troupe_executable(${name} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} troupe::gtest_main)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ON
     ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
 endfunction()
 
@@ -63,7 +63,7 @@ endif()
 function(troupe_python_test name)
   add_test(NAME ${name} COMMAND ${TROUPE_PYTHON} -m pytest -q -p no:cacheprovider ${ARGN}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES LABELS unit
+  set_tests_properties(${name} PROPERTIES LABELS unit RUN_SERIAL ON
     ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
 endfunction()
 

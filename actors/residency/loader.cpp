@@ -102,7 +102,7 @@ void free_with_breaks(std::unique_ptr<const inference::model> model, right_of_wa
 }  // namespace
 
 loader_actor::behavior_type loader(loader_actor::pointer, inference::load_options options, watch_limits limits,
-                                   std::shared_ptr<right_of_way> way, std::shared_ptr<gentleness> gentle) {
+                                   const std::shared_ptr<right_of_way>& way, std::shared_ptr<gentleness> gentle) {
   pthread_setname_np(pthread_self(), gentle ? "loader-gentle" : "loader");
   gentle ? config::take_background_turns() : config::take_long_turns();
   const auto how = std::make_shared<const inference::load_options>(std::move(options));
@@ -136,7 +136,7 @@ void hurry(gentleness& gentle) {
   if (thread != 0) setpriority(PRIO_PROCESS, static_cast<id_t>(thread), 0);
 }
 
-reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::shared_ptr<right_of_way> way) {
+reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, const std::shared_ptr<right_of_way>& way) {
   pthread_setname_np(pthread_self(), "reclaimer");
   config::take_long_turns();
   auto trim_wanted = std::make_shared<std::optional<steady_time>>();  // since when

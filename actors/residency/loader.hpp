@@ -20,7 +20,7 @@ struct gentleness {
 
 // `gentle` is null for a normal one, which is for loads that disturb nobody when they begin.
 loader_actor::behavior_type loader(loader_actor::pointer self, inference::load_options options, watch_limits limits,
-                                   std::shared_ptr<right_of_way> way, std::shared_ptr<gentleness> gentle);
+                                   const std::shared_ptr<right_of_way>& way, std::shared_ptr<gentleness> gentle);
 
 // A load that has waited long enough on a machine whose cores are taken gives way for a moment only at each step, and
 // runs at normal priority until it ends (that needs CAP_SYS_NICE; without it the priority stays). Any thread, does
@@ -29,6 +29,6 @@ void hurry(gentleness& gentle);
 
 // Trims the heap after each model that had much in it, and a second after any other, when no batch has run for a moment
 // or half a minute has passed: trimming takes free memory from those that run batches too, who then fault it in again.
-reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, std::shared_ptr<right_of_way> way);
+reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, const std::shared_ptr<right_of_way>& way);
 
 }  // namespace troupe::actors

@@ -174,6 +174,7 @@ struct bench {
   std::unique_ptr<described> document;
   handler handle;  // made of `extra` and `settings` with the first request, and again where a test sets it to null
 
+  ~bench() { service.kept.watcher = nullptr; }  // it holds an exchange, which may not outlive the handler
   std::shared_ptr<fake_exchange> send(const std::string& method, const std::string& target, std::string body = {},
                                       std::map<std::string, std::string> headers = {});
   // Sends, runs everything posted, and expects an answer: of a route of ours one that its document describes.

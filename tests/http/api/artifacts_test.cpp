@@ -336,6 +336,12 @@ TEST_F(routes_artifacts, an_unknown_download) {
   }
 }
 
+// What is posted, and who waits for room, holds an open stream, which holds its exchange.
+void end_stream(fake_exchange& e) {
+  e.posts.clear();
+  if (e.stream) e.stream->waiter = nullptr;
+}
+
 // -- its events -------------------------------------------------------------------------------------------------
 
 TEST_F(routes_artifacts, events_are_the_status_with_each_change_until_it_is_done) {
@@ -377,6 +383,7 @@ TEST_F(routes_artifacts, nobody_is_watched_for_a_client_that_is_gone) {
   ASSERT_TRUE(kept.watcher(kept.download_now));
   for (const auto& gone : e->on_gone) gone();
   EXPECT_FALSE(kept.watcher(kept.download_now));
+  end_stream(*e);
 }
 
 TEST_F(routes_artifacts, nobody_is_watched_for_a_client_that_does_not_read) {
@@ -389,6 +396,7 @@ TEST_F(routes_artifacts, nobody_is_watched_for_a_client_that_does_not_read) {
   e->pump();
   EXPECT_FALSE(kept.watcher(kept.download_now));
   EXPECT_LT(e->stream->written.size(), 200'000u);
+  end_stream(*e);
 }
 
 // -- GET /models/download/{model_name}/info ---------------------------------------------------------------------
