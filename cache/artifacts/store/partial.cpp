@@ -46,7 +46,17 @@ result<partial_folder> store::lock_partial(const std::string& key, const std::at
   }
 }
 
-void store::discard(partial_folder folder) { scratch(state_->work).take(folder.path()); }
+void store::discard(partial_folder folder) {
+  scratch trash(state_->work);
+  // A publish that was killed may have made blobs of it already.
+  const bool published = disk::is_folder(folder.path() / partial_whole_name);
+  trash.take(folder.path());
+  if (!published) return;
+  const auto held = lock_store(state_->at);
+  if (!held) return;  // the next collect() finds them
+  trash.drop_links();
+  take_blobs(state_->at, trash);
+}
 
 std::uint64_t store::discard_partial(const std::string& key) {
   const auto folder = state_->at.partial_of(key);
