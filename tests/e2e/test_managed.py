@@ -176,11 +176,17 @@ def test_optimize(serve, hub, tiny, tiny_shape, tmp_path):
     server = start(serve, tmp_path / "env", hub, {"precision": "bf16"})
     pull(server, "mine", "org/tiny", load=False)
     body = manage(server, "optimize", "mine")
-    assert body["message"] == "Model 'mine' optimized successfully" or "nothing to gain" in body["message"], body
-    row = server.json("/models/managed")["downloaded_models"][0]
-    assert row["optimized"] is True or "nothing to gain" in body["message"], (row, body)
+    assert body["message"] == "Model 'mine' optimized successfully" and body["ready_size_mb"] > 0, body
+    before, after, gained = (body[k] for k in ("before", "after", "gained"))
+    for key in ("first_answer_ms", "weights_mb", "private_memory_mb"):
+        assert gained[key] == pytest.approx(before[key] - after[key], abs=1e-3), body
+    assert before["first_answer_ms"] > 0 < after["first_answer_ms"] and after["weights_mb"] == body["ready_size_mb"], body
+    assert gained["private_memory_mb"] > 0, body
+    assert not server.resident(), "it is measured, not served"
+    assert server.json("/models/managed")["downloaded_models"][0]["optimized"] is True
     again = manage(server, "optimize", "mine")
-    assert re.search(r"nothing to gain|optimized", again["message"]), again
+    assert again["message"] == "Model 'mine' is optimized already: there was nothing to gain", again
+    assert again["after"]["first_answer_ms"] > 0, again
     assert server.predict(TEXT, "mine").status_code == 200
     # What was written goes with the model.
     server.json("/models/download/mine", "DELETE")
