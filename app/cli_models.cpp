@@ -14,6 +14,21 @@ using inference::member;
 using inference::text_of;
 using std::chrono::system_clock;
 
+// The server, or else the store on the disk: one of them is there.
+struct asked_one {
+  std::optional<server_client> server;
+  std::optional<here> at;
+};
+
+outcome<asked_one> who_is_asked(const command_line& line) {
+  auto server = server_or_store(line);
+  if (!server) return tl::unexpected(std::move(server.error()));
+  if (*server) return asked_one{std::move(*server), {}};
+  auto opened = open_here(line);
+  if (!opened) return tl::unexpected(std::move(opened.error()));
+  return asked_one{{}, std::move(*opened)};
+}
+
 // -- ls -----------------------------------------------------------------------------------------------------------
 
 outcome<std::vector<model_facts>> list_of_server(server_client& server) {
@@ -39,22 +54,17 @@ outcome<std::vector<std::string>> names_of_server(server_client& server) {
 }
 
 outcome<void> run_ls(const command_line& line, bool names_only) {
-  auto server = server_or_store(line);
-  if (!server) return tl::unexpected(std::move(server.error()));
-  std::optional<here> at;
-  if (!*server) {
-    auto opened = open_here(line);
-    if (!opened) return tl::unexpected(std::move(opened.error()));
-    at = std::move(*opened);
-  }
+  auto asked = who_is_asked(line);
+  if (!asked) return tl::unexpected(std::move(asked.error()));
+  auto& [server, at] = *asked;
   if (names_only) {
     std::vector<std::string> names;
     if (at) {
       for (const auto& m : at->store->list()) names.push_back(m.name);
     } else {
-      auto asked = names_of_server(**server);
-      if (!asked) return tl::unexpected(std::move(asked.error()));
-      names = std::move(*asked);
+      auto told = names_of_server(*server);
+      if (!told) return tl::unexpected(std::move(told.error()));
+      names = std::move(*told);
     }
     std::string text;
     for (const auto& name : names)
@@ -66,9 +76,9 @@ outcome<void> run_ls(const command_line& line, bool names_only) {
   if (at) {
     for (const auto& m : at->store->list()) models.push_back(look_at(at->settings, *at->store, m));
   } else {
-    auto asked = list_of_server(**server);
-    if (!asked) return tl::unexpected(std::move(asked.error()));
-    models = std::move(*asked);
+    auto told = list_of_server(*server);
+    if (!told) return tl::unexpected(std::move(told.error()));
+    models = std::move(*told);
   }
   if (!line.json) {
     print(facts_table(models, system_clock::now()));
@@ -88,18 +98,17 @@ outcome<void> run_ls(const command_line& line, bool names_only) {
 // -- show ---------------------------------------------------------------------------------------------------------
 
 outcome<void> run_show(const command_line& line, const std::string& name) {
-  auto server = server_or_store(line);
-  if (!server) return tl::unexpected(std::move(server.error()));
+  auto asked = who_is_asked(line);
+  if (!asked) return tl::unexpected(std::move(asked.error()));
+  auto& [server, at] = *asked;
   model_facts facts;
-  if (*server) {
-    const auto info = (**server).get(model_path(name, "/models/download/", "/info"));
+  if (server) {
+    const auto info = server->get(model_path(name, "/models/download/", "/info"));
     if (!info) return tl::unexpected(info.error());
     auto read = facts_of((*info)->root);
     if (!read) return failed(std::move(read.error()));
     facts = std::move(*read);
   } else {
-    const auto at = open_here(line);
-    if (!at) return tl::unexpected(at.error());
     const auto found = at->store->find(name);
     if (!found) return failed(found.error());
     facts = look_at(at->settings, *at->store, *found);
@@ -138,19 +147,14 @@ outcome<std::uint64_t> remove_from(const here& at, const std::string& name) {
 }
 
 outcome<exit_status> run_rm(const command_line& line, const std::vector<std::string>& names) {
-  auto server = server_or_store(line);
-  if (!server) return tl::unexpected(std::move(server.error()));
-  std::optional<here> at;
-  if (!*server) {
-    auto opened = open_here(line);
-    if (!opened) return tl::unexpected(std::move(opened.error()));
-    at = std::move(*opened);
-  }
+  auto asked = who_is_asked(line);
+  if (!asked) return tl::unexpected(std::move(asked.error()));
+  auto& [server, at] = *asked;
   auto worst = exit_status::done;
   http::json_out json;
   json.object().key("models").array();
   for (const auto& name : names) {
-    const auto freed = at ? remove_from(*at, name) : remove_by(**server, name);
+    const auto freed = at ? remove_from(*at, name) : remove_by(*server, name);
     json.object().field("name", name).field("removed", freed.has_value());
     if (freed) {
       json.field("freed_bytes", *freed);
@@ -187,15 +191,10 @@ outcome<model_facts> copy_in_store(const here& at, const std::string& from, cons
 }
 
 outcome<void> run_cp(const command_line& line, const std::string& from, const std::string& to) {
-  auto server = server_or_store(line);
-  if (!server) return tl::unexpected(std::move(server.error()));
-  std::optional<here> at;
-  if (!*server) {
-    auto opened = open_here(line);
-    if (!opened) return tl::unexpected(std::move(opened.error()));
-    at = std::move(*opened);
-  }
-  const auto made = at ? copy_in_store(*at, from, to) : copy_by(**server, from, to);
+  auto asked = who_is_asked(line);
+  if (!asked) return tl::unexpected(std::move(asked.error()));
+  auto& [server, at] = *asked;
+  const auto made = at ? copy_in_store(*at, from, to) : copy_by(*server, from, to);
   if (!made) return tl::unexpected(made.error());
   if (!line.json) {
     print(to + ": the same as " + from + '\n');

@@ -445,8 +445,7 @@ void artifact_keeper_core::reconcile() {
     };
   };
   const auto under_way = [this](const std::string& name) {
-    const auto* d = table_.last_of(name);
-    return removals_.contains(name) || (d != nullptr && !has_ended(d->report.state));
+    return removals_.contains(name) || table_.under_way(name) != nullptr;
   };
   std::set<std::string> stored;
   const bool probing = !unprobed_.empty();

@@ -100,11 +100,13 @@ void get_available(const context& c, const exchange_ptr& request, const route_pa
   request->respond(std::move(out));
 }
 
+void refuse(const exchange_ptr& request, const error& why) {
+  on_connection(request, [request, why] { request->fail(why); });
+}
+
 void get_managed(const context& c, const exchange_ptr& request, const route_parameters&) {
   c.service.artifacts().list(actors::one_shot<actors::store_report>([c, request](result<actors::store_report> store) {
-    if (!store) {
-      return on_connection(request, [request, why = store.error()] { request->fail(why); });
-    }
+    if (!store) return refuse(request, store.error());
     auto shared = std::make_shared<actors::store_report>(std::move(*store));
     c.service.report(answer_with<actors::server_report>(c, request, {}, [shared](const actors::server_report& server) {
       response out;
@@ -121,10 +123,6 @@ void tell_optimized(const exchange_ptr& request, const actors::artifact_report& 
     out.body = std::move(body);
     request->respond(std::move(out));
   });
-}
-
-void refuse(const exchange_ptr& request, const error& why) {
-  on_connection(request, [request, why] { request->fail(why); });
 }
 
 // No memory for loads that are only measured: an ordinary load, which may evict others, writes the copy.
