@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <map>
 #include <set>
 
 #include "inference/files/model_json.hpp"
+#include "inference/files/torch_file.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -17,7 +19,7 @@ constexpr std::uint64_t index_bytes_max = 32U << 20U;
 constexpr std::size_t shards_max = 1000;
 
 // What an index says: which shard holds a tensor. Shards are plain file names in the index's own folder.
-result<std::map<std::string, std::string>> read_index(const fs::path& index) {
+result<std::map<std::string, std::string>> read_index(const fs::path& index, std::string_view ending) {
   const auto json = model_json::read(index, index_bytes_max);
   if (!json) return tl::unexpected(json.error());
   simdjson::dom::object weights;
@@ -27,9 +29,9 @@ result<std::map<std::string, std::string>> read_index(const fs::path& index) {
   for (const auto [tensor, file] : weights) {
     std::string_view name;
     if (file.get(name) || name.empty() || name == "." || name == ".." || name.find('/') != name.npos ||
-        name.find('\0') != name.npos || !name.ends_with(".safetensors"))
+        name.find('\0') != name.npos || !name.ends_with(ending))
       return json->problem({"weight_map", tensor}, "is " + simdjson::to_string(file).substr(0, 120),
-                           "the name of a .safetensors file in the same folder");
+                           "the name of a " + std::string(ending) + " file in the same folder");
     places.insert_or_assign(std::string(tensor), std::string(name));  // of two the last, as JSON readers do
   }
   return places;
@@ -40,26 +42,34 @@ struct weight_files {
   fs::path index;                             // empty: none
   std::map<std::string, std::string> places;  // the index's: tensor -> shard
 };
+result<weight_files> read_index_of(const fs::path& index, std::string_view ending) {
+  auto places = read_index(index, ending);
+  if (!places) return tl::unexpected(places.error());
+  std::set<std::string> shards;
+  for (const auto& [tensor, shard] : *places) shards.insert(shard);
+  if (shards.empty()) return fail(error_code::unprocessable, index.string() + " names no file");
+  if (shards.size() > shards_max)
+    return fail(error_code::unprocessable, index.string() + " names more than 1000 files");
+  weight_files files{{}, index, std::move(*places)};
+  for (const auto& name : shards) files.shards.push_back(index.parent_path() / name);
+  return files;
+}
+// In transformers' order.
 result<weight_files> find_weights(const fs::path& folder) {
-  if (file_exists(folder / "model.safetensors")) return weight_files{{folder / "model.safetensors"}, {}, {}};
-  const auto index = folder / "model.safetensors.index.json";
-  if (file_exists(index)) {
-    auto places = read_index(index);
-    if (!places) return tl::unexpected(places.error());
-    std::set<std::string> shards;
-    for (const auto& [tensor, shard] : *places) shards.insert(shard);
-    if (shards.empty()) return fail(error_code::unprocessable, index.string() + " names no file");
-    if (shards.size() > shards_max)
-      return fail(error_code::unprocessable, index.string() + " names more than 1000 files");
-    weight_files files{{}, index, std::move(*places)};
-    for (const auto& name : shards) files.shards.push_back(folder / name);
-    return files;
+  for (const auto& [name, ending] :
+       {std::pair("model.safetensors", ".safetensors"), std::pair("pytorch_model.bin", ".bin")}) {
+    const auto single = folder / name, index = folder / (std::string(name) + ".index.json");
+    if (file_exists(single)) return weight_files{{single}, {}, {}};
+    if (file_exists(index)) return read_index_of(index, ending);
   }
-  if (file_exists(folder / "pytorch_model.bin"))
-    return fail(error_code::unprocessable,
-                folder.string() + " has pickled weights only (pytorch_model.bin), which can run code when read",
-                "save it with save_pretrained(.., safe_serialization=True)");
-  return fail(error_code::load_failed, folder.string() + " has no model.safetensors");
+  return fail(error_code::load_failed, folder.string() + " has no model.safetensors and no pytorch_model.bin");
+}
+
+result<std::vector<stored_tensor>> read_tensors(const opened_file& file, const fs::path& path) {
+  if (path.extension() == ".bin") return read_torch_file(file, path);
+  auto header = read_safetensors(file.fd.get(), file.size_bytes, path);
+  if (!header) return tl::unexpected(header.error());
+  return std::move(header->tensors);
 }
 
 }  // namespace
@@ -67,13 +77,13 @@ result<weight_files> find_weights(const fs::path& folder) {
 result<void> checkpoint::add(fs::path path, const std::map<std::string, std::string>& places) {
   auto file = open_for_reading(path);
   if (!file) return tl::unexpected(file.error());
-  auto header = read_safetensors(file->fd.get(), file->size_bytes, path);
-  if (!header) return tl::unexpected(header.error());
+  auto tensors = read_tensors(*file, path);
+  if (!tensors) return tl::unexpected(tensors.error());
   size_bytes_ += file->size_bytes;
   auto& s =
-      *shards_.emplace_back(std::make_unique<shard>(shard{std::move(path), std::move(*file), std::move(*header)}));
+      *shards_.emplace_back(std::make_unique<shard>(shard{std::move(path), std::move(*file), std::move(*tensors)}));
   const auto own_name = s.path.filename().string();
-  for (const auto& t : s.header.tensors) {
+  for (const auto& t : s.tensors) {
     const auto place = places.find(t.name);
     if (place != places.end() && place->second != own_name) continue;  // an old copy: the index decides
     // What the index does not name is read as transformers reads it: of several the last shard's.
@@ -101,19 +111,88 @@ result<checkpoint> checkpoint::open(const fs::path& folder, std::uint64_t size_b
   return c;
 }
 
+std::string_view checkpoint::format() const noexcept {
+  return !shards_.empty() && shards_.front()->path.extension() == ".bin" ? "pytorch" : "safetensors";
+}
+
 checkpoint::located checkpoint::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? located{} : found->second;
 }
+
+result<void> checkpoint::located::read(std::uint64_t first, std::span<std::byte> out) const {
+  const auto& t = *tensor;
+  const auto width = stored_type_bytes(t.type);
+  const auto at = [&](std::uint64_t element) { return t.begin + element * width; };
+  if (out.empty() || (t.row_step == 0 && t.column_step == 0))
+    return read_exactly(file->fd.get(), at(first), out, *path);
+
+  // A matrix whose rows, or columns, are in one piece each. Other dimensions are 1.
+  const auto columns = static_cast<std::uint64_t>(
+      *std::find_if(t.shape.rbegin(), t.shape.rend(), [](std::int64_t size) { return size != 1; }));
+  const auto end = first + out.size() / width;  // elements [first, end) are asked for
+  const auto place = [&](std::uint64_t row, std::uint64_t column) {
+    return at(row * t.row_step + column * t.column_step);
+  };
+  const auto first_row = first / columns, last_row = (end - 1) / columns;
+  if (t.column_step == 1) {
+    for (auto row = first_row; row <= last_row; ++row) {
+      const auto from = std::max(first, row * columns), to = std::min(end, (row + 1) * columns);
+      const auto piece = out.subspan((from - first) * width, (to - from) * width);
+      if (auto ok = read_exactly(file->fd.get(), place(row, from % columns), piece, *path); !ok) return ok;
+    }
+    return {};
+  }
+  // Some columns at a time, of all these rows, so that what is written lies together.
+  constexpr std::uint64_t columns_at_once = 16;
+  const auto rows = last_row - first_row + 1;
+  std::vector<std::byte> pieces(std::min(columns_at_once, columns) * rows * width);
+  for (std::uint64_t column = 0; column < columns; column += columns_at_once) {
+    const auto count = std::min(columns_at_once, columns - column);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const auto piece = std::span(pieces).subspan(i * rows * width, rows * width);
+      if (auto ok = read_exactly(file->fd.get(), place(first_row, column + i), piece, *path); !ok) return ok;
+    }
+    for (std::uint64_t row = 0; row < rows; ++row)
+      for (std::uint64_t i = 0; i < count; ++i) {
+        const auto element = (first_row + row) * columns + column + i;
+        if (element < first || element >= end) continue;  // of the first and the last row a part may be asked for
+        std::memcpy(out.data() + (element - first) * width, pieces.data() + (i * rows + row) * width, width);
+      }
+  }
+  return {};
+}
+
+namespace {
+
+// sentence-transformers' modules have folders of their own: 1_Pooling, 2_Dense.
+void add_module_files(const fs::path& folder, std::vector<fs::path>& files) {
+  constexpr std::size_t files_max = 256;
+  std::vector<fs::path> found;
+  std::error_code ignored;
+  for (const auto& sub : fs::directory_iterator(folder, ignored)) {
+    const auto name = sub.path().filename().native();
+    if (name.empty() || name.front() < '0' || name.front() > '9' || !sub.is_directory(ignored)) continue;
+    for (const auto& file : fs::directory_iterator(sub.path(), ignored))
+      if (file.is_regular_file(ignored) && found.size() < files_max) found.push_back(file.path());
+  }
+  std::sort(found.begin(), found.end());
+  files.insert(files.end(), found.begin(), found.end());
+}
+
+}  // namespace
 
 result<std::vector<fs::path>> artifact_files(const fs::path& folder) {
   auto weights = find_weights(folder);
   if (!weights) return tl::unexpected(weights.error());
   auto files = std::move(weights->shards);
   if (!weights->index.empty()) files.insert(files.begin(), weights->index);
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "added_tokens.json",
-                           "special_tokens_map.json", "sentence_bert_config.json"})
+  for (const char* name :
+       {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt",
+        "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model", "added_tokens.json",
+        "special_tokens_map.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"})
     if (file_exists(folder / name)) files.push_back(folder / name);
+  if (file_exists(folder / "modules.json")) add_module_files(folder, files);
   return files;
 }
 

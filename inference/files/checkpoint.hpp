@@ -1,6 +1,7 @@
 #pragma once
-// The weights of a Hugging Face folder as they lie on disk: one safetensors file, or several and an
-// index, which decides where a tensor is. Read with pread, never mapped: the files are not ours.
+// The weights of a Hugging Face folder as they lie on disk: one file, or several and an index, which decides where a
+// tensor is; safetensors before pickled ones (pytorch_model.bin), as transformers looks for them. Read with pread,
+// never mapped: the files are not ours.
 
 #include <filesystem>
 #include <map>
@@ -22,16 +23,21 @@ class checkpoint {
     const stored_tensor* tensor = nullptr;
     const opened_file* file = nullptr;
     const std::filesystem::path* path = nullptr;
+
+    // The elements from number `first` on, row by row, however they lie in the file, as many as `out` has room for.
+    // REQUIRES a tensor, of a type that stored_type_bytes() knows; they are there, and fill `out`.
+    result<void> read(std::uint64_t first, std::span<std::byte> out) const;
   };
   // tensor == nullptr: not there.
   located find(std::string_view name) const;
   std::uint64_t size_bytes() const noexcept { return size_bytes_; }
+  std::string_view format() const noexcept;  // "safetensors", "pytorch" (pickled)
 
  private:
   struct shard {
     std::filesystem::path path;
     opened_file file;
-    safetensors_header header;
+    std::vector<stored_tensor> tensors;
   };
   // `places`: which shard holds a tensor, where an index says so.
   result<void> add(std::filesystem::path path, const std::map<std::string, std::string>& places);

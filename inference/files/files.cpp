@@ -13,6 +13,19 @@ namespace troupe::inference {
 
 std::string describe_errno(int number) { return std::generic_category().message(number); }
 
+std::string printable(std::string_view name) {
+  std::string shown(name.substr(0, 120));
+  const bool whole = simdjson::validate_utf8(shown);
+  std::replace_if(
+      shown.begin(), shown.end(),
+      [&](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 32 || byte == 127 || (byte >= 128 && !whole);
+      },
+      '?');
+  return shown;
+}
+
 bool file_exists(const std::filesystem::path& path) noexcept {
   struct stat st {};
   return ::lstat(path.c_str(), &st) == 0 || (errno != ENOENT && errno != ENOTDIR);

@@ -23,6 +23,9 @@ inline tl::unexpected<error> cancelled_error() { return fail(error_code::cancell
 // "No space left on device" and the like, without strerror's shared buffer.
 std::string describe_errno(int number);
 
+// A name out of a file, fit for one line of an error: cut, without control characters, valid UTF-8.
+std::string printable(std::string_view name);
+
 // False only where there is surely nothing. What cannot be looked at (no permission, a loop of links, a link
 // to nothing) counts as there, so that opening it tells why.
 bool file_exists(const std::filesystem::path& path) noexcept;

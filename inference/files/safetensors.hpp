@@ -20,7 +20,10 @@ struct stored_tensor {
   std::string name;
   std::string type;  // "F32", "BF16", ..
   std::vector<std::int64_t> shape;
-  std::uint64_t begin = 0, end = 0;          // bytes of the file
+  std::uint64_t begin = 0, end = 0;  // bytes of the file
+  // Of a matrix that does not lie row by row, as files of torch.save may have them: how many elements on the next row
+  // and the next column are. Both 0: the tensor lies row by row, without gaps; always so in safetensors.
+  std::uint64_t row_step = 0, column_step = 0;
   std::uint64_t elements() const noexcept {  // cannot overflow: checked when read
     std::uint64_t n = 1;
     for (const auto d : shape) n *= static_cast<std::uint64_t>(d);

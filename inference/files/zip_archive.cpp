@@ -101,10 +101,11 @@ result<std::vector<zip_entry>> read_zip_directory(const opened_file& file, const
     e.compressed_bytes = number(rest, 20, 4);
     e.size_bytes = number(rest, 24, 4);
     e.header_offset = number(rest, 42, 4);
+    e.directory_offset = place->offset;
     e.name = rest.substr(fixed_bytes, name_bytes);
     read_zip64(rest.substr(fixed_bytes + name_bytes, extra_bytes), e);
     rest.remove_prefix(whole);
-    const auto shown = "entry '" + e.name.substr(0, 120) + "' ";
+    const auto shown = "entry '" + printable(e.name) + "' ";
     if (e.method != 0 && e.method != 8) return bad(path, shown + "is packed in an unknown way");
     if (e.header_offset > place->offset || e.compressed_bytes > place->offset - e.header_offset)
       return bad(path, shown + "lies outside of the file");
@@ -117,6 +118,25 @@ result<std::vector<zip_entry>> read_zip_directory(const opened_file& file, const
     entries.push_back(std::move(e));
   }
   return entries;
+}
+
+result<std::uint64_t> zip_data_offset(const opened_file& file, const std::filesystem::path& path,
+                                      const zip_entry& entry) {
+  constexpr std::uint64_t fixed_bytes = 30;
+  const auto shown = "entry '" + printable(entry.name) + "' ";
+  if (entry.method != 0) return bad(path, shown + "is compressed, which torch.save does not do");
+  if (entry.header_offset > file.size_bytes || file.size_bytes - entry.header_offset < fixed_bytes + entry.name.size())
+    return bad(path, shown + "lies outside of the file");
+  auto header = read_text(file, entry.header_offset, fixed_bytes + entry.name.size(), path);
+  if (!header) return tl::unexpected(header.error());
+  if (!header->starts_with("PK\x03\x04") || number(*header, 26, 2) != entry.name.size() ||
+      header->compare(fixed_bytes, entry.name.size(), entry.name) != 0)
+    return bad(path, shown + "is not where the directory says");
+  if ((number(*header, 6, 2) & 1U) != 0) return bad(path, shown + "is encrypted");
+  const auto begin = entry.header_offset + header->size() + number(*header, 28, 2);
+  if (begin > entry.directory_offset || entry.size_bytes > entry.directory_offset - begin)
+    return bad(path, shown + "reaches into the directory");
+  return begin;
 }
 
 }  // namespace troupe::inference

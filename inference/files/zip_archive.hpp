@@ -1,7 +1,7 @@
 #pragma once
 // The directory of a ZIP file, checked before a native reader sees the file: every entry lies inside it
-// and none claims more memory than it may. Contents are not read here. ZIP64 included; no other parts
-// of a set.
+// and none claims more memory than it may. Contents are not read here, but where stored ones lie is told. ZIP64
+// included; no other parts of a set.
 
 #include <cstdint>
 #include <filesystem>
@@ -16,7 +16,8 @@ struct zip_entry {
   std::string name;
   std::uint64_t compressed_bytes = 0, size_bytes = 0;
   std::uint64_t header_offset = 0;
-  std::uint16_t method = 0;  // 0: stored, 8: deflated
+  std::uint64_t directory_offset = 0;  // the archive's: no entry reaches beyond
+  std::uint16_t method = 0;            // 0: stored, 8: deflated
 };
 
 struct zip_limits {
@@ -26,5 +27,10 @@ struct zip_limits {
 
 result<std::vector<zip_entry>> read_zip_directory(const opened_file& file, const std::filesystem::path& path,
                                                   const zip_limits& limits = {});
+
+// Where in the file the contents of an entry begin: after its own header, which must be there and bear its name.
+// unprocessable too: packed or encrypted, or reaching into the directory.
+result<std::uint64_t> zip_data_offset(const opened_file& file, const std::filesystem::path& path,
+                                      const zip_entry& entry);
 
 }  // namespace troupe::inference

@@ -90,12 +90,62 @@ TEST(checkpoint, a_tensor_that_its_shard_lacks_is_named) {
   EXPECT_NE(c.error().message.find("2.safetensors lacks tensor 'b'"), std::string::npos) << c.error().message;
 }
 
-TEST(checkpoint, pickled_weights_are_refused_with_advice) {
+// In transformers' order; the file that comes first is read, whatever lies beside it.
+TEST(checkpoint, pickled_weights_come_after_safetensors) {
+  const auto pickled = fixtures() / "inference" / "torch_files";
   scratch_folder scratch;
-  write_file(scratch.path() / "pytorch_model.bin", "x");
-  const auto c = checkpoint::open(scratch.path(), 0);
-  ASSERT_FALSE(c);
-  EXPECT_NE(c.error().detail.find("safe_serialization"), std::string::npos);
+  const auto& folder = scratch.path();
+  const auto names = [&] {
+    std::vector<std::string> out;
+    const auto files = artifact_files(folder);
+    EXPECT_TRUE(files) << files.error().message;
+    for (const auto& file : *files) out.push_back(file.filename());
+    return out;
+  };
+  EXPECT_NE(checkpoint::open(folder, 0).error().message.find("has no model.safetensors and no pytorch_model.bin"),
+            std::string::npos);
+  copy_folder(pickled / "sharded", folder / "x");
+  for (const auto& file : fs::directory_iterator(folder / "x")) fs::rename(file, folder / file.path().filename());
+  auto c = checkpoint::open(folder, 0);
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_NE(c->find("classifier.bias").tensor, nullptr);
+  EXPECT_GT(c->size_bytes(), fs::file_size(folder / "pytorch_model-00001-of-00002.bin"));
+  EXPECT_EQ(names(), (std::vector<std::string>{"pytorch_model.bin.index.json", "pytorch_model-00001-of-00002.bin",
+                                               "pytorch_model-00002-of-00002.bin"}));
+  EXPECT_EQ(checkpoint::open(folder, 3000).error().code, error_code::payload_too_large);
+
+  fs::copy(pickled / "zip_tied.bin", folder / "pytorch_model.bin");
+  c = checkpoint::open(folder, 0);
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_NE(c->find("decoder.weight").tensor, nullptr);
+  EXPECT_EQ(c->find("classifier.bias").tensor, nullptr);
+  EXPECT_EQ(names(), std::vector<std::string>{"pytorch_model.bin"});
+
+  write_file(folder / "s.safetensors", bytes_file({{"a", 'a'}}));
+  write_file(folder / "model.safetensors.index.json", R"({"weight_map":{"a":"s.safetensors"}})");
+  EXPECT_EQ(value_of(*checkpoint::open(folder, 0), "a"), 'a');
+  EXPECT_EQ(names(), (std::vector<std::string>{"model.safetensors.index.json", "s.safetensors"}));
+  write_file(folder / "model.safetensors", bytes_file({{"b", 'b'}}));
+  EXPECT_EQ(value_of(*checkpoint::open(folder, 0), "b"), 'b');
+  EXPECT_EQ(names(), std::vector<std::string>{"model.safetensors"});
+}
+
+TEST(checkpoint, an_index_of_pickled_weights_names_pickled_files) {
+  for (const char* name : {"../x.bin", "/etc/passwd", "x.safetensors", "x.bin/..", ""}) {
+    scratch_folder scratch;
+    write_file(scratch.path() / "pytorch_model.bin.index.json", std::string(R"({"weight_map":{"w":")") + name + "\"}}");
+    const auto c = checkpoint::open(scratch.path(), 0);
+    ASSERT_FALSE(c) << name;
+    EXPECT_EQ(c.error().code, error_code::unprocessable) << name;
+    EXPECT_EQ(c.error().detail, "the name of a .bin file in the same folder") << name;
+  }
+}
+
+TEST(checkpoint, a_pointer_in_the_place_of_pickled_weights_is_told) {
+  scratch_folder scratch;
+  write_file(scratch.path() / "pytorch_model.bin",
+             "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+  EXPECT_NE(checkpoint::open(scratch.path(), 0).error().message.find("is a Git LFS pointer"), std::string::npos);
 }
 
 TEST(checkpoint, only_regular_files_are_read) {
