@@ -1,283 +1,63 @@
 #include "inference/text/tokenizer.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <span>
-#include <utility>
+#include <array>
 
-#include "inference/text/unicode.hpp"
+#include "inference/files/files.hpp"
+#include "inference/files/model_json.hpp"
+#include "inference/text/library_load.hpp"
+#include "inference/text/tokenizer_settings.hpp"
+#include "inference/text/wordpiece_tokenizer.hpp"
 
 namespace troupe::inference {
 namespace {
 
-void append_utf8(char32_t c, std::string& out) {
-  if (c < 0x80) {
-    out.push_back(static_cast<char>(c));
-  } else if (c < 0x800) {
-    out.push_back(static_cast<char>(0xc0U | c >> 6U));
-    out.push_back(static_cast<char>(0x80U | (c & 0x3fU)));
-  } else if (c < 0x10000) {
-    out.push_back(static_cast<char>(0xe0U | c >> 12U));
-    out.push_back(static_cast<char>(0x80U | (c >> 6U & 0x3fU)));
-    out.push_back(static_cast<char>(0x80U | (c & 0x3fU)));
-  } else {
-    out.push_back(static_cast<char>(0xf0U | c >> 18U));
-    out.push_back(static_cast<char>(0x80U | (c >> 12U & 0x3fU)));
-    out.push_back(static_cast<char>(0x80U | (c >> 6U & 0x3fU)));
-    out.push_back(static_cast<char>(0x80U | (c & 0x3fU)));
-  }
+constexpr std::uint64_t tokenizer_bytes_max = 64U << 20U;
+constexpr std::array older_files{"vocab.txt",    "vocab.json", "sentencepiece.bpe.model",
+                                 "spiece.model", "spm.model",  "tokenizer.model"};
+
+// Nothing is told of a model that has none, so it counts as WordPiece.
+bool has_words(const model_json* json) {
+  const auto model = json != nullptr ? member(json->root(), "model") : std::nullopt;
+  const auto type = model ? text_of(*model, "type") : std::string{};
+  return type == "WordPiece" || (type.empty() && !(model && member(*model, "merges")));
 }
 
 }  // namespace
 
-void tokenizer::added_set::add(added_token token) {
-  const auto first = token.content.front();
-  if (first < 64)
-    ascii_low |= std::uint64_t{1} << first;
-  else if (first < 128)
-    ascii_high |= std::uint64_t{1} << (first - 64);
-  auto& bucket = by_first[first];
-  const auto longer = [&](const added_token& other) { return other.content.size() >= token.content.size(); };
-  bucket.insert(std::find_if_not(bucket.begin(), bucket.end(), longer), std::move(token));
+result<std::shared_ptr<const tokenizer>> tokenizer::load(const std::filesystem::path& folder, std::int64_t embeddings) {
+  const auto whole = folder / "tokenizer.json", vocabulary = folder / "vocab.txt";
+  const bool has_whole = file_exists(whole);
+  if (!has_whole && std::none_of(older_files.begin(), older_files.end(),
+                                 [&](const char* name) { return file_exists(folder / name); }))
+    return fail(error_code::load_failed,
+                folder.string() + " has neither tokenizer.json nor vocab.txt nor another tokenizer's files");
+  std::shared_ptr<const model_json> json;
+  if (has_whole) {
+    auto read = model_json::read(whole, tokenizer_bytes_max);
+    if (!read) return tl::unexpected(read.error());
+    json = std::make_shared<const model_json>(std::move(*read));
+  }
+  auto settings = read_tokenizer_settings(
+      folder, has_whole, has_words(json.get()) ? tokenizer_family::bert : tokenizer_family::as_written);
+  if (!settings) return tl::unexpected(settings.error());
+  // WordPiece is ours, as far as we have its parts; all else is the library's.
+  const bool of_words = settings->kind == tokenizer_family::bert || settings->kind == tokenizer_family::mpnet;
+  if (of_words && !has_whole && !file_exists(vocabulary))
+    return fail(error_code::unprocessable, folder.string() + ": no file says which tokenizer reads its vocabulary",
+                "tokenizer_class in tokenizer_config.json, model_type in config.json, or a tokenizer.json");
+  if (of_words || (has_whole && settings->kind == tokenizer_family::as_written)) {
+    const bool class_builds = of_words && (settings->family_told || !has_whole);  // then nothing is passed on
+    auto ours =
+        wordpiece_tokenizer::make(has_whole ? whole : vocabulary, json,
+                                  class_builds ? std::move(*settings) : tokenizer_settings(*settings), embeddings);
+    if (!ours) return tl::unexpected(ours.error());
+    if (*ours) return std::shared_ptr<const tokenizer>(std::move(*ours));
+    settings->kind = tokenizer_family::as_written;
+  }
+  auto other = load_library_tokenizer(folder, std::move(json), std::move(*settings), embeddings);
+  if (!other) return tl::unexpected(other.error());
+  return std::shared_ptr<const tokenizer>(std::move(*other));
 }
-
-const tokenizer::added_token* tokenizer::added_set::match(std::u32string_view text, std::size_t at) const {
-  const auto first = text[at];
-  if (first < 64 ? (ascii_low >> first & 1U) == 0 : first < 128 && (ascii_high >> (first - 64) & 1U) == 0)
-    return nullptr;
-  const auto bucket = by_first.find(first);
-  if (bucket == by_first.end()) return nullptr;
-  for (const auto& t : bucket->second)
-    if (text.substr(at, t.content.size()) == t.content) return &t;
-  return nullptr;
-}
-
-std::u32string tokenizer::normalize(std::u32string_view text) const {
-  std::u32string current(text), next;
-  for (const auto s : steps_) {
-    next.clear();
-    next.reserve(current.size());
-    switch (s) {
-      case step::clean:
-        for (const auto c : current)
-          if (!is_removed_by_cleaning(c)) next.push_back(is_space(c) ? U' ' : c);
-        break;
-      case step::space_chinese:
-        for (const auto c : current) {
-          if (!is_chinese(c))
-            next.push_back(c);
-          else
-            next.append({U' ', c, U' '});
-        }
-        break;
-      case step::decompose: next = decompose(current); break;
-      case step::strip_nonspacing:
-        for (const auto c : current)
-          if (!is_nonspacing_mark(c)) next.push_back(c);
-        break;
-      case step::strip_marks:
-        for (const auto c : current)
-          if (!is_mark(c)) next.push_back(c);
-        break;
-      case step::lower:
-        for (const auto c : current) append_lower(c, next);
-        break;
-    }
-    current.swap(next);
-  }
-  return current;
-}
-
-// One text on its way to ids. Stops taking text when it has one id more than can be kept.
-class text_to_ids {
- public:
-  text_to_ids(const tokenizer& t, std::size_t keep) : t_(t), keep_(keep) {}
-
-  void text(std::u32string_view whole) {
-    split(whole, t_.raw_, [this](std::u32string_view piece) { normalized_piece(piece); });
-  }
-  bool full() const { return !t_.cut_left_ && ids_.size() > keep_; }
-  std::vector<std::int32_t>& ids() { return ids_; }
-
- private:
-  // Finds added tokens from left to right, hands out what lies between them.
-  template <class F>
-  void split(std::u32string_view whole, const tokenizer::added_set& set, F between) {
-    std::size_t done = 0;
-    if (!set.by_first.empty()) {
-      for (std::size_t at = 0; at < whole.size() && !full();) {
-        const auto* token = set.match(whole, at);
-        if (token == nullptr) {
-          ++at;
-          continue;
-        }
-        auto start = at, stop = at + token->content.size();
-        at = stop;
-        if (token->is_text) continue;
-        if (token->single_word && ((start > 0 && is_word_character(whole[start - 1])) ||
-                                   (stop < whole.size() && is_word_character(whole[stop]))))
-          continue;
-        if (token->lstrip)
-          while (start > done && is_space(whole[start - 1])) --start;
-        start = std::max(start, done);
-        if (token->rstrip)
-          while (stop < whole.size() && is_space(whole[stop])) ++stop;
-        if (start > done) between(whole.substr(done, start - done));
-        ids_.push_back(token->id);
-        done = std::max(done, stop);
-      }
-    }
-    if (done < whole.size() && !full()) between(whole.substr(done));
-  }
-
-  // Normalizes in windows, so that a long text is not normalized beyond what is kept.
-  void normalized_piece(std::u32string_view piece) {
-    if (!t_.normalized_.by_first.empty()) {
-      const auto all = t_.normalize(piece);
-      split(all, t_.normalized_, [this](std::u32string_view p) {
-        words(p);
-        flush();
-      });
-      return;
-    }
-    constexpr std::size_t window = 2048;
-    while (!piece.empty() && !full()) {
-      auto size = std::min(window, piece.size());
-      while (size < piece.size() && !starts_new_cluster(piece[size])) ++size;
-      words(t_.normalize(piece.substr(0, size)));
-      piece.remove_prefix(size);
-    }
-    flush();
-  }
-
-  void words(std::u32string_view text) {
-    for (const auto c : text) {
-      if (full()) return;
-      put(c);
-    }
-  }
-
-  // One character through the pre-tokenizers; a later one sees the words of an earlier one, which for
-  // these rules is the same as asking each rule in turn.
-  void put(char32_t c) {
-    bool space = false, alone = false;
-    kind k = kind::other;
-    for (const auto s : t_.splitters_) {
-      switch (s) {
-        case tokenizer::splitter::bert:
-          space = space || is_space(c);
-          alone = alone || is_punctuation(c);
-          break;
-        case tokenizer::splitter::whitespace: space = space || is_space(c); break;
-        case tokenizer::splitter::word:
-          space = space || is_space(c);
-          k = is_word_character(c) ? kind::word : kind::symbol;
-          break;
-      }
-    }
-    if (space) return flush();
-    if (alone || k != last_) flush();
-    last_ = k;
-    if (++characters_ <= t_.model_.word_characters_max()) append_utf8(c, word_);
-    if (alone) flush();
-  }
-
-  void flush() {
-    if (characters_ == 0) return;
-    if (characters_ > t_.model_.word_characters_max())
-      ids_.push_back(t_.model_.unknown_id());
-    else
-      t_.model_.encode(word_, ids_);
-    word_.clear();
-    characters_ = 0;
-  }
-
-  enum class kind { other, word, symbol };
-  const tokenizer& t_;
-  std::size_t keep_;
-  std::vector<std::int32_t> ids_;
-  std::string word_;
-  std::uint64_t characters_ = 0;
-  kind last_ = kind::other;
-};
-
-result<std::vector<std::int32_t>> tokenizer::ids_of(std::string_view text, std::size_t keep) const {
-  const auto decoded = decode_utf8(text);
-  if (!decoded) return fail(error_code::unprocessable, "the text is not valid UTF-8");
-  text_to_ids way(*this, keep);
-  way.text(*decoded);
-  return std::move(way.ids());
-}
-
-namespace {
-
-// `keep` of the ids, from the end that is not cut.
-std::span<const std::int32_t> kept(std::span<const std::int32_t> ids, std::size_t keep, bool cut_left) {
-  if (ids.size() <= keep) return ids;
-  return cut_left ? ids.last(keep) : ids.first(keep);
-}
-
-// Of two texts in `room` ids: the longer one is cut, both where each is longer than half. As the tokenizers library
-// (utils/truncation.rs, LongestFirst).
-std::pair<std::size_t, std::size_t> longest_first(std::size_t first, std::size_t second, std::size_t room) {
-  const bool swapped = first > second;
-  auto less = std::min(first, second), more = std::max(first, second);
-  more = less > room ? less : std::max(less, std::min(more, room - less));
-  if (less + more > room) {
-    less = room / 2;
-    more = less + room % 2;
-  }
-  return swapped ? std::pair{more, less} : std::pair{less, more};
-}
-
-}  // namespace
-
-result<encoding> tokenizer::encode(std::string_view text, std::uint32_t length_max) const {
-  if (text.empty()) return fail(error_code::unprocessable, "the text is empty");
-  const std::size_t keep = length_max > special_count() ? length_max - special_count() : 0;
-  const auto ids = ids_of(text, keep);
-  if (!ids) return tl::unexpected(ids.error());
-  const auto taken = kept(*ids, keep, cut_left_);
-  encoding out;
-  out.truncated = ids->size() > keep;
-  out.ids.reserve(prefix_.size() + taken.size() + suffix_.size());
-  out.ids = prefix_;
-  out.ids.insert(out.ids.end(), taken.begin(), taken.end());
-  out.ids.insert(out.ids.end(), suffix_.begin(), suffix_.end());
-  if (out.ids.empty()) return fail(error_code::unprocessable, "the text has no token");
-  return out;
-}
-
-result<encoding> tokenizer::encode_pair(std::string_view first, std::string_view second,
-                                        std::uint32_t length_max) const {
-  if (pair_.empty()) return fail(error_code::unprocessable, "this model's tokenizer describes no pairs of texts");
-  if (first.empty() && second.empty()) return fail(error_code::unprocessable, "both texts are empty");
-  constexpr auto all = std::numeric_limits<std::size_t>::max();
-  const auto a = ids_of(first, all), b = ids_of(second, all);
-  for (const auto* ids : {&a, &b})
-    if (!*ids) return tl::unexpected(ids->error());
-  const auto specials = static_cast<std::size_t>(
-      std::count_if(pair_.begin(), pair_.end(), [](const auto& p) { return p.what == pair_part::kind::special; }));
-  if (length_max < specials + 2)
-    return fail(error_code::unprocessable,
-                "a length of " + std::to_string(length_max) + " leaves no room for two texts");
-  const auto room = length_max - specials;
-  encoding out;
-  out.truncated = a->size() + b->size() > room;
-  const auto [keep_a, keep_b] = longest_first(a->size(), b->size(), room);
-  for (const auto& part : pair_) {
-    if (part.what == pair_part::kind::special) {
-      out.ids.push_back(part.id);
-    } else {
-      const bool is_first = part.what == pair_part::kind::first;
-      const auto taken = kept(is_first ? *a : *b, is_first ? keep_a : keep_b, cut_left_);
-      out.ids.insert(out.ids.end(), taken.begin(), taken.end());
-    }
-    out.types.resize(out.ids.size(), part.type);
-  }
-  return out;
-}
-
-std::size_t tokenizer::memory_bytes() const noexcept { return sizeof *this + model_.memory_bytes(); }
 
 }  // namespace troupe::inference

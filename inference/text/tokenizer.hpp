@@ -1,93 +1,97 @@
 #pragma once
-// Hugging Face tokenizers of the BERT kind, from tokenizer.json or vocab.txt and the files beside them. The ids are
-// meant to be those of transformers 5's AutoTokenizer; where they knowingly are not, docs/decisions.md tells. A
-// component that counts and is not implemented is an error that names it; one that the class replaces is told in
-// notes().
+// From texts to the ids that a checkpoint's own tokenizer gives, and back. The ids are meant to be those of
+// transformers 5's AutoTokenizer; where they knowingly are not, docs/decisions.md tells. What counts and is not known
+// is an error that names it; what the class replaces is told in notes().
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "config/error.hpp"
-#include "inference/text/wordpiece.hpp"
 
 namespace troupe::inference {
+
+// Unicode characters of the text that a token came from, [begin, end); of a special token [0, 0).
+struct char_range {
+  std::uint32_t begin = 0, end = 0;
+  bool operator==(const char_range&) const = default;
+};
 
 struct encoding {
   std::vector<std::int32_t> ids;    // special tokens included
   std::vector<std::uint8_t> types;  // which text a token belongs to, as the files say; empty: 0 for all
   bool truncated = false;
+  // Only where encode_options::details asks for them, as long as `ids`.
+  std::vector<char_range> places;
+  std::vector<std::uint8_t> special;  // 1: a special token that stands around the text
+  std::vector<std::int32_t> words;    // the number of the pre-tokenizer's word; -1: none
+};
+
+struct encode_options {
+  std::uint32_t length_max = UINT32_MAX;  // ids, special tokens included
+  std::optional<bool> cut_left = {};      // which end of a long text goes; absent: as the files say
+  bool cut_first_only = false;            // of a pair only the first text is cut; else the longer one first
+  bool special_tokens = true;             // those around the text
+  bool details = false;
+};
+
+// The ids of tokens with a meaning of their own, as the files name them; absent: there is none.
+struct special_ids {
+  std::optional<std::int32_t> unk, cls, sep, pad, mask;
 };
 
 // Immutable after load; any thread.
 class tokenizer {
  public:
   // `embeddings`: how many ids the model has; a token that a file adds beyond them is an error that names it.
+  // load_failed: the folder has no tokenizer. unprocessable: what it has is not known, or broken.
   static result<std::shared_ptr<const tokenizer>> load(const std::filesystem::path& folder,
                                                        std::int64_t embeddings = INT32_MAX);
+  virtual ~tokenizer() = default;
 
-  // At most `length_max` ids, special tokens included (which are kept). Time is linear in the text, and
-  // what lies behind the last id is only checked to be UTF-8.
-  result<encoding> encode(std::string_view text, std::uint32_t length_max) const;
+  // At most length_max ids, special tokens included (which are kept). Time is linear in the text. unprocessable: not
+  // UTF-8, or a text that a pattern of the files takes too long for.
+  virtual result<encoding> encode(std::string_view text, const encode_options& options) const = 0;
+  // Two texts in one row. unprocessable: the files describe no pair; or cut_first_only, and the second is too long.
+  virtual result<encoding> encode_pair(std::string_view first, std::string_view second,
+                                       const encode_options& options) const = 0;
+  // All of a long text: rows of at most length_max ids, each of which starts with the last `stride` ids of the one
+  // before it (without special tokens). REQUIRES stride < length_max - special_count().
+  virtual result<std::vector<encoding>> encode_windows(std::string_view text, std::uint32_t stride,
+                                                       const encode_options& options) const = 0;
+  result<encoding> encode(std::string_view text, std::uint32_t length_max) const {
+    return encode(text, encode_options{.length_max = length_max});
+  }
+  result<encoding> encode_pair(std::string_view first, std::string_view second, std::uint32_t length_max) const {
+    return encode_pair(first, second, encode_options{.length_max = length_max});
+  }
 
-  // Two texts in one row. Too long ones are cut as transformers does by default, the longer one first; both are read
-  // to their ends. unprocessable: the files describe no pair.
-  result<encoding> encode_pair(std::string_view first, std::string_view second, std::uint32_t length_max) const;
+  // As the files' decoder joins tokens; ids that there are not are left out. `cleaned`: clean_up_tokenization_spaces as
+  // the class has it.
+  virtual result<std::string> decode(std::span<const std::int32_t> ids, bool skip_special, bool cleaned) const = 0;
+  // convert_tokens_to_string: the decoder's words for some tokens, special ones too, nothing cleaned.
+  virtual result<std::string> join(std::span<const std::int32_t> ids) const = 0;
+  virtual std::optional<std::string> token_of(std::int32_t id) const = 0;
+  virtual std::optional<std::int32_t> id_of(std::string_view token) const = 0;
+  virtual const special_ids& specials() const noexcept = 0;
+  // "##": what marks a token that goes on with a word; empty: the model has no such mark.
+  virtual std::string_view continuing_prefix() const noexcept = 0;
+  // What details, windows, decode and join need may be made when they are first asked for; this makes it now.
+  virtual result<void> make_details() const = 0;
 
-  std::uint32_t special_count() const noexcept { return static_cast<std::uint32_t>(prefix_.size() + suffix_.size()); }
-  std::int32_t largest_id() const noexcept { return largest_id_; }
-  std::uint32_t length_max() const noexcept { return length_max_; }  // as its files say; 0: they do not
-  const std::string& notes() const noexcept { return notes_; }       // what an operator should know; empty: nothing
-  std::size_t memory_bytes() const noexcept;
-
- private:
-  friend class tokenizer_builder;
-  friend class text_to_ids;
-
-  enum class step { clean, space_chinese, decompose, strip_nonspacing, strip_marks, lower };
-  enum class splitter { bert, whitespace, word };
-  struct added_token {
-    std::u32string content;
-    std::int32_t id = 0;
-    bool single_word = false, lstrip = false, rstrip = false;
-    bool is_text = false;  // found, and left to the words around it
-  };
-  // A part of a pair's row: a text, or a special token.
-  struct pair_part {
-    enum class kind : std::uint8_t { special, first, second };
-    kind what = kind::special;
-    std::uint8_t type = 0;
-    std::int32_t id = 0;  // of the special token
-    bool operator==(const pair_part&) const = default;
-  };
-  // Tokens that are found in the text as they stand, by their first character, longest first.
-  struct added_set {
-    std::unordered_map<char32_t, std::vector<added_token>> by_first;
-    std::uint64_t ascii_low = 0, ascii_high = 0;  // the first characters below 128
-    void add(added_token token);
-    const added_token* match(std::u32string_view text, std::size_t at) const;
-  };
-
-  tokenizer() : model_({}, 64) {}
-
-  std::u32string normalize(std::u32string_view text) const;
-  // The ids of a text alone, no special tokens around it; may stop once it has more than `keep`.
-  result<std::vector<std::int32_t>> ids_of(std::string_view text, std::size_t keep) const;
-
-  std::vector<step> steps_;
-  std::vector<splitter> splitters_;
-  wordpiece model_;
-  added_set raw_, normalized_;  // matched before and after normalization
-  std::vector<std::int32_t> prefix_, suffix_;
-  std::vector<pair_part> pair_;  // empty: no pairs
-  std::uint32_t length_max_ = 0;
-  bool cut_left_ = false;
-  std::int32_t largest_id_ = -1;
-  std::string notes_;
+  virtual std::uint32_t special_count() const noexcept = 0;       // around one text
+  virtual std::uint32_t pair_special_count() const noexcept = 0;  // around two; 0: no pairs
+  virtual std::int32_t largest_id() const noexcept = 0;
+  // The class feeds token types to its network (model_input_names); else all tokens have type 0 there.
+  virtual bool typed() const noexcept { return true; }
+  virtual std::uint32_t length_max() const noexcept = 0;  // as its files say; 0: they do not
+  virtual const std::string& notes() const noexcept = 0;  // what an operator should know; empty: nothing
+  virtual std::size_t memory_bytes() const noexcept = 0;  // now; grows by what make_details() makes
 };
 
 }  // namespace troupe::inference

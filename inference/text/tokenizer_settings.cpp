@@ -4,8 +4,12 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
+#include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "inference/files/files.hpp"
 
@@ -18,29 +22,22 @@ using json_file = std::shared_ptr<const model_json>;
 constexpr std::uint64_t file_bytes_max = 16U << 20U;
 constexpr std::size_t tokens_max = 100'000;
 
-// Where the library's classes are BertTokenizer under another name ("Fast" at the end left out).
-constexpr std::array bert_classes{"BertTokenizer",       "DistilBertTokenizer",  "ElectraTokenizer",
-                                  "MobileBertTokenizer", "SqueezeBertTokenizer", "LxmertTokenizer",
-                                  "LayoutLMTokenizer"};
-constexpr std::array as_written_classes{"PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"};
-// Classes that read a WordPiece vocabulary in their own way, tokenizer.json or not.
-constexpr std::array other_classes{"BertJapaneseTokenizer",
-                                   "ConvBertTokenizer",
-                                   "CpmAntTokenizer",
-                                   "DPRContextEncoderTokenizer",
-                                   "DPRQuestionEncoderTokenizer",
-                                   "DPRReaderTokenizer",
-                                   "FunnelTokenizer",
-                                   "LayoutLMv2Tokenizer",
-                                   "MPNetTokenizer",
-                                   "ProphetNetTokenizer",
-                                   "RoCBertTokenizer",
-                                   "RoFormerTokenizer",
-                                   "SplinterTokenizer",
-                                   "TapasTokenizer"};
+#include "inference/text/tokenizer_classes.inc"
+
+using family = tokenizer_family;
+// The classes that are known here, by the names that tokenizer_classes.inc gives them.
+constexpr std::pair<std::string_view, family> families[] = {
+    {"BertTokenizer", family::bert},           {"DistilBertTokenizer", family::bert},
+    {"ConvBertTokenizer", family::bert},       {"MPNetTokenizer", family::mpnet},
+    {"RobertaTokenizer", family::roberta},     {"GPT2Tokenizer", family::gpt2},
+    {"DebertaTokenizer", family::deberta},     {"XLMRobertaTokenizer", family::xlm_roberta},
+    {"CamembertTokenizer", family::camembert}, {"AlbertTokenizer", family::albert},
+    {"FNetTokenizer", family::albert},         {"DebertaV2Tokenizer", family::deberta_v2},
+    {"TokenizersBackend", family::as_written}, {"PythonBackend", family::as_written},
+};
 constexpr const char* class_advice =
-    "BertTokenizer and its equals (DistilBert, Electra, MobileBert, SqueezeBert, Lxmert, LayoutLM), or "
-    "PreTrainedTokenizerFast with a tokenizer.json that says all";
+    "the tokenizer classes of BERT, DistilBERT, ELECTRA, MPNet, RoBERTa, XLM-RoBERTa, CamemBERT, ALBERT, DeBERTa, "
+    "DeBERTa-v2 and GPT-2, or PreTrainedTokenizerFast with a tokenizer.json that says all";
 
 template <class All>
 bool among(const All& all, std::string_view name) {
@@ -49,14 +46,38 @@ bool among(const All& all, std::string_view name) {
 
 constexpr std::array named_tokens{"bos_token", "eos_token", "unk_token", "sep_token",
                                   "pad_token", "cls_token", "mask_token"};
-constexpr std::array implied_tokens{std::pair{"unk_token", "[UNK]"}, std::pair{"sep_token", "[SEP]"},
-                                    std::pair{"pad_token", "[PAD]"}, std::pair{"cls_token", "[CLS]"},
-                                    std::pair{"mask_token", "[MASK]"}};
+// What the classes name by themselves, in the order of named_tokens; empty: nothing.
+using class_tokens = std::array<const char*, named_tokens.size()>;
+constexpr class_tokens tokens_of(family kind) {
+  switch (kind) {
+    case family::bert: return {"", "", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
+    case family::mpnet: return {"<s>", "</s>", "[UNK]", "</s>", "<pad>", "<s>", "<mask>"};
+    case family::roberta:
+    case family::xlm_roberta:
+    case family::camembert: return {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"};
+    case family::gpt2: return {"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", "", "", "", ""};
+    case family::albert: return {"[CLS]", "[SEP]", "<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]"};
+    case family::deberta:
+    case family::deberta_v2: return {"[CLS]", "[SEP]", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
+    case family::as_written: break;
+  }
+  return {"", "", "", "", "", "", ""};
+}
+
+template <std::size_t N>
+std::optional<std::string_view> look_up(const std::pair<std::string_view, std::string_view> (&table)[N],
+                                        std::string_view name) {
+  for (const auto& [key, value] : table)
+    if (key == name) return value;
+  return std::nullopt;
+}
 
 class settings_reader {
  public:
-  settings_reader(const fs::path& folder, bool has_tokenizer_json)
-      : folder_(folder), has_tokenizer_json_(has_tokenizer_json) {}
+  settings_reader(const fs::path& folder, bool has_tokenizer_json, family guess)
+      : folder_(folder), has_tokenizer_json_(has_tokenizer_json) {
+    out_.kind = guess;
+  }
 
   result<tokenizer_settings> read() {
     for (const auto& [file, name] : {std::pair{&config_, "tokenizer_config.json"}, std::pair{&model_, "config.json"}}) {
@@ -92,48 +113,95 @@ class settings_reader {
         if (!map->get(by_task) && !member(*map, "AutoTokenizer")) continue;
         return file->problem({"auto_map"}, "names a tokenizer with code of its own, which is not run", class_advice);
       }
+    const auto type = model_ ? text_of(model_->root(), "model_type") : std::string{};
+    const auto of_type = look_up(class_of_model_type, type);
     for (const auto& file : {config_, model_})
       if (const auto given = in(file, "tokenizer_class")) {
         std::string_view name;
         if (given->get(name)) return file->problem({"tokenizer_class"}, "must be a string");
         out_.flags_told = true;
-        return read_named_class(file, std::string(name));
+        return read_named_class(file, std::string(name), type, of_type.value_or(""));
       }
     out_.flags_told = config_ != nullptr;
     for (const char* key :
          {"word_tokenizer_type", "subword_tokenizer_type", "mecab_kwargs", "sudachi_kwargs", "jumanpp_kwargs"})
       if (in(config_, key))
         return config_->problem({key}, "belongs to a Japanese tokenizer, which is not supported", class_advice);
-    return {};
-  }
-
-  result<void> read_named_class(const json_file& file, const std::string& full) {
-    const auto name = full.ends_with("Fast") ? full.substr(0, full.size() - 4) : full;
-    const auto shown = '\'' + full.substr(0, 100) + '\'';
-    if (among(bert_classes, name)) return {};
-    out_.kind = tokenizer_settings::family::as_written;
-    const bool generic = among(as_written_classes, name);
-    if (generic && !has_tokenizer_json_)
-      return file->problem({"tokenizer_class"},
-                           "is " + shown +
-                               ", which needs a tokenizer.json: vocab.txt alone does not say "
-                               "how a text is split",
-                           class_advice);
-    if (!has_tokenizer_json_ || among(other_classes, name)) {
-      std::string how;
-      for (const char* key : {"word_tokenizer_type", "subword_tokenizer_type"})
-        if (const auto type = config_ ? text_of(config_->root(), key) : std::string{}; !type.empty())
-          how += (how.empty() ? " (" : ", ") + std::string(key) + ' ' + type.substr(0, 40);
-      if (!how.empty()) how += ')';
-      return file->problem({"tokenizer_class"},
-                           "is " + shown + how + ", which splits texts in its own way and is not supported",
-                           class_advice);
+    if (!of_type) {  // a model of its own, or none that says what it is
+      if (!type.empty() && has_tokenizer_json_) take(family::as_written);
+      return {};
     }
-    if (!generic) note("the tokenizer class " + shown + " is not known here: tokenizer.json is taken as it stands");
+    return take_class(model_, "model_type", type, *of_type);
+  }
+
+  void take(family kind) {
+    out_.kind = kind;
+    out_.family_told = true;
+  }
+  // The older files that a class reads; empty: they are there.
+  std::string missing_files(family kind) const {
+    const auto there = [&](const char* name) { return file_exists(folder_ / name); };
+    const auto pieces = [&](const char* name) {
+      return there(name) || there("tokenizer.model") ? std::string{} : std::string(name);
+    };
+    switch (kind) {
+      case family::bert:
+      case family::mpnet: return there("vocab.txt") ? "" : "vocab.txt";
+      case family::roberta:
+      case family::gpt2:
+      case family::deberta: return there("vocab.json") && there("merges.txt") ? "" : "vocab.json with merges.txt";
+      case family::xlm_roberta:
+      case family::camembert: return pieces("sentencepiece.bpe.model");
+      case family::albert: return pieces("spiece.model");
+      case family::deberta_v2: return pieces("spm.model");
+      case family::as_written: break;
+    }
+    return pieces("tokenizer.model");
+  }
+  // `resolved`: a name of tokenizer_classes.inc; `written`: what the file has at `key`.
+  result<void> take_class(const json_file& file, const char* key, const std::string& written,
+                          std::string_view resolved) {
+    for (const auto& [name, kind] : families)
+      if (name == resolved) {
+        take(kind);
+        const auto files = has_tokenizer_json_ ? std::string{} : missing_files(kind);
+        if (files.empty()) return {};
+        return file->problem({key}, "is '" + written.substr(0, 100) + "', whose tokenizer reads tokenizer.json or " +
+                                        files + ", and neither is in the folder");
+      }
+    std::string how;
+    for (const char* option : {"word_tokenizer_type", "subword_tokenizer_type"})
+      if (const auto type = config_ ? text_of(config_->root(), option) : std::string{}; !type.empty())
+        how += (how.empty() ? " (" : ", ") + std::string(option) + ' ' + type.substr(0, 40);
+    if (!how.empty()) how += ')';
+    const bool other = resolved != written && std::string(resolved) + "Fast" != written;
+    return file->problem({key},
+                         "is '" + written.substr(0, 100) + '\'' + how +
+                             (other ? ", whose tokenizer " + std::string(resolved) : ", which") +
+                             " splits texts in its own way and is not supported",
+                         class_advice);
+  }
+
+  // As AutoTokenizer does: a model type may overrule the class that a file names, and has the last word where its own
+  // tokenizer is tokenizer.json as it stands.
+  result<void> read_named_class(const json_file& file, const std::string& full, const std::string& type,
+                                std::string_view of_type) {
+    auto name = full.ends_with("Fast") ? full.substr(0, full.size() - 4) : full;
+    const auto shown = '\'' + full.substr(0, 100) + '\'';
+    const auto* end = std::end(types_with_wrong_classes);
+    const bool wrong = std::find(std::begin(types_with_wrong_classes), end, type) != end;
+    if (!of_type.empty() && of_type != name && (wrong || of_type == "TokenizersBackend")) name = of_type;
+    const auto resolved = look_up(class_names, name);
+    if (resolved) return take_class(file, "tokenizer_class", full, *resolved);
+    if (!has_tokenizer_json_)
+      return file->problem({"tokenizer_class"},
+                           "is " + shown + ", which splits texts in its own way and is not supported", class_advice);
+    take(family::as_written);
+    note("the tokenizer class " + shown + " is not known here: tokenizer.json is taken as it stands");
     return {};
   }
 
-  // ---- flags of BertTokenizer ----
+  // ---- flags of the classes ----
 
   result<void> read_flag(const char* key, bool& value, bool* named = nullptr) {
     const auto given = in(config_, key);
@@ -155,7 +223,25 @@ class settings_reader {
                                   "supported",
                                   "tokenizer.json alone");
     }
-    if (out_.kind != tokenizer_settings::family::bert) return {};
+    for (const auto& [key, value] :
+         {std::pair{"clean_up_tokenization_spaces", &out_.clean_up},
+          std::pair{"clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output", &out_.clean_up_of_bpe},
+          std::pair{"add_bos_token", &out_.add_bos}, std::pair{"add_eos_token", &out_.add_eos}})
+      if (auto ok = read_flag(key, *value); !ok) return ok;
+    for (const auto& [key, value] :
+         {std::pair{"add_prefix_space", &out_.add_prefix_space}, std::pair{"trim_offsets", &out_.trim_offsets},
+          std::pair{"keep_accents", &out_.keep_accents}, std::pair{"split_by_punct", &out_.split_by_punct}}) {
+      bool given = false, named = false;
+      if (auto ok = read_flag(key, given, &named); !ok) return ok;
+      if (named) *value = given;
+    }
+    if (const auto given = in(config_, "unk_id")) {
+      std::int64_t id = 0;
+      if (given->get(id) || id < 0 || id > INT32_MAX) return config_->problem({"unk_id"}, "must be an id");
+      out_.unk_id = id;
+    }
+    // The defaults of the classes: only BERT's and ALBERT's texts are lower-cased.
+    if (out_.kind == family::deberta_v2) out_.lower_case = false;
     if (auto ok = read_flag("do_lower_case", out_.lower_case, &out_.lower_case_named); !ok) return ok;
     if (auto ok = read_flag("tokenize_chinese_chars", out_.chinese_chars, &out_.chinese_chars_named); !ok) return ok;
     bool strip = false;
@@ -163,6 +249,7 @@ class settings_reader {
     if (out_.strip_accents_named) out_.strip_accents = strip;
     // A fast tokenizer has no other way to split; one that is made from a lone vocab.txt differs by version.
     bool basic = true;
+    if (out_.kind != family::bert) return {};
     if (auto ok = read_flag("do_basic_tokenize", basic); !ok) return ok;
     if (!basic && !has_tokenizer_json_)
       return config_->problem({"do_basic_tokenize"}, "is false, which is not supported with a lone vocab.txt", "true");
@@ -195,6 +282,14 @@ class settings_reader {
         if (!limit) return tl::unexpected(limit.error());
         out_.length_max = *limit;
       }
+      if (const auto names = in(config_, "model_input_names")) {
+        dom::array list;
+        if (names->get(list)) return config_->problem({"model_input_names"}, "must be a list of names");
+        out_.typed = std::any_of(list.begin(), list.end(), [](dom::element one) {
+          std::string_view name;
+          return !one.get(name) && name == "token_type_ids";
+        });
+      }
       if (const auto side = in(config_, "truncation_side")) {
         std::string_view text;
         if (side->get(text) || (text != "left" && text != "right"))
@@ -214,6 +309,10 @@ class settings_reader {
 
   // ---- tokens that are found in the text as they stand ----
 
+  static void make_special(declared_token& token) {
+    token.special = true;
+    if (!token.normalized_told) token.normalized = false;
+  }
   // A text, or an object with its content and flags. `special`: what it is where the object does not say.
   static result<declared_token> token_at(const json_file& file, json_path at, dom::element value, bool special) {
     declared_token token;
@@ -222,6 +321,7 @@ class settings_reader {
     std::string_view text;
     if (!value.get(text)) {
       token.content = text;
+      token.plain = true;
       return token;
     }
     const auto content = member(value, "content");
@@ -229,6 +329,7 @@ class settings_reader {
       return file->problem(token.at, "must be a token: a text, or an object with its 'content'");
     token.content = text;
     token.special = flag_of(value, "special", special);
+    token.normalized_told = member(value, "normalized").has_value();
     token.normalized = flag_of(value, "normalized", !token.special);
     token.single_word = flag_of(value, "single_word", false);
     token.lstrip = flag_of(value, "lstrip", false);
@@ -239,6 +340,24 @@ class settings_reader {
   bool has(std::string_view content) const { return contents_.contains(std::string(content)); }
   result<void> add(declared_token token) {
     if (token.content.empty() || !contents_.insert(token.content).second) return {};
+    return push(std::move(token));
+  }
+  // As transformers collects them: what a list of added tokens has stays as it is; of two that are named, the later
+  // one's flags count, and a text is not the same as an object with a text's flags.
+  result<void> add_named(declared_token token) {
+    if (token.content.empty() || contents_.contains(token.content)) return {};
+    const auto flags = [](const declared_token& t) {
+      return std::tuple(t.plain, t.single_word, t.lstrip, t.rstrip, t.normalized, t.special);
+    };
+    for (const auto& other : out_.tokens)
+      if (other.named && other.content == token.content) {
+        if (token.plain ? other.plain : flags(other) == flags(token)) return {};
+        token.replaces = true;
+      }
+    token.named = true;
+    return push(std::move(token));
+  }
+  result<void> push(declared_token token) {
     if (out_.tokens.size() >= tokens_max && !token.implied)
       return token.file->problem(token.at, "is one of more than 100000 added tokens");
     out_.tokens.push_back(std::move(token));
@@ -291,8 +410,12 @@ class settings_reader {
     if (!file) return tl::unexpected(file.error());
     if (!*file) return {};
     std::set<std::string> special;
-    for (const auto& [key, token] : named_) special.insert(token.content);
-    for (const auto& token : extra_) special.insert(token.content);
+    // An object in tokenizer_config.json is not one of them yet.
+    const auto counts = [&](const declared_token& token) { return token.plain || token.file != config_; };
+    for (const auto& [key, token] : named_)
+      if (counts(token)) special.insert(token.content);
+    for (const auto& token : extra_)
+      if (counts(token)) special.insert(token.content);
     std::map<std::int64_t, declared_token> by_id;
     dom::object entries;
     if ((*file)->root().get(entries)) return {};
@@ -305,6 +428,7 @@ class settings_reader {
       if (value.get(id) || id < 0 || id > INT32_MAX) return (*file)->problem(token.at, "must be an id");
       token.id = id;
       token.special = special.contains(token.content);
+      token.normalized_told = true;
       token.normalized = !token.special;
       if (const auto [known, fresh] = by_id.try_emplace(id, token); !fresh)
         return (*file)->problem(token.at, "has the id of '" + known->second.content.substr(0, 60) + "'");
@@ -325,7 +449,7 @@ class settings_reader {
       }
       auto token = token_at(file, std::move(at), value, map);
       if (!token) return tl::unexpected(token.error());
-      token->special = true;
+      if (map) make_special(*token);
       unnamed_.erase(key);
       const auto same = std::find_if(named_.begin(), named_.end(), [&](const auto& n) { return n.first == key; });
       if (same != named_.end())
@@ -348,6 +472,7 @@ class settings_reader {
     for (const auto& [key, tokens] :
          {std::pair{"extra_special_tokens", &extra}, std::pair{"additional_special_tokens", &additional}}) {
       const auto given = member(file->root(), key);
+      if (dom::element any; !map && !file->root()[key].get(any) && !any.is_object()) out_.extra_in_config = true;
       if (!given) continue;
       dom::array list;
       dom::object by_name;
@@ -389,28 +514,57 @@ class settings_reader {
     return nullptr;
   }
 
+  // Some classes make objects of texts; where that is the mask, it also takes the blanks before it.
+  void give_flags_of_class(const std::string& key, declared_token& token) const {
+    const bool mask = key == "mask_token";
+    if (!token.plain || (out_.kind != family::mpnet && !(out_.kind == family::camembert && mask))) return;
+    token.plain = false;
+    token.lstrip = mask;
+    token.special = out_.kind == family::camembert;
+    token.normalized = !token.special;
+  }
+
   result<void> add_collected() {
-    for (const auto& [key, content] :
-         {std::pair{"unk_token", &out_.unknown}, std::pair{"cls_token", &out_.cls}, std::pair{"sep_token", &out_.sep}})
-      if (const auto* token = named(key)) *content = token->content;
-    const bool implies = out_.kind == tokenizer_settings::family::bert && (out_.flags_told || !has_tokenizer_json_);
-    for (const std::string key : named_tokens) {
-      if (const auto* token = named(key)) {
-        if (auto ok = add(*token); !ok) return ok;
-        continue;
-      }
-      const auto* implied =
-          std::find_if(implied_tokens.begin(), implied_tokens.end(), [&](const auto& i) { return key == i.first; });
-      if (!implies || implied == implied_tokens.end() || unnamed_.contains(key)) continue;
+    const auto of_class = tokens_of(out_.kind);
+    const bool implies = out_.kind != family::bert || out_.flags_told || !has_tokenizer_json_;
+    std::string* const texts[] = {&out_.bos, &out_.eos, &out_.unknown, &out_.sep, &out_.pad, &out_.cls, &out_.mask};
+    for (std::size_t i = 0; i < named_tokens.size(); ++i) {
+      const std::string key = named_tokens[i];
       declared_token token;
-      token.content = implied->second;
-      token.implied = true;
-      if (auto ok = add(std::move(token)); !ok) return ok;
+      if (const auto* given = named(key)) {
+        token = *given;
+      } else if (*of_class[i] == '\0' || unnamed_.contains(key)) {
+        if (out_.kind != family::bert) texts[i]->clear();
+        continue;
+      } else {
+        token.content = of_class[i];
+        token.implied = token.plain = true;
+      }
+      *texts[i] = token.content;
+      if (token.implied && !implies) continue;
+      give_flags_of_class(key, token);
+      if (auto ok = add_named(std::move(token)); !ok) return ok;
     }
     for (auto& [key, token] : named_)
-      if (auto ok = add(std::move(token)); !ok) return ok;
-    for (auto& token : extra_)
-      if (auto ok = add(std::move(token)); !ok) return ok;
+      if (!among(named_tokens, key))
+        if (auto ok = add_named(token); !ok) return ok;
+    if (out_.kind == family::camembert && !out_.extra_in_config && extra_.empty() && has_tokenizer_json_)
+      for (const char* content : {"<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"}) {
+        declared_token token;
+        token.content = content;
+        token.implied = token.plain = true;
+        if (auto ok = add_named(std::move(token)); !ok) return ok;
+      }
+    for (auto& token : extra_) {
+      token.extra = true;
+      if (auto ok = add_named(std::move(token)); !ok) return ok;
+    }
+    // Whoever names a token makes it special.
+    std::set<std::string> special;
+    for (const auto& [key, token] : named_) special.insert(token.content);
+    for (const auto* text : texts) special.insert(*text);
+    for (auto& token : out_.tokens)
+      if (special.contains(token.content)) make_special(token);
     return {};
   }
 
@@ -429,8 +583,20 @@ class settings_reader {
 
 }  // namespace
 
-result<tokenizer_settings> read_tokenizer_settings(const fs::path& folder, bool has_tokenizer_json) {
-  return settings_reader(folder, has_tokenizer_json).read();
+bool has_types(const tokenizer_settings& settings) noexcept {
+  if (settings.typed) return *settings.typed;
+  // model_input_names of the classes.
+  switch (settings.kind) {
+    case tokenizer_family::bert:
+    case tokenizer_family::deberta:
+    case tokenizer_family::deberta_v2: return true;
+    default: return false;
+  }
+}
+
+result<tokenizer_settings> read_tokenizer_settings(const fs::path& folder, bool has_tokenizer_json,
+                                                   tokenizer_family guess) {
+  return settings_reader(folder, has_tokenizer_json, guess).read();
 }
 
 }  // namespace troupe::inference

@@ -1,8 +1,8 @@
 #pragma once
-// What a checkpoint says of its tokenizer outside tokenizer.json and vocab.txt: tokenizer_config.json,
-// special_tokens_map.json, added_tokens.json, config.json's tokenizer_class, sentence_bert_config.json. Read as
-// transformers' AutoTokenizer does, and no class is taken for another: what is not known to be equal is refused.
-// Internal to the tokenizer's reading (tokenizer_load.cpp).
+// What a checkpoint says of its tokenizer outside tokenizer.json and the older files of its vocabulary:
+// tokenizer_config.json, special_tokens_map.json, added_tokens.json, config.json's tokenizer_class and model_type,
+// sentence_bert_config.json. Read as transformers' AutoTokenizer does, and no class is taken for another: what is not
+// known to be equal is refused. Internal to the tokenizers' reading (wordpiece_load.cpp, library_load.cpp).
 
 #include <cstdint>
 #include <filesystem>
@@ -25,33 +25,61 @@ struct declared_token {
   bool single_word = false, lstrip = false, rstrip = false;
   bool normalized = false;  // looked for in the normalized text
   bool special = true;
-  bool implied = false;   // a default of the class, named in no file
-  bool replaces = false;  // its flags count, where tokenizer.json has the token with others
+  bool normalized_told = false;  // else it is what `special` is not
+  bool plain = false;            // written as a text: the class may give it flags
+  bool implied = false;          // a default of the class, named in no file
+  bool extra = false;            // of the list of further special tokens
+  bool named = false;            // by a key or that list, not by a list of added tokens: those go before
+  bool replaces = false;         // its flags count, where tokenizer.json has the token with others
+};
+
+// Which of transformers' classes builds the tokenizer, by its rules and with its defaults.
+enum class tokenizer_family {
+  bert,         // WordPiece after BERT's rules, whose flags stand in tokenizer_config.json
+  mpnet,        // the same in RoBERTa's frame
+  roberta,      // byte-level BPE
+  gpt2,         // the same without a frame of its own
+  deberta,      // the same in BERT's frame
+  xlm_roberta,  // Unigram
+  camembert,
+  albert,
+  deberta_v2,
+  as_written,  // tokenizer.json alone says how
 };
 
 struct tokenizer_settings {
-  enum class family {
-    bert,        // WordPiece after BERT's rules, whose flags stand in tokenizer_config.json
-    as_written,  // tokenizer.json alone says how
-  };
+  using family = tokenizer_family;
   family kind = family::bert;
-  // False: no file names class or flags, so those of tokenizer.json count.
+  bool family_told = false;  // by a class or by config.json's model_type; else `kind` is a guess
+  // False: no file names class or flags, so those of tokenizer.json count. Of BERT's family only.
   bool flags_told = false;
   bool lower_case = true, chinese_chars = true;
   std::optional<bool> strip_accents;  // absent: as lower_case
   bool lower_case_named = false, chinese_chars_named = false, strip_accents_named = false;
   bool split_special_tokens = false;  // special tokens in a text are text
 
-  std::string unknown = "[UNK]", cls = "[CLS]", sep = "[SEP]";
+  std::optional<bool> add_prefix_space, trim_offsets, keep_accents, split_by_punct;
+  std::optional<std::int64_t> unk_id;
+  bool add_bos = false, add_eos = false;           // of folders without a tokenizer.json
+  bool clean_up = false, clean_up_of_bpe = false;  // clean_up_tokenization_spaces
+  bool extra_in_config = false;                    // tokenizer_config.json has a list of further special tokens
+
+  // Texts of the tokens with a meaning, as a file names them or else the class; empty: there is none.
+  std::string bos, eos, unknown = "[UNK]", sep = "[SEP]", pad, cls = "[CLS]", mask;
   std::vector<declared_token> tokens;  // in the order in which ids are given to new ones
   bool decoder_told = false;           // they are added_tokens_decoder's, which says all
   std::optional<bool> cut_left;        // truncation_side; absent: as tokenizer.json says
   std::uint32_t length_max = 0;        // 0: no limit is told
+  std::optional<bool> typed;           // model_input_names has token types; absent: as the class
   std::string notes;                   // what an operator should know; empty: nothing
 };
 
-// `has_tokenizer_json`: the folder has one; else its vocabulary is vocab.txt. unprocessable: a class or a value that
-// is not known, named with file and line.
-result<tokenizer_settings> read_tokenizer_settings(const std::filesystem::path& folder, bool has_tokenizer_json);
+// Whether what is made of a text has token types.
+bool has_types(const tokenizer_settings& settings) noexcept;
+
+// `has_tokenizer_json`: the folder has one; else its vocabulary is in an older file. `guess`: the family where neither
+// a class nor a model type is told. unprocessable: a class or a value that is not known, named with file and line.
+result<tokenizer_settings> read_tokenizer_settings(const std::filesystem::path& folder, bool has_tokenizer_json,
+                                                   tokenizer_family guess);
 
 }  // namespace troupe::inference

@@ -1,6 +1,5 @@
 #include "inference/text/wordpiece.hpp"
 
-#include <algorithm>
 #include <bit>
 
 namespace troupe::inference {

@@ -2,6 +2,7 @@
 // The WordPiece model: the longest piece of the vocabulary first, from left to right. The vocabulary is
 // a trie over bytes, so a word costs as many steps as it has bytes.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,22 @@ class byte_trie {
   }
   std::int32_t value(std::uint32_t node) const noexcept { return values_[node]; }  // -1: no key ends here
   std::uint32_t walk(std::string_view key) const noexcept;
+  // All keys, in no order.
+  template <class F>
+  void each(F found) const {
+    std::vector<std::uint64_t> above(values_.size());  // a node's parent and the byte that leads to it
+    for (const auto& e : edges_)
+      if (e.key != empty) above[e.child] = e.key;
+    std::string key;
+    for (std::uint32_t node = root; node < values_.size(); ++node) {
+      if (values_[node] < 0) continue;
+      key.clear();
+      for (auto at = node; at != root; at = static_cast<std::uint32_t>(above[at] >> 8U))
+        key.push_back(static_cast<char>(above[at] & 0xffU));
+      std::reverse(key.begin(), key.end());
+      found(std::string_view(key), values_[node]);
+    }
+  }
   std::size_t memory_bytes() const noexcept {
     return edges_.capacity() * sizeof(edge) + values_.capacity() * sizeof(std::int32_t);
   }
@@ -62,6 +79,10 @@ class wordpiece {
   std::int32_t largest_id() const noexcept { return largest_id_; }
   std::uint32_t word_characters_max() const noexcept { return options_.word_characters_max; }
   const options& settings() const noexcept { return options_; }
+  template <class F>
+  void each(F found) const {  // token, id; in no order
+    trie_.each(found);
+  }
   // Appends the ids of a word (UTF-8, at most word_characters_max long).
   void encode(std::string_view word, std::vector<std::int32_t>& out) const;
   std::size_t memory_bytes() const noexcept { return trie_.memory_bytes(); }

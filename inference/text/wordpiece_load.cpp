@@ -1,4 +1,4 @@
-// Reads tokenizer.json, or vocab.txt with tokenizer_config.json, into a tokenizer.
+// Reads tokenizer.json, or vocab.txt with tokenizer_config.json, into a wordpiece_tokenizer.
 
 #include <algorithm>
 #include <optional>
@@ -9,9 +9,9 @@
 #include "inference/files/files.hpp"
 #include "inference/files/model_json.hpp"
 #include "inference/model/step_aside.hpp"
-#include "inference/text/tokenizer.hpp"
-#include "inference/text/tokenizer_settings.hpp"
+#include "inference/text/library_checks.hpp"
 #include "inference/text/unicode.hpp"
+#include "inference/text/wordpiece_tokenizer.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -40,46 +40,42 @@ json_path inside(json_path path, std::initializer_list<json_step> steps) {
 
 }  // namespace
 
-class tokenizer_builder {
+class wordpiece_builder {
  public:
-  explicit tokenizer_builder(std::int64_t embeddings) : embeddings_(embeddings) {}
+  wordpiece_builder(std::shared_ptr<const model_json> json, tokenizer_settings settings, std::int64_t embeddings)
+      : embeddings_(embeddings), json_(std::move(json)), settings_(std::move(settings)) {}
 
-  result<std::shared_ptr<const tokenizer>> from_folder(const fs::path& folder) {
-    made_ = std::shared_ptr<tokenizer>(new tokenizer);
-    const auto whole = folder / "tokenizer.json", vocabulary = folder / "vocab.txt";
-    const bool has_whole = file_exists(whole);
-    if (!has_whole && !file_exists(vocabulary))
-      return fail(error_code::load_failed, folder.string() + " has neither tokenizer.json nor vocab.txt");
-    auto settings = read_tokenizer_settings(folder, has_whole);
-    if (!settings) return tl::unexpected(settings.error());
-    settings_ = std::move(*settings);
+  // Null: a part is not ours.
+  result<std::shared_ptr<const wordpiece_tokenizer>> from(const fs::path& file) {
+    made_ = std::shared_ptr<wordpiece_tokenizer>(new wordpiece_tokenizer);
     made_->notes_ = settings_.notes;
     made_->length_max_ = settings_.length_max;
-    const auto& file = has_whole ? whole : vocabulary;
-    for (const auto step : {has_whole ? &tokenizer_builder::from_json : &tokenizer_builder::from_vocabulary,
-                            &tokenizer_builder::tokens_of_other_files, &tokenizer_builder::finish_tokens})
-      if (auto ok = (this->*step)(file); !ok) return tl::unexpected(ok.error());
-    if (!has_whole || class_builds())
-      if (auto ok = frame_with_bert(file); !ok) return tl::unexpected(ok.error());
+    made_->typed_ = has_types(settings_);
+    for (const auto step : {json_ ? &wordpiece_builder::from_json : &wordpiece_builder::from_vocabulary,
+                            &wordpiece_builder::tokens_of_other_files, &wordpiece_builder::finish_tokens})
+      if (auto ok = (this->*step)(file); !ok) {
+        if (not_ours_) return std::shared_ptr<const wordpiece_tokenizer>{};
+        return tl::unexpected(ok.error());
+      }
+    if (!json_ || class_builds())
+      if (auto ok = frame_with_class(file); !ok) return tl::unexpected(ok.error());
     made_->cut_left_ = settings_.cut_left.value_or(made_->cut_left_);
-    return std::shared_ptr<const tokenizer>(std::move(made_));
+    if (auto ok = describe(); !ok) return tl::unexpected(ok.error());
+    return std::shared_ptr<const wordpiece_tokenizer>(std::move(made_));
   }
 
  private:
-  result<void> from_json(const fs::path& file) {
-    auto read = model_json::read(file, tokenizer_bytes_max);
-    if (!read) return tl::unexpected(read.error());
-    json_ = std::make_shared<const model_json>(std::move(*read));
+  result<void> from_json(const fs::path&) {
     const auto root = json_->root();
     if (auto ok = model(root); !ok) return ok;
     if (const auto t = member(root, "truncation"))
       if (auto ok = truncation(*t); !ok) return ok;
     if (class_builds()) {
-      build_as_bert();
+      build_as_class();
       if (settings_.decoder_told) return {};  // then its added_tokens are not read either
     } else {
-      for (const auto step : {&tokenizer_builder::normalizer_of, &tokenizer_builder::pre_tokenizer_of,
-                              &tokenizer_builder::post_processor_of})
+      for (const auto step : {&wordpiece_builder::normalizer_of, &wordpiece_builder::pre_tokenizer_of,
+                              &wordpiece_builder::post_processor_of})
         if (auto ok = (this->*step)(root); !ok) return ok;
     }
     return tokens_of_json(root);
@@ -97,19 +93,22 @@ class tokenizer_builder {
     return p ? post_processor(*p) : result<void>{};
   }
 
-  // A BertTokenizer takes vocabulary, added tokens and the side of the cut from tokenizer.json, and builds the rest
-  // itself.
-  bool class_builds() const { return settings_.kind == tokenizer_settings::family::bert && settings_.flags_told; }
-  void build_as_bert() {
+  // The classes of BERT and MPNet take vocabulary, added tokens and the side of the cut from tokenizer.json, and build
+  // the rest themselves.
+  bool class_builds() const {
+    return settings_.kind == tokenizer_family::mpnet ||
+           (settings_.kind == tokenizer_family::bert && settings_.flags_told);
+  }
+  void build_as_class() {
     bert_normalizer(true, settings_.chinese_chars, settings_.strip_accents.value_or(settings_.lower_case),
                     settings_.lower_case);
-    made_->splitters_.push_back(tokenizer::splitter::bert);
+    made_->splitters_.push_back(wordpiece_tokenizer::splitter::bert);
   }
 
   // Reads what tokenizer.json says of a component only to see whether it is what was built. What is not supported
   // differs.
   template <class... Built>
-  void compare(const char* key, result<void> (tokenizer_builder::*read)(dom::element), Built&... built) {
+  void compare(const char* key, result<void> (wordpiece_builder::*read)(dom::element), Built&... built) {
     const auto largest_id = made_->largest_id_;
     std::tuple<Built...> kept(std::exchange(built, {})...);
     const bool same = (this->*read)(json_->root()) && kept == std::tie(built...);
@@ -120,15 +119,15 @@ class tokenizer_builder {
   // A file that describes no pair says nothing about them.
   void compare_post_processor() {
     const auto pair = made_->pair_;
-    compare("post_processor", &tokenizer_builder::post_processor_of, made_->prefix_, made_->suffix_);
+    compare("post_processor", &wordpiece_builder::post_processor_of, made_->prefix_, made_->suffix_);
     const bool other = !made_->pair_.empty() && made_->pair_ != pair;
     if (other && (unfollowed_.empty() || unfollowed_.back() != "post_processor"))
       unfollowed_.emplace_back("post_processor");
     made_->pair_ = pair;
   }
   void tell_what_is_not_followed() {
-    compare("normalizer", &tokenizer_builder::normalizer_of, made_->steps_);
-    compare("pre_tokenizer", &tokenizer_builder::pre_tokenizer_of, made_->splitters_);
+    compare("normalizer", &wordpiece_builder::normalizer_of, made_->steps_);
+    compare("pre_tokenizer", &wordpiece_builder::pre_tokenizer_of, made_->splitters_);
     compare_post_processor();
     dom::array all;
     if (const auto list = member(json_->root(), "added_tokens"); settings_.decoder_told && list && !list->get(all))
@@ -140,11 +139,13 @@ class tokenizer_builder {
     std::string names;
     for (const auto& key : unfollowed_) names += (names.empty() ? "" : ", ") + key;
     if (!names.empty())
-      note("not followed in tokenizer.json, as in transformers: " + names +
-           " (a BertTokenizer builds these by tokenizer_config.json)");
+      note("not followed in tokenizer.json, as in transformers: " + names + " (" +
+           (settings_.kind == tokenizer_family::mpnet ? "an MPNetTokenizer" : "a BertTokenizer") +
+           " builds these by tokenizer_config.json)");
   }
 
-  tl::unexpected<error> unsupported(const json_path& at, const std::string& type, const std::string& supported) const {
+  tl::unexpected<error> unsupported(const json_path& at, const std::string& type, const std::string& supported) {
+    not_ours_ = true;
     return json_->problem(at, "is of type " + in_quotes(type.empty() ? "?" : type) + ", which is not supported",
                           "supported: " + supported);
   }
@@ -154,7 +155,11 @@ class tokenizer_builder {
     if (!m || !m->is_object()) return json_->problem({"model"}, "must be an object");
     auto type = text_of(*m, "type");
     if (type.empty() && member(*m, "max_input_chars_per_word")) type = "WordPiece";  // older files leave it out
-    if (type != "WordPiece") return unsupported({"model"}, type, "WordPiece");
+    if (type != "WordPiece") {
+      auto refused = unsupported({"model"}, type, "WordPiece");
+      not_ours_ = !class_builds();
+      return refused;
+    }
     dom::object vocabulary;
     const auto v = member(*m, "vocab");
     if (!v || v->get(vocabulary)) return json_->problem({"model", "vocab"}, "must be an object: tokens to ids");
@@ -191,11 +196,14 @@ class tokenizer_builder {
   void add_word(std::string_view word, std::int32_t id) {
     const bool known = word.empty() ? std::exchange(empty_word_, true) : made_->model_.id_of(word).has_value();
     if (!known) ++vocabulary_size_;
-    if (!word.empty()) made_->model_.add(word, id);
+    if (word.empty())
+      made_->empty_word_ = id;
+    else
+      made_->model_.add(word, id);
   }
 
   void bert_normalizer(bool clean, bool chinese, bool strip, bool lower) {
-    using step = tokenizer::step;
+    using step = wordpiece_tokenizer::step;
     auto& steps = made_->steps_;
     if (clean) steps.push_back(step::clean);
     if (chinese) steps.push_back(step::space_chinese);
@@ -225,7 +233,7 @@ class tokenizer_builder {
   }
 
   result<void> normalizer(dom::element n, const json_path& at) {
-    using step = tokenizer::step;
+    using step = wordpiece_tokenizer::step;
     const auto type = text_of(n, "type");
     if (type == "BertNormalizer") {
       bert_normalizer_of(n);
@@ -250,7 +258,7 @@ class tokenizer_builder {
   }
 
   result<void> pre_tokenizer(dom::element p, const json_path& at) {
-    using splitter = tokenizer::splitter;
+    using splitter = wordpiece_tokenizer::splitter;
     const auto type = text_of(p, "type");
     if (type == "BertPreTokenizer") {
       made_->splitters_.push_back(splitter::bert);
@@ -275,7 +283,9 @@ class tokenizer_builder {
   result<void> post_processor(dom::element p) {
     const auto type = text_of(p, "type");
     if (type == "TemplateProcessing") return template_processing(p);
-    if (type != "BertProcessing") return unsupported({"post_processor"}, type, "TemplateProcessing, BertProcessing");
+    const bool roberta = type == "RobertaProcessing";
+    if (!roberta && type != "BertProcessing")
+      return unsupported({"post_processor"}, type, "TemplateProcessing, BertProcessing, RobertaProcessing");
     for (const auto& [key, out] : {std::pair{"cls", &made_->prefix_}, std::pair{"sep", &made_->suffix_}}) {
       std::uint64_t id = 0;
       dom::array pair;
@@ -283,13 +293,14 @@ class tokenizer_builder {
         return json_->problem({"post_processor", key}, "must be [token, id]");
       add_special(*out, id);
     }
-    frame_pair();
+    frame_pair(roberta);
     return {};
   }
 
-  // [CLS] first [SEP] second [SEP], the latter two of type 1.
-  void frame_pair() {
-    using part = tokenizer::pair_part;
+  // [CLS] first [SEP] second [SEP], the latter two of type 1. RoBERTa's: <s> first </s></s> second </s>, all of type 0.
+  void frame_pair(bool roberta) {
+    using part = wordpiece_tokenizer::pair_part;
+    const std::uint8_t one = roberta ? 0 : 1;
     const auto specials = [&](const std::vector<std::int32_t>& ids, std::uint8_t type) {
       for (const auto id : ids) made_->pair_.push_back({part::kind::special, type, id});
     };
@@ -297,8 +308,9 @@ class tokenizer_builder {
     specials(made_->prefix_, 0);
     made_->pair_.push_back({part::kind::first, 0, 0});
     specials(made_->suffix_, 0);
-    made_->pair_.push_back({part::kind::second, 1, 0});
-    specials(made_->suffix_, 1);
+    if (roberta) specials(made_->suffix_, 0);
+    made_->pair_.push_back({part::kind::second, one, 0});
+    specials(made_->suffix_, one);
   }
 
   void add_special(std::vector<std::int32_t>& out, std::uint64_t id) {
@@ -363,8 +375,10 @@ class tokenizer_builder {
     bool seen = false;
     for (std::size_t i = 0; const auto& piece : *single) {
       const auto here = inside(at, {i++});
-      if (piece.type != 0)
+      if (piece.type != 0) {
+        not_ours_ = true;
         return json_->problem(here, "has a type_id other than 0, which is not supported for one text");
+      }
       if (!piece.sequence.empty()) {
         if (seen || piece.sequence != "A") return json_->problem(at, "must hold $A once");
         seen = true;
@@ -378,7 +392,7 @@ class tokenizer_builder {
   }
 
   result<void> template_of_pair(dom::element p) {
-    using part = tokenizer::pair_part;
+    using part = wordpiece_tokenizer::pair_part;
     const json_path at{"post_processor", "pair"};
     const auto pieces = template_pieces(p, "pair");
     if (!pieces) return tl::unexpected(pieces.error());
@@ -451,6 +465,7 @@ class tokenizer_builder {
   struct numbered_token {
     declared_token token;
     std::int64_t id = 0;
+    std::vector<declared_token> before;  // what it replaces: the library remembers something of each
   };
 
   // Gives the token its id: the vocabulary's, or the next one behind all.
@@ -470,17 +485,24 @@ class tokenizer_builder {
                                  "ids that follow the vocabulary, each token with one");
     largest_added_ = std::max(largest_added_, id);
     if (known != places_.end()) {
-      if (replaces) added_[known->second].token = std::move(token);
+      auto& other = added_[known->second];
+      if (replaces && (!token.named || other.token.named)) {
+        other.before.push_back(std::exchange(other.token, std::move(token)));
+      }
       return {};
     }
     places_.emplace(token.content, added_.size());
-    added_.push_back({std::move(token), id});
+    added_.push_back({std::move(token), id, {}});
     return {};
+  }
+
+  static library_token plain(const declared_token& token) {
+    return {token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special};
   }
 
   // Now that the normalizer is known, and all tokens are.
   result<void> finish_tokens(const fs::path&) {
-    for (const auto& [token, id] : added_) {
+    for (const auto& [token, id, before] : added_) {
       if (id >= embeddings_) {
         // A default that no file names may be absent; then no text holds it.
         if (token.implied) continue;
@@ -491,6 +513,9 @@ class tokenizer_builder {
       }
       auto text = decode_utf8(token.content);
       if (!text) continue;
+      made_->added_ids_[token.content] = static_cast<std::int32_t>(id);
+      for (const auto& one : before) made_->parts_.added.push_back(plain(one));
+      made_->parts_.added.push_back(plain(token));
       if (token.normalized) *text = made_->normalize(*text);
       if (text->empty()) continue;
       const auto number = static_cast<std::int32_t>(id);
@@ -499,6 +524,8 @@ class tokenizer_builder {
           .add({std::move(*text), number, token.single_word, token.lstrip, token.rstrip,
                 settings_.split_special_tokens && token.special});
     }
+    made_->raw_.finish();
+    made_->normalized_.finish();
     return {};
   }
 
@@ -525,11 +552,11 @@ class tokenizer_builder {
       return fail(error_code::unprocessable,
                   file.string() + ": the unknown token " + in_quotes(settings_.unknown) + " is not in it");
     made_->largest_id_ = made_->model_.largest_id();
-    build_as_bert();
+    build_as_class();
     return {};
   }
 
-  result<void> frame_with_bert(const fs::path& file) {
+  result<void> frame_with_class(const fs::path& file) {
     for (const auto& [name, out] :
          {std::pair{&settings_.cls, &made_->prefix_}, std::pair{&settings_.sep, &made_->suffix_}}) {
       const auto word = made_->model_.id_of(*name);
@@ -538,17 +565,57 @@ class tokenizer_builder {
         return fail(error_code::unprocessable, file.string() + ": the token " + in_quotes(*name) + " is not in it");
       *out = {word ? *word : static_cast<std::int32_t>(added_[known->second].id)};
     }
-    frame_pair();
+    frame_pair(settings_.kind == tokenizer_family::mpnet);
     if (json_) tell_what_is_not_followed();
+    return {};
+  }
+
+  // ---- what is told of it, and what its twin is made of ----
+
+  result<void> describe() {
+    auto& facts = made_->facts_;
+    const auto id_of = [&](const std::string& token) { return token.empty() ? std::nullopt : made_->id_of(token); };
+    facts.specials = made_->specials_ = {id_of(settings_.unknown), id_of(settings_.cls), id_of(settings_.sep),
+                                         id_of(settings_.pad), id_of(settings_.mask)};
+    facts.continuing_prefix = made_->model_.settings().continuing_prefix;
+    facts.length_max = made_->length_max_;
+    facts.cut_left = made_->cut_left_;
+    facts.clean_up = settings_.clean_up;
+    facts.largest_id = made_->largest_id_;
+    auto& parts = made_->parts_;
+    parts.split_special_tokens = settings_.split_special_tokens;
+    if (json_ && !class_builds()) {
+      for (const auto& [key, part] :
+           {std::pair{"normalizer", &parts.normalizer}, std::pair{"pre_tokenizer", &parts.pre_tokenizer},
+            std::pair{"post_processor", &parts.post_processor}, std::pair{"decoder", &parts.decoder}})
+        if (member(json_->root(), key)) *part = json_->written({key});
+      const auto decoder = member(json_->root(), "decoder");
+      return decoder ? library_checks(*json_).decoder(*decoder, {"decoder"}) : result<void>{};
+    }
+    const auto flag = [](bool value) { return value ? "true" : "false"; };
+    parts.normalizer = std::string(R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":)") +
+                       flag(settings_.chinese_chars) + R"(,"strip_accents":)" +
+                       (settings_.strip_accents ? flag(*settings_.strip_accents) : "null") + R"(,"lowercase":)" +
+                       flag(settings_.lower_case) + '}';
+    parts.pre_tokenizer = R"({"type":"BertPreTokenizer"})";
+    parts.decoder = R"({"type":"WordPiece","prefix":"##","cleanup":true})";
+    const auto token = [](const std::string& name, const std::vector<std::int32_t>& ids) {
+      return '[' + json_quoted(name) + ',' + std::to_string(ids.front()) + ']';
+    };
+    const bool roberta = settings_.kind == tokenizer_family::mpnet;
+    parts.post_processor = std::string(R"({"type":")") + (roberta ? "Roberta" : "Bert") + R"(Processing","sep":)" +
+                           token(settings_.sep, made_->suffix_) + R"(,"cls":)" + token(settings_.cls, made_->prefix_) +
+                           (roberta ? R"(,"trim_offsets":true,"add_prefix_space":false})" : "}");
     return {};
   }
 
   void note(const std::string& text) { made_->notes_ += (made_->notes_.empty() ? "" : "; ") + text; }
 
   std::int64_t embeddings_;
-  std::shared_ptr<const model_json> json_;  // tokenizer.json
+  std::shared_ptr<const model_json> json_;  // tokenizer.json; null: the vocabulary is a vocab.txt
   tokenizer_settings settings_;
-  std::shared_ptr<tokenizer> made_;
+  std::shared_ptr<wordpiece_tokenizer> made_;
+  bool not_ours_ = false;
   std::int64_t vocabulary_size_ = 0, largest_added_ = -1;  // distinct words, whatever their ids
   bool empty_word_ = false;
   std::vector<std::string> unfollowed_;  // keys of tokenizer.json
@@ -556,8 +623,11 @@ class tokenizer_builder {
   std::unordered_map<std::string, std::size_t> places_;  // in added_, by content
 };
 
-result<std::shared_ptr<const tokenizer>> tokenizer::load(const std::filesystem::path& folder, std::int64_t embeddings) {
-  return tokenizer_builder(embeddings).from_folder(folder);
+result<std::shared_ptr<const wordpiece_tokenizer>> wordpiece_tokenizer::make(const fs::path& file,
+                                                                             std::shared_ptr<const model_json> json,
+                                                                             tokenizer_settings settings,
+                                                                             std::int64_t embeddings) {
+  return wordpiece_builder(std::move(json), std::move(settings), embeddings).from(file);
 }
 
 }  // namespace troupe::inference
