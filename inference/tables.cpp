@@ -1,11 +1,19 @@
 #include "inference/tables.hpp"
 
 #include <algorithm>
+#include <iterator>
 
-#include "inference/encoders/bert_config.hpp"
+#include "inference/encoders/deberta.hpp"
+#include "inference/encoders/families.hpp"
+#include "inference/encoders/modernbert.hpp"
 #include "inference/huggingface.hpp"
 #include "inference/programs/torchscript.hpp"
+#include "inference/tasks/feature_extraction.hpp"
+#include "inference/tasks/fill_mask.hpp"
 #include "inference/tasks/text_classification.hpp"
+#include "inference/tasks/text_ranking.hpp"
+#include "inference/tasks/token_classification.hpp"
+#include "inference/tasks/zero_shot.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -16,12 +24,22 @@ std::vector<format>& all_formats() {
 }
 
 std::vector<architecture>& all_architectures() {
-  static std::vector<architecture> rows{bert_for_sequence_classification(), distilbert_for_sequence_classification()};
+  static std::vector<architecture> rows = [] {
+    std::vector<architecture> all;
+    for (const auto& f : {bert(), roberta(), xlm_roberta(), camembert(), distilbert(), electra(), mpnet(), deberta_v1(),
+                          deberta_v2(), modernbert(), albert()}) {
+      auto classes = architectures_of(f);
+      all.insert(all.end(), std::make_move_iterator(classes.begin()), std::make_move_iterator(classes.end()));
+    }
+    return all;
+  }();
   return rows;
 }
 
 std::vector<task_kind>& all_tasks() {
-  static std::vector<task_kind> rows{text_classification()};
+  static std::vector<task_kind> rows{
+      text_classification(), zero_shot_classification(), text_ranking(),       token_classification(),
+      fill_mask(),           feature_extraction(),       sentence_similarity()};
   return rows;
 }
 
@@ -38,6 +56,6 @@ const task_kind* find_task(task what) {
   const auto found = std::find_if(rows.begin(), rows.end(), [&](const task_kind& t) { return t.what == what; });
   return found == rows.end() ? nullptr : &*found;
 }
-void add_task(task_kind t) { all_tasks().push_back(t); }
+void add_task(task_kind t) { all_tasks().insert(all_tasks().begin(), t); }
 
 }  // namespace troupe::inference

@@ -18,7 +18,7 @@ void add_format(format f);
 const std::vector<architecture>& architectures();
 void add_architecture(architecture a);
 
-// Null: no such task is implemented.
+// Null: no such task is implemented. Of several the one added last.
 const task_kind* find_task(task what);
 void add_task(task_kind t);
 

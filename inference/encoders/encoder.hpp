@@ -3,6 +3,7 @@
 
 #include <cassert>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,15 +17,18 @@
 namespace troupe::inference {
 
 // One text, or pair, as the network sees it. REQUIRES 1 <= ids.size() <= positions, ids below vocab_size; `types` is
-// empty (0 for all) or as long as `ids`, each below token_types where that is not 0.
+// empty (0 for all) or as long as `ids`, each below token_types where that is not 0. `picks`: tokens whose lines are
+// wanted, rising; empty: all.
 struct token_row {
   std::span<const std::int32_t> ids;
   std::span<const std::uint8_t> types;
+  std::span<const std::uint32_t> picks = {};
 };
 
 enum class network_output : std::uint8_t {
   logits,        // one line a row, as wide as the checkpoint's head
-  token_states,  // one line a token, hidden_size wide: the last layer's
+  token_logits,  // one line a token (that was picked), as wide as the checkpoint's head
+  token_states,  // one line a token (that was picked), hidden_size wide: the last layer's
 };
 
 // What a network gives for a batch: fp32 on the host, line after line, in the order of the rows.
@@ -59,9 +63,10 @@ struct encoder_shape {
 // The recipe for a checkpoint's weights, with the names that it uses.
 struct weight_plan {
   std::vector<planned_tensor> tensors;
-  std::int64_t logits = 0;       // width of the head; 0: it has none
+  std::int64_t logits = 0;       // width of the head's lines; 0: it has none
   std::int64_t token_types = 0;  // rows of the type embedding; 0: types are not looked at
   std::int64_t parameters = 0;
+  std::uint64_t private_bytes = 0;  // that the network keeps beside the weights
 };
 
 // What config.json says of a network, checked and bounded. Immutable.
@@ -82,7 +87,7 @@ struct architecture {
   std::string model_type;   // as config.json's `model_type` names its family
   std::vector<task> tasks;  // that a checkpoint of this class can do; the first is what it was made for
   // Reads config.json. Bounds every number, so that sizes computed from them cannot overflow.
-  result<std::unique_ptr<const encoder_config>> (*read)(const model_json& config) = nullptr;
+  std::function<result<std::unique_ptr<const encoder_config>>(const model_json& config)> read;
 };
 
 }  // namespace troupe::inference

@@ -2,6 +2,7 @@
 // What encoders are made of: linears, norms, and attention over packed rows. For our Torch code.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,14 +12,18 @@
 #include "inference/encoders/packing.hpp"
 #include "inference/files/weights.hpp"
 #include "inference/torch/fused_linear.hpp"
+#include "inference/torch/int8_linear.hpp"
 
 namespace troupe::inference {
 
 // Views of `weights`, which must outlive them; on a GPU copies there.
 std::vector<at::Tensor> tensors_of(const loaded_weights& weights, const std::string& device);
 
+// Of either the bias may be undefined: there is none. A linear in int8 has no weight: apply() is the one way to use it.
 struct linear {
   at::Tensor weight, bias;
+  std::shared_ptr<const int8_weight> packed = nullptr;
+  bool defined() const noexcept { return packed != nullptr || weight.defined(); }
 };
 struct norm {
   at::Tensor weight, bias;
@@ -37,16 +42,19 @@ class packed_attention {
   packed_attention(std::int64_t heads, std::int64_t hidden_size, bool gpu)
       : heads_(heads), hidden_size_(hidden_size), gpu_(gpu) {}
 
-  // [tokens, 3 * hidden] (q, k, v side by side) to [tokens, hidden].
-  at::Tensor of_all(const at::Tensor& qkv, const packed_rows& rows) const;
+  // [tokens, 3 * hidden] (q, k, v side by side) to [tokens, hidden]. `bias`: what is added to the scores, one for each
+  // of the rows' groups, [1, heads or 1, length, length] of the type of qkv or undefined; empty: nothing.
+  at::Tensor of_all(const at::Tensor& qkv, const packed_rows& rows, const std::vector<at::Tensor>& bias = {}) const;
   // Only each row's first token asks: [rows, hidden]. `filler` [rows, rounded up, hidden] gives the lines that round
   // their number up.
-  at::Tensor of_firsts(const at::Tensor& qkv, const at::Tensor& filler, const packed_rows& rows) const;
+  at::Tensor of_firsts(const at::Tensor& qkv, const at::Tensor& filler, const packed_rows& rows,
+                       const std::vector<at::Tensor>& bias = {}) const;
 
  private:
   at::Tensor heads_of(const at::Tensor& t, std::int64_t part, std::int64_t first, std::int64_t rows,
                       std::int64_t length) const;
-  at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const row_group& g) const;
+  at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const row_group& g,
+                    const at::Tensor& bias) const;
 
   std::int64_t heads_, hidden_size_;
   bool gpu_;

@@ -122,23 +122,42 @@ features unpack_rows(const at::Tensor& lines, const packed_rows& packed) {
   return out;
 }
 
-features unpack_tokens(const at::Tensor& states, const packed_rows& packed, std::span<const token_row> rows) {
-  const auto host = states.to(at::kCPU, at::kFloat).contiguous();
-  features out;
-  out.width = host.size(1);
-  const auto width = static_cast<std::size_t>(out.width);
-  out.first_of.push_back(0);
-  for (const auto& row : rows) out.first_of.push_back(out.first_of.back() + row.ids.size());
-  out.values.resize(out.first_of.back() * width);
-  const auto* from = host.const_data_ptr<float>();
+picked_tokens pick_tokens(std::span<const token_row> rows, const packed_rows& packed, bool exact) {
+  // Where each row begins.
+  std::vector<std::int64_t> begin_of(rows.size());
   for (const auto& g : packed.groups) {
     if (g.spare) continue;
-    for (std::int64_t k = 0; k < g.rows; ++k) {
-      const auto row = packed.order[static_cast<std::size_t>(g.first_row + k)];
-      std::copy_n(from + static_cast<std::size_t>(g.first + k * g.length) * width, rows[row].ids.size() * width,
-                  out.values.data() + out.first_of[row] * width);
+    for (std::int64_t k = 0; k < g.rows; ++k)
+      begin_of[packed.order[static_cast<std::size_t>(g.first_row + k)]] = g.first + k * g.length;
+  }
+  picked_tokens out;
+  out.first_of.push_back(0);
+  for (const auto& row : rows)
+    out.first_of.push_back(out.first_of.back() + (row.picks.empty() ? row.ids.size() : row.picks.size()));
+  const auto count = static_cast<std::int64_t>(out.first_of.back());
+  out.places = at::zeros({exact ? count : rounded_tokens(count)}, at::kInt);
+  auto* at = out.places.mutable_data_ptr<std::int32_t>();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto begin = static_cast<std::int32_t>(begin_of[i]);
+    if (rows[i].picks.empty()) {
+      std::iota(at, at + rows[i].ids.size(), begin);
+      at += rows[i].ids.size();
+    }
+    for (const auto pick : rows[i].picks) {
+      assert(pick < rows[i].ids.size());
+      *at++ = begin + static_cast<std::int32_t>(pick);
     }
   }
+  return out;
+}
+
+features unpack_picked(const at::Tensor& lines, const picked_tokens& picked) {
+  const auto host = lines.to(at::kCPU, at::kFloat).contiguous();
+  features out;
+  out.width = host.size(1);
+  const auto* from = host.const_data_ptr<float>();
+  out.values.assign(from, from + picked.first_of.back() * static_cast<std::size_t>(out.width));
+  out.first_of = picked.first_of;
   return out;
 }
 

@@ -38,7 +38,14 @@ packed_rows pack(std::span<const token_row> rows, bool padded);
 
 // `lines` [rows or more, width] of the packed order, as the batch has them.
 features unpack_rows(const at::Tensor& lines, const packed_rows& packed);
-// `states` [tokens or more, width] likewise, a line a token; `rows` as they were packed.
-features unpack_tokens(const at::Tensor& states, const packed_rows& packed, std::span<const token_row> rows);
+// Where the tokens lie whose lines are wanted, in the order of the batch.
+struct picked_tokens {
+  at::Tensor places;                  // [picked, rounded up], int32
+  std::vector<std::size_t> first_of;  // as features has it
+};
+// `rows` as they were packed. `exact`: nothing is rounded up.
+picked_tokens pick_tokens(std::span<const token_row> rows, const packed_rows& packed, bool exact);
+// `lines` [picked or more, width] as they were picked.
+features unpack_picked(const at::Tensor& lines, const picked_tokens& picked);
 
 }  // namespace troupe::inference

@@ -63,6 +63,9 @@ const kernels* usable(const at::Tensor& x) {
   return works ? &all : nullptr;
 }
 
+// As operators take it: none where it is undefined.
+std::optional<at::Tensor> given(const at::Tensor& bias) { return bias.defined() ? std::optional(bias) : std::nullopt; }
+
 at::Tensor apply(at::Tensor y, after_linear after) {
   switch (after) {
     case after_linear::nothing: return y;
@@ -80,9 +83,9 @@ void use_fp32_linear(linear_kernel kernel) noexcept { fp32_linear.store(kernel, 
 
 at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, after_linear after) {
   const auto* k = usable(x);
-  if (k == nullptr) return apply(at::linear(x, weight, bias), after);
+  if (k == nullptr) return apply(at::linear(x, weight, given(bias)), after);
   const auto call = [&](std::string_view what, std::optional<std::string_view> algorithm) {
-    return k->with_activation->call(x, weight, bias, what, scalars(), algorithm);
+    return k->with_activation->call(x, weight, given(bias), what, scalars(), algorithm);
   };
   switch (after) {
     case after_linear::gelu: return call("gelu", "none");
@@ -94,8 +97,8 @@ at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at:
 
 at::Tensor fused_linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                             const at::Tensor& residual) {
-  if (const auto* k = usable(x)) return k->with_sum->call(x, residual, weight, bias, "add");
-  return at::linear(x, weight, bias).add_(residual);
+  if (const auto* k = usable(x)) return k->with_sum->call(x, residual, weight, given(bias), "add");
+  return at::linear(x, weight, given(bias)).add_(residual);
 }
 
 }  // namespace troupe::inference

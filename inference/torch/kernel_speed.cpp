@@ -10,6 +10,7 @@
 
 #include "config/machine.hpp"
 #include "inference/torch/fused_linear.hpp"
+#include "inference/torch/int8_linear.hpp"
 #include "inference/torch/runtime.hpp"
 
 namespace troupe::inference {
@@ -65,6 +66,16 @@ double lone_seconds(at::ScalarType type, int threads, double quantile) {
   return took[static_cast<std::size_t>(quantile * static_cast<double>(took.size() - 1))];
 }
 
+// What comes and goes around the product included: codes of the activations, scales of the sums.
+double int8_gflops() {
+  if (!has_int8_linear()) return 0;
+  constexpr std::int64_t rows = 64, in = 768, out = 3072;
+  const c10::InferenceMode inference;
+  const auto x = at::ones({rows, in}), scales = at::ones({out}), bias = at::ones({out});
+  const auto w = pack_int8(at::ones({out, in}, at::kChar), scales);
+  return 2e-9 * rows * in * out / best_seconds(0.02, [&] { int8_linear(x, *w, bias, {}, after_linear::nothing); });
+}
+
 }  // namespace
 
 kernel_speeds measure_kernels() {
@@ -72,6 +83,7 @@ kernel_speeds measure_kernels() {
   speeds.fp32_aten_gflops = linear_gflops(at::kFloat, linear_kernel::aten);
   speeds.fp32_onednn_gflops = linear_gflops(at::kFloat, linear_kernel::onednn);
   speeds.bf16_gflops = linear_gflops(at::kBFloat16, linear_kernel::onednn);
+  speeds.int8_gflops = int8_gflops();
   return speeds;
 }
 

@@ -6,7 +6,7 @@ namespace troupe::inference {
 // GFLOP/s a core of a [768 -> 3072] linear with 64 rows.
 struct kernel_speeds {
   double fp32_onednn_gflops = 0, fp32_aten_gflops = 0;  // by oneDNN's kernel, by LibTorch's own (fused_linear.hpp)
-  double bf16_gflops = 0;
+  double bf16_gflops = 0, int8_gflops = 0;
 };
 // Throws std::exception. Leaves oneDNN's kernel in force.
 kernel_speeds measure_kernels();

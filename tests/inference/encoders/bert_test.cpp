@@ -184,7 +184,9 @@ TEST_F(classifier, takes_pairs_and_token_ids) {
 TEST_F(classifier, applies_the_function_that_is_asked_for) {
   const auto m = load_one(precision::fp32, "gelu");
   const auto scores = [&](std::optional<score_function> function) {
-    const auto in = m->prepare("what is this", {{}, text_classification_parameters{function}});
+    question asked;
+    asked.parameters.function_to_apply = function;
+    const auto in = m->prepare("what is this", asked);
     row r{in->get(), nullptr, {}, false, {}};
     m->make_instance()->step({&r, 1});
     return std::get<label_scores>(r.out).values;

@@ -13,6 +13,7 @@
 #include <random>
 
 #include "inference/torch/runtime.hpp"
+#include "tests/inference/encoders/unpack.hpp"
 
 namespace troupe::inference {
 namespace {

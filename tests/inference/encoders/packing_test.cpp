@@ -1,4 +1,5 @@
 #include "inference/encoders/packing.hpp"
+#include "tests/inference/encoders/unpack.hpp"
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>

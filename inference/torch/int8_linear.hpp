@@ -1,0 +1,28 @@
+#pragma once
+// Linear layers in int8: weights with a scale a row, activations with a scale a token, made when they come ("dynamic"),
+// products by oneDNN (onednn::qlinear_pointwise, which takes plain int8 tensors: PyTorch has announced the end of its
+// quantized types). A scale a token, not a batch: a row's answer must not depend on its neighbours. Included by our
+// Torch code only.
+
+#include <memory>
+
+#include <ATen/core/Tensor.h>
+
+#include "inference/torch/fused_linear.hpp"
+
+namespace troupe::inference {
+
+// A matrix in the layout that this CPU's kernel reads. Immutable; private memory, a byte an element.
+class int8_weight;
+
+// The CPU and this LibTorch have the kernel.
+bool has_int8_linear();
+
+// `weight` [out, in] int8, `scales` [out] fp32. Throws std::exception where there is no kernel.
+std::shared_ptr<const int8_weight> pack_int8(const at::Tensor& weight, const at::Tensor& scales);
+
+// after(x * weight^T + bias + residual) in fp32; x is [n, in] fp32; bias and residual may be undefined.
+at::Tensor int8_linear(const at::Tensor& x, const int8_weight& weight, const at::Tensor& bias,
+                       const at::Tensor& residual, after_linear after);
+
+}  // namespace troupe::inference
