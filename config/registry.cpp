@@ -240,7 +240,7 @@ const std::vector<option>& options() {
       make_option("pinned", &m::pinned, boolean_of),
       make_option("precision", &m::precision,
                   [](const place& at) {
-                    return one_of(at, {"auto", "fp32", "bf16"});
+                    return one_of(at, {"auto", "fp32", "bf16", "int8"});
                   }),
       make_option("max_length", &m::max_length, between<std::uint32_t>(0, 1 << 20)),
       make_option("max_batch_items", &m::max_batch_items, between<std::uint32_t>(1, 4096)),

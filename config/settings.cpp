@@ -156,8 +156,8 @@ result<listener> listener_of(const located_json& json, const json_value& value) 
     out.tls = std::move(*files);
   }
   if (const auto* dialect = value.find("dialect")) {
-    if (dialect->kind != json_kind::string || dialect->text != "http") {
-      return refuse(json, *dialect, "listeners.dialect", "http");
+    if (dialect->kind != json_kind::string || (dialect->text != usual_dialect && dialect->text != "tei")) {
+      return refuse(json, *dialect, "listeners.dialect", "http, tei");
     }
     out.dialect = dialect->text;
   }

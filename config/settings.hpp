@@ -20,11 +20,13 @@ struct tls_files {
   std::string certificate_file, private_key_file;
 };
 
+inline constexpr std::string_view usual_dialect = "http";
+
 struct listener {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any free one, told in the log
   std::optional<tls_files> tls;
-  std::string dialect = "http";
+  std::string dialect{usual_dialect};  // or "tei": text-embeddings-inference's routes at the root
 };
 
 // "127.0.0.1:8000", "[::1]:8000".
@@ -82,7 +84,8 @@ struct settings {
   std::string s3_access_key, s3_secret_key, s3_session_token;
   // compute
   std::string device = "cpu";             // cpu, cuda, cuda:N
-  std::string precision = "auto";         // auto, fp32, bf16
+  std::string precision = "auto";         // auto, fp32, bf16, int8
+  double precision_tolerance = 0.02;      // the most by which a probability may differ from fp32's
   std::uint32_t compute_slots = 0;        // 0: measured
   std::uint32_t threads_per_slot = 0;     // 0: measured
   std::uint32_t lone_batch_threads = 0;   // 0: measured

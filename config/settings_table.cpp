@@ -66,8 +66,9 @@ void write_listener_rows(table_writer& t) {
   t.group("Listeners");
   t.text("listeners", &s::listeners,
          "where to listen. In the file a list of {host, port, tls: {certificate_file, private_key_file}, dialect}; "
-         "elsewhere HOST:PORT, several separated by commas. `host` and `port` are short for one listener; from the "
-         "environment or the command line they replace the list. Port 0 is any free one");
+         "elsewhere HOST:PORT, several separated by commas. `dialect`: http, or tei: text-embeddings-inference's "
+         "routes at the root, too. `host` and `port` are short for one listener; from the environment or the command "
+         "line they replace the list. Port 0 is any free one");
   t.number("io_threads", &s::io_threads, "", 0, 256, "threads that read and write connections; 0: from the cores");
 }
 
@@ -180,9 +181,11 @@ void write_compute_rows(table_writer& t) {
   t.group("Compute");
   t.text("device", &s::device, "what computes: cpu, cuda or cuda:N",
          {.choices = {}, .rule = text_rule::device, .env = {}, .secret = false});
-  t.text("precision", &s::precision, "auto is measured at the first start on a machine",
-         {.choices = {"auto", "fp32", "bf16"}, .rule = text_rule::any, .env = {}, .secret = false})
+  t.text("precision", &s::precision, "auto: for each model the fastest that agrees with fp32, measured once",
+         {.choices = {"auto", "fp32", "bf16", "int8"}, .rule = text_rule::any, .env = {}, .secret = false})
       .basic = true;
+  t.number("precision_tolerance", &s::precision_tolerance, "fraction", 0, 1,
+           "the most by which a probability may differ from fp32's (vectors: a cosine of 0.9999); 0: not compared");
   t.number("compute_slots", &s::compute_slots, "", 0, 256, "batches that run at the same time; 0: measured").basic =
       true;
   t.number("threads_per_slot", &s::threads_per_slot, "", 0, 256, "threads of one batch; 0: measured");
@@ -461,7 +464,10 @@ std::string address_text(const std::string& host, std::uint16_t port) {
   return (v6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }
 
-std::string to_text(const listener& l) { return address_text(l.host, l.port) + (l.tls ? " tls" : ""); }
+std::string to_text(const listener& l) {
+  const auto dialect = l.dialect == usual_dialect ? std::string() : " " + l.dialect;
+  return address_text(l.host, l.port) + (l.tls ? " tls" : "") + dialect;
+}
 
 bool assign_text(const setting_row& row, std::string_view text, settings& values) {
   return std::visit(text_reader{row, text, values}, row.member);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <span>
 
@@ -17,7 +18,8 @@ namespace {
 // Affinity and the control group's quota considered: a measurement holds for both.
 int usable_cores() { return static_cast<int>(config::usable_cores()); }
 
-// The processor's name, and whether it multiplies bf16 natively: together they decide what is fastest.
+}  // namespace
+
 std::string cpu_model() {
   std::ifstream info("/proc/cpuinfo");
   std::string line, name, flags;
@@ -27,19 +29,16 @@ std::string cpu_model() {
     if (line.starts_with("model name")) name = line.substr(colon + 2);
     if (line.starts_with("flags")) flags = line.substr(colon + 2) + ' ';
   }
-  for (const char* flag : {"avx2", "avx512f", "avx512_bf16", "amx_bf16"})
+  for (const char* flag : {"avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"})
     if (flags.find(std::string(flag) + ' ') != flags.npos) name += std::string(" +") + flag;
+  for (const char* limit : {"ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"})
+    if (const char* value = std::getenv(limit)) name += ' ' + std::string(limit) + '=' + value;
+  // It is written into JSON as it is.
+  std::erase_if(name, [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 32; });
   return name.empty() ? "unknown" : name;
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= 32) out += c;
-  }
-  return out;
-}
+namespace {
 
 bool read_kept(const std::filesystem::path& file, calibration& c) {
   json_document kept;
@@ -50,8 +49,8 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
       version != torch_version() || kept.root["cores"].get(cores) || cores != usable_cores() ||
       kept.root["best"].get(best) || kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
       kept.root["lone_threads"].get(lone) || lone < 1 || lone > 4096 || kept.root["fp32_by_aten"].get(c.fp32_by_aten) ||
-      kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) || slots < 1 ||
-      slots > 4096 || threads < 1 || threads > 4096)
+      kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) ||
+      kept.root["int8_gflops"].get(c.int8_gflops) || slots < 1 || slots > 4096 || threads < 1 || threads > 4096)
     return false;
   c.best = best == "bf16" ? precision::bf16 : precision::fp32;
   c.slots = static_cast<int>(slots);
@@ -66,12 +65,11 @@ void keep(const std::filesystem::path& file, const calibration& c) {
   std::snprintf(numbers, sizeof numbers,
                 "  \"fp32_by_aten\": %s,\n  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"lone_threads\": %d,\n  "
                 "\"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
-                "  \"bf16_gflops\": %.2f\n}\n",
+                "  \"bf16_gflops\": %.2f,\n  \"int8_gflops\": %.2f\n}\n",
                 c.fp32_by_aten ? "true" : "false", c.slots, c.threads_per_slot, c.lone_threads, usable_cores(),
-                c.fp32_gflops, c.bf16_gflops);
-  const auto text = "{\n  \"cpu_model\": \"" + escaped(c.cpu_model) + "\",\n  \"torch_version\": \"" +
-                    escaped(torch_version()) + "\",\n  \"best\": \"" + (c.best == precision::bf16 ? "bf16" : "fp32") +
-                    "\",\n" + numbers;
+                c.fp32_gflops, c.bf16_gflops, c.int8_gflops);
+  const auto text = "{\n  \"cpu_model\": \"" + c.cpu_model + "\",\n  \"torch_version\": \"" + torch_version() +
+                    "\",\n  \"best\": \"" + (c.best == precision::bf16 ? "bf16" : "fp32") + "\",\n" + numbers;
   // Where it cannot be kept, it is measured again at the next start.
   if (auto out = temporary_file::create(file); out && out->write(0, std::as_bytes(std::span(text))))
     static_cast<void>(out->publish(file));
@@ -84,10 +82,20 @@ void choose_kernels(calibration& c) {
   use_fp32_by_aten(c.fp32_by_aten);
   c.fp32_gflops = std::max(speeds.fp32_onednn_gflops, speeds.fp32_aten_gflops);
   c.bf16_gflops = speeds.bf16_gflops;
+  c.int8_gflops = speeds.int8_gflops;
   c.best = c.bf16_gflops > 1.1 * c.fp32_gflops ? precision::bf16 : precision::fp32;
 }
 
 }  // namespace
+
+std::vector<precision> calibration::candidates() const {
+  // Half of a network's time goes elsewhere, and a trial costs a load: what gains less than this is not tried.
+  constexpr double gain_min = 1.1;
+  std::vector<precision> worth;
+  if (bf16_gflops > gain_min * fp32_gflops) worth.push_back(precision::bf16);
+  if (int8_gflops > gain_min * fp32_gflops) worth.push_back(precision::int8);
+  return worth;
+}
 
 calibration calibrate(const std::filesystem::path& file, bool force) {
   calibration c;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "inference/model/artifact.hpp"
 
@@ -15,11 +16,18 @@ struct calibration {
   // For a batch that has the device to itself: all cores where that was reliably faster, else 1. Always 1 below
   // four cores.
   int lone_threads = 1;
-  bool fp32_by_aten = false;                // fp32 linears by LibTorch's own kernel, not oneDNN's (fused_linear.hpp)
-  double fp32_gflops = 0, bf16_gflops = 0;  // a core, [768->3072] linear, by the faster kernel
-  bool measured_now = false;                // false: read back from `file`
+  bool fp32_by_aten = false;  // fp32 linears by LibTorch's own kernel, not oneDNN's (fused_linear.hpp)
+  double fp32_gflops = 0, bf16_gflops = 0, int8_gflops = 0;  // a core, [768->3072] linear, by the faster kernel
+  bool measured_now = false;                                 // false: read back from `file`
   std::string cpu_model;
+
+  // Precisions whose products are faster than fp32's.
+  std::vector<precision> candidates() const;
 };
+
+// The processor's name, what it can multiply, and the limits that the environment sets to that: together they decide
+// what is fastest. Holds nothing that JSON would escape.
+std::string cpu_model();
 
 // A short measurement on this CPU (some 150 ms; 300 from four cores on), kept in `file` for the next start and made
 // anew when the CPU or the LibTorch version differs. An unwritable file is no error. What it says of kernels is in

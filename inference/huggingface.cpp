@@ -3,344 +3,176 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cassert>
 #include <map>
 #include <mutex>
 
-#include "inference/encoders/encoder.hpp"
-#include "inference/files/checkpoint.hpp"
-#include "inference/files/model_json.hpp"
-#include "inference/tables.hpp"
-#include "inference/tasks/task_head.hpp"
-#include "inference/text/tokenizer.hpp"
+#include "inference/calibration.hpp"
+#include "inference/huggingface_folder.hpp"
+#include "inference/precision_choice.hpp"
+#include "inference/precision_trial.hpp"
 #include "inference/torch/memory.hpp"
 
 namespace troupe::inference {
 namespace {
 
-namespace dom = simdjson::dom;
-constexpr std::uint64_t config_bytes_max = 4U << 20U;
+weight_request request_of(const artifact_spec& spec, const load_options& options, const huggingface_folder& folder,
+                          const std::string& version, precision what) {
+  return {folder.plan.tensors, what, spec.path, version, options.store, nullptr, options.cancelled};
+}
 
-struct task_and_head {
-  task what;
-  std::unique_ptr<const task_head> head;
-};
+// ---- the precision ----
 
-// Tokens, and what is made of their answer.
-struct prepared_text final : prepared {
-  explicit prepared_text(const task_and_head& asked) : head(asked.head.get()) {
-    batch_key = static_cast<std::uint64_t>(asked.what);  // rows of one task share a batch
-  }
-  std::vector<std::int32_t> ids;
-  std::vector<std::uint8_t> types;
-  const task_head* head;
-  task_parameters parameters;
-};
-
-// What instances share and keep alive.
-struct core {
-  encoder_shape shape;
-  std::int64_t token_types = 0;
-  std::shared_ptr<const tokenizer> tokens;
-  std::vector<task_and_head> heads;  // the model's own first
-  std::shared_ptr<memory_account> account;
-  std::shared_ptr<const encoder> network;
-  std::uint64_t charged_bytes = 0;  // of the account, for what its allocator does not see
-  ~core() {
-    network.reset();
-    if (account) account->release(charged_bytes);
-  }
-};
-
-class encoder_instance final : public instance {
+// What was measured of an artifact: beside its ready copies, or, without a store, in this process.
+class choice_keeper {
  public:
-  explicit encoder_instance(std::shared_ptr<const core> c) : core_(std::move(c)), lane_(core_->network->make_lane()) {}
-
-  void step(std::span<row> rows) override {
-    const account_scope charged(core_->account);
-    std::vector<token_row> texts;
-    texts.reserve(rows.size());
-    assert(std::all_of(rows.begin(), rows.end(),
-                       [&](const row& r) { return r.in->batch_key == rows.front().in->batch_key; }));
-    for (const auto& r : rows) texts.push_back({in_of(r).ids, in_of(r).types});
-    // Rows of one batch key have one task.
-    const auto given = core_->network->run(texts, in_of(rows.front()).head->wants(), *lane_);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto& in = in_of(rows[i]);
-      rows[i].out = in.head->make(given.lines_of(i), given.width, in.parameters);
-      rows[i].again = false;
-    }
+  choice_keeper(const artifact_spec& spec, const load_options& options, const huggingface_folder& folder,
+                const std::string& version)
+      : key_(version + '-' + folder.chosen.what->class_name + (spec.task ? std::string(to_string(*spec.task)) : "")) {
+    if (!options.store.empty()) file_ = store_note(options.store, spec.path, key_ + ".precision");
+    key_ = spec.path.native() + '\n' + key_;
+  }
+  std::optional<precision_choice> read() const {
+    if (!file_.empty()) return read_choice(file_);
+    const std::scoped_lock lock(mutex());
+    const auto found = in_memory().find(key_);
+    return found == in_memory().end() ? std::nullopt : std::optional(found->second);
+  }
+  void keep(const precision_choice& choice) const {
+    if (!file_.empty()) return keep_choice(file_, choice);
+    const std::scoped_lock lock(mutex());
+    in_memory().insert_or_assign(key_, choice);
   }
 
  private:
-  static const prepared_text& in_of(const row& r) { return *static_cast<const prepared_text*>(r.in); }
-
-  std::shared_ptr<const core> core_;
-  std::unique_ptr<device_lane> lane_;
+  static std::mutex& mutex() {
+    static std::mutex one;
+    return one;
+  }
+  static std::map<std::string, precision_choice>& in_memory() {
+    static std::map<std::string, precision_choice> all;
+    return all;
+  }
+  std::string key_;
+  std::filesystem::path file_;
 };
 
-class encoder_model final : public model {
- public:
-  encoder_model(std::shared_ptr<const core> c, model_info info, std::vector<mapping_use> mappings)
-      : core_(std::move(c)), info_(std::move(info)), mappings_(std::move(mappings)) {}
-
-  const model_info& info() const noexcept override { return info_; }
-
-  result<prepared_ptr> prepare(const input& in, const question& asked) const override {
-    const auto* head = head_for(asked);
-    if (head == nullptr) return tl::unexpected(wrong_task(info_, *asked.task));
-    if (!head->head->takes(asked.parameters))
-      return fail(error_code::unprocessable, "the parameters are not those of " + std::string(to_string(head->what)));
-    auto encoded = encode(in);
-    if (!encoded) return tl::unexpected(encoded.error());
-    auto made = std::make_unique<prepared_text>(*head);
-    made->ids = std::move(encoded->ids);
-    made->types = std::move(encoded->types);
-    made->parameters = asked.parameters;
-    made->cost = static_cast<std::uint32_t>(made->ids.size());
-    made->truncated = encoded->truncated;
-    return made;
-  }
-
-  std::unique_ptr<instance> make_instance() const override { return std::make_unique<encoder_instance>(core_); }
-
-  // A few of the numbers of tokens that products are prepared for (bert_network.cpp), and all code and scratch memory
-  // that there is.
-  std::vector<warm_bucket> warm_buckets(std::uint32_t max_batch_items, std::uint32_t max_batch_cost) const override {
-    std::vector<warm_bucket> buckets;
-    const auto add = [&](std::uint32_t items, std::uint32_t length) {
-      length = std::min(length, info_.max_length);
-      items = std::max(1U, std::min({items, max_batch_items, max_batch_cost / std::max(1U, length)}));
-      const bool known = std::any_of(buckets.begin(), buckets.end(),
-                                     [&](const auto& b) { return b.items == items && b.length == length; });
-      if (!known) buckets.push_back({items, length});
-    };
-    add(1, 16);
-    add(1, 64);
-    add(8, 32);
-    add(max_batch_items, 32);
-    add(1, info_.max_length);
-    return buckets;
-  }
-
-  prepared_ptr warm_input(const warm_bucket& bucket) const override {
-    auto made = std::make_unique<prepared_text>(core_->heads.front());
-    made->cost = std::clamp(bucket.length, 1U, info_.max_length);
-    made->ids.assign(made->cost, 0);
-    return made;
-  }
-
-  memory_use memory() const override { return {mappings_, core_->account->live_bytes()}; }
-
- private:
-  // Null: it does not do that.
-  const task_and_head* head_for(const question& asked) const {
-    if (!asked.task) return &core_->heads.front();
-    const auto found =
-        std::find_if(core_->heads.begin(), core_->heads.end(), [&](const auto& h) { return h.what == *asked.task; });
-    return found == core_->heads.end() ? nullptr : &*found;
-  }
-
-  result<encoding> encode(const input& in) const {
-    if (const auto* text = in.only<std::string>()) return core_->tokens->encode(*text, info_.max_length);
-    if (const auto* pair = in.only<text_pair>()) return encode_pair(*pair);
-    if (const auto* given = in.only<token_ids>()) return check_ids(*given);
-    return fail(error_code::unprocessable, "this model takes a text, not " + std::string(kind_of(in)));
-  }
-
-  result<encoding> encode_pair(const text_pair& pair) const {
-    auto encoded = core_->tokens->encode_pair(pair.first, pair.second, info_.max_length);
-    if (!encoded) return encoded;
-    const auto highest = *std::max_element(encoded->types.begin(), encoded->types.end());
-    if (core_->token_types == 0) {
-      encoded->types.clear();
-    } else if (highest >= core_->token_types) {
-      return fail(error_code::unprocessable, "this model takes one text, not a pair",
-                  "its checkpoint has " + std::to_string(core_->token_types) + " token type(s)");
-    }
-    return encoded;
-  }
-
-  // Ids are used as they come; more than the model takes cannot be cut without knowing which of them are special.
-  result<encoding> check_ids(const token_ids& given) const {
-    if (given.ids.empty()) return fail(error_code::unprocessable, "there are no token ids");
-    if (given.ids.size() > info_.max_length)
-      return fail(error_code::unprocessable, std::to_string(given.ids.size()) + " token ids are too many",
-                  "at most " + std::to_string(info_.max_length));
-    for (const auto id : given.ids)
-      if (id < 0 || id >= core_->shape.vocab_size)
-        return fail(error_code::unprocessable, "the token id " + std::to_string(id) + " is not in the vocabulary",
-                    "0 to " + std::to_string(core_->shape.vocab_size - 1));
-    return encoding{given.ids, {}, false};
-  }
-
-  std::shared_ptr<const core> core_;
-  model_info info_;
-  std::vector<mapping_use> mappings_;
+struct wanted_precisions {
+  std::vector<precision> to_load;           // several, fp32 first: they are to be measured
+  std::vector<precision_figures> measured;  // before
 };
 
-precision chosen_precision(const artifact_spec& spec, const load_options& options) {
-  if (spec.wanted != precision::automatic) return spec.wanted;
-  return options.automatic_precision == precision::bf16 ? precision::bf16 : precision::fp32;
+bool has_products(const huggingface_folder& folder) {
+  return std::any_of(folder.plan.tensors.begin(), folder.plan.tensors.end(), [](const auto& t) { return t.product; });
 }
 
-// ---- config.json's class ----
-
-std::string class_names() {
-  std::string all;
-  for (const auto& a : architectures()) all += (all.empty() ? "" : ", ") + a.class_name;
-  return all;
-}
-
-const architecture* find_class(std::string_view name) {
-  const auto& all = architectures();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& a) { return a.class_name == name; });
-  return found == all.end() ? nullptr : &*found;
-}
-
-struct chosen_architecture {
-  const architecture* what = nullptr;
-  std::string notes;  // what was concluded, not read; empty: nothing
-};
-
-// Some files leave 'architectures' out: then 'model_type' tells the family, and labels tell the head.
-result<chosen_architecture> architecture_from_type(const model_json& json, const artifact_spec& spec) {
-  const auto type = text_of(json.root(), "model_type");
-  const auto& all = architectures();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& a) {
-    return !type.empty() && a.model_type == type && a.tasks.front() == task::text_classification;
-  });
-  if (found == all.end())
-    return json.problem({"architectures"},
-                        type.empty() ? "must name the model's class"
-                                     : "is missing, and the model_type '" + type.substr(0, 60) + "' is not supported",
-                        class_names());
-  bool classifies = !spec.labels.empty() || spec.task == task::text_classification;
-  for (const char* key : {"id2label", "label2id", "num_labels", "problem_type"})
-    classifies = classifies || member(json.root(), key).has_value();
-  if (!classifies)
-    return json.problem({"architectures"}, "is missing, and nothing says that this is a classifier",
-                        "'architectures', 'id2label', or 'labels' or 'task' in the registry");
-  return chosen_architecture{&*found, "config.json names no architecture: served as " + found->class_name +
-                                          ", by its model_type '" + type + "'"};
-}
-
-result<chosen_architecture> choose_architecture(const model_json& json, const artifact_spec& spec) {
-  const auto given = member(json.root(), "architectures");
-  dom::array names;
-  std::string_view name;
-  const auto& example = architectures().front().class_name;
-  if (given && given->get(names))
-    return json.problem({"architectures"}, "must be a list with the model's class", example);
-  if (!given || names.size() == 0) return architecture_from_type(json, spec);
-  if (names.at(0).get(name)) return json.problem({"architectures", std::size_t{0}}, "must be a string", example);
-  if (const auto* found = find_class(name)) return chosen_architecture{found, {}};
-  return json.problem({"architectures"}, "names '" + std::string(name.substr(0, 100)) + "', which is not supported",
-                      name.starts_with("Roberta") ? "RoBERTa needs a byte-level BPE tokenizer, which is not implemented"
-                                                  : class_names());
-}
-
-// ---- the folder ----
-
-struct opened {
-  chosen_architecture chosen;
-  std::unique_ptr<const encoder_config> config;
-  checkpoint source;
-  weight_plan plan;
-  std::vector<task_and_head> heads;  // the model's own first
-};
-
-// The tasks of the class, the one that the registry names first.
-result<std::vector<task>> tasks_of(const architecture& a, const artifact_spec& spec) {
-  auto tasks = a.tasks;
-  if (!spec.task) return tasks;
-  const auto found = std::find(tasks.begin(), tasks.end(), *spec.task);
-  if (found == tasks.end()) {
-    std::string known;
-    for (const auto t : tasks) known.append(known.empty() ? "" : ", ").append(to_string(t));
+result<wanted_precisions> precisions_of(const artifact_spec& spec, const load_options& options,
+                                        const huggingface_folder& folder, const std::string& version) {
+  const auto asked = spec.wanted != precision::automatic ? spec.wanted : options.automatic_precision;
+  if (asked == precision::int8 && (is_gpu(options.device) || !has_products(folder)))
     return fail(error_code::unprocessable,
-                "the registry asks for the task " + std::string(to_string(*spec.task)) + ", which a " + a.class_name +
-                    " does not do",
-                "it does " + known);
+                "int8 was asked for, in which this model does not compute on " + options.device);
+  const bool open = asked == precision::automatic;
+  if (asked == precision::fp32 || is_gpu(options.device) || (!open && options.precision_tolerance == 0))
+    return wanted_precisions{{open ? precision::fp32 : asked}, {}};
+  auto others = open ? options.candidates : std::vector{asked};
+  if (!has_products(folder)) std::erase(others, precision::int8);
+  if (others.empty()) return wanted_precisions{{precision::fp32}, {}};
+  if (auto kept = choice_keeper(spec, options, folder, version).read()) {
+    const bool vectors =
+        std::any_of(kept->measured.begin(), kept->measured.end(), [](const auto& f) { return f.vectors; });
+    // Vectors are stored and compared with later ones: what was chosen stays, on whatever CPU.
+    if (open && vectors && !kept->named) return wanted_precisions{{kept->chosen}, std::move(kept->measured)};
+    if (kept->cpu_model == cpu_model() && covers(*kept, others)) {
+      const auto chosen = open ? choose_precision(kept->measured, options.precision_tolerance) : asked;
+      if (auto ok = open ? result<void>{} : check_precision(asked, kept->measured, options.precision_tolerance); !ok)
+        return tl::unexpected(ok.error());
+      return wanted_precisions{{chosen}, std::move(kept->measured)};
+    }
   }
-  std::rotate(tasks.begin(), found, found + 1);
-  return tasks;
+  others.insert(others.begin(), precision::fp32);
+  return wanted_precisions{std::move(others), {}};
 }
 
-result<std::vector<task_and_head>> make_heads(const opened& folder, const model_json& json, const artifact_spec& spec) {
-  const auto& a = *folder.chosen.what;
-  const auto tasks = tasks_of(a, spec);
-  if (!tasks) return tl::unexpected(tasks.error());
-  std::vector<task_and_head> heads;
-  for (const auto what : *tasks) {
-    const auto* kind = find_task(what);
-    if (kind == nullptr)
-      return fail(error_code::unprocessable, "the task " + std::string(to_string(what)) + " is not implemented");
-    auto head = kind->make(json, spec, folder.plan);
-    if (!head) return tl::unexpected(head.error());
-    if (!folder.config->gives((*head)->wants()))
-      return fail(error_code::unprocessable,
-                  "a " + a.class_name + " gives nothing that " + std::string(to_string(what)) + " is made from");
-    heads.push_back({what, std::move(*head)});
+// ---- the network ----
+
+struct made_network {
+  std::shared_ptr<const encoder> network;
+  std::vector<mapping_use> mappings;
+  std::uint64_t device_bytes = 0;  // of a copy in a GPU's memory
+  std::string notes;
+};
+
+result<made_network> make_network(const artifact_spec& spec, const load_options& options,
+                                  const huggingface_folder& folder, const std::string& version, precision what,
+                                  const std::shared_ptr<memory_account>& account) {
+  auto request = request_of(spec, options, folder, version, what);
+  request.account = account;
+  auto weights = load_weights(request, folder.source);
+  if (!weights) return tl::unexpected(weights.error());
+  made_network made;
+  made.notes = std::move(weights->notes);
+  const auto bytes = weights->memory->bytes().size();
+  if (is_gpu(options.device))
+    made.device_bytes = bytes;  // the mapping goes
+  else if (weights->memory->shared())
+    made.mappings.push_back({weights->memory->id(), bytes, weights->entry.string()});
+  made.network = folder.config->make(std::move(*weights), options.device);
+  return made;
+}
+
+struct settled_network {
+  made_network made;
+  precision what = precision::fp32;
+  std::vector<precision_figures> measured;
+};
+
+// Loads what was wanted; of several the one that the figures speak for.
+result<settled_network> settle(const artifact_spec& spec, const load_options& options, const huggingface_folder& folder,
+                               const std::string& version, wanted_precisions wanted, const encoder_parts& parts) {
+  settled_network out;
+  out.measured = std::move(wanted.measured);
+  out.what = wanted.to_load.front();
+  auto first = make_network(spec, options, folder, version, out.what, parts.account);
+  if (!first) return tl::unexpected(first.error());
+  out.made = std::move(*first);
+  if (wanted.to_load.size() == 1) return out;
+
+  const precision_trial trial(*parts.heads.front().head, *parts.reader);
+  const auto base = trial.run(*out.made.network);
+  out.measured = {trial.compare(std::string(to_string(precision::fp32)), base, base)};
+  std::map<precision, made_network> all;
+  all.emplace(out.what, std::move(out.made));
+  for (const auto what : std::span(wanted.to_load).subspan(1)) {
+    if (is_cancelled(options.cancelled)) return cancelled_error();
+    auto other = make_network(spec, options, folder, version, what, parts.account);
+    if (!other) return tl::unexpected(other.error());
+    out.measured.push_back(trial.compare(std::string(to_string(what)), base, trial.run(*other->network)));
+    all.emplace(what, std::move(*other));
   }
-  return heads;
+  const auto asked = spec.wanted != precision::automatic ? spec.wanted : options.automatic_precision;
+  const bool open = asked == precision::automatic;
+  out.what = open ? choose_precision(out.measured, options.precision_tolerance) : asked;
+  choice_keeper(spec, options, folder, version).keep({out.what, cpu_model(), !open, out.measured});
+  if (auto ok = open ? result<void>{} : check_precision(asked, out.measured, options.precision_tolerance); !ok)
+    return tl::unexpected(ok.error());
+  out.made = std::move(all.at(out.what));
+  return out;
 }
 
-result<opened> open_folder(const artifact_spec& spec, const load_options& options) {
-  const auto json = model_json::read(spec.path / "config.json", config_bytes_max);
-  if (!json) return tl::unexpected(json.error());
-  auto chosen = choose_architecture(*json, spec);
-  if (!chosen) return tl::unexpected(chosen.error());
-  auto config = chosen->what->read(*json);
-  if (!config) return tl::unexpected(config.error());
-  auto source = checkpoint::open(spec.path, options.max_artifact_bytes);
-  if (!source) return tl::unexpected(source.error());
-  auto plan = (*config)->plan(*source);
-  if (!plan) return tl::unexpected(plan.error());
-  opened folder{std::move(*chosen), std::move(*config), std::move(*source), std::move(*plan), {}};
-  auto heads = make_heads(folder, *json, spec);
-  if (!heads) return tl::unexpected(heads.error());
-  folder.heads = std::move(*heads);
-  return folder;
-}
-
-weight_request request_of(const artifact_spec& spec, const load_options& options, const opened& folder,
-                          const std::string& version) {
-  return {folder.plan.tensors, chosen_precision(spec, options), spec.path, version, options.store, nullptr,
-          options.cancelled};
-}
-
-// The longest input: what was asked for, what the tokenizer says, what has positions; the least of them.
-result<std::uint32_t> length_of(const artifact_spec& spec, const encoder_shape& shape, const tokenizer& tokens) {
-  auto length = static_cast<std::uint32_t>(shape.positions);
-  for (const auto limit : {spec.max_length, tokens.length_max()})
-    if (limit != 0) length = std::min(length, limit);
-  if (length <= tokens.special_count())
-    return fail(error_code::unprocessable, "a max_length of " + std::to_string(length) + " leaves no room for text");
-  return length;
-}
-
-result<std::shared_ptr<const tokenizer>> open_tokenizer(const artifact_spec& spec, const encoder_shape& shape) {
-  auto tokens = tokenizer::load(spec.path, shape.vocab_size);
-  if (tokens && (*tokens)->largest_id() >= shape.vocab_size)
-    return fail(error_code::unprocessable, "the tokenizer has ids up to " + std::to_string((*tokens)->largest_id()) +
-                                               ", the model only " + std::to_string(shape.vocab_size) + " embeddings");
-  return tokens;
-}
-
-model_info info_of(const artifact_spec& spec, const load_options& options, const opened& folder, const core& made) {
+model_info info_of(const load_options& options, const huggingface_folder& folder,
+                   const std::vector<task_and_head>& heads) {
+  const auto& shape = folder.config->shape();
   model_info info;
   info.architecture = folder.chosen.what->class_name;
-  info.format = "safetensors";
-  info.precision = std::string(to_string(chosen_precision(spec, options)));
+  info.format = folder.source.format();
   info.device = options.device;
-  for (const auto& h : made.heads) info.tasks.push_back(h.what);
-  info.labels = made.heads.front().head->labels();
+  for (const auto& h : heads) info.tasks.push_back(h.what);
+  info.labels = heads.front().head->labels();
   info.parameters = folder.plan.parameters;
-  info.hidden_size = made.shape.hidden_size;
-  info.num_hidden_layers = made.shape.layers;
-  info.num_attention_heads = made.shape.heads;
-  info.vocab_size = made.shape.vocab_size;
+  info.hidden_size = shape.hidden_size;
+  info.num_hidden_layers = shape.layers;
+  info.num_attention_heads = shape.heads;
+  info.vocab_size = shape.vocab_size;
   return info;
 }
 
@@ -351,44 +183,35 @@ std::string joined(std::initializer_list<std::string> notes) {
   return all;
 }
 
-// What the network keeps of its own beside the weights: sums of a few rows.
-constexpr std::uint64_t network_bytes(const weight_plan& plan, const encoder_shape& shape) {
+// What the network keeps of its own beside the weights.
+std::uint64_t network_bytes(const weight_plan& plan, precision what) {
   constexpr std::uint64_t beside_bytes = 4096;
-  return beside_bytes + 2 * sizeof(float) * static_cast<std::uint64_t>(plan.token_types * shape.hidden_size);
+  std::uint64_t packed = 0;  // in the layout of the kernel, a byte an element
+  if (what == precision::int8)
+    for (const auto& t : plan.tensors)
+      if (t.product) packed += static_cast<std::uint64_t>(t.shape.front() * t.shape.back());
+  return beside_bytes + plan.private_bytes + packed;
 }
 
-// What a vocabulary takes cannot be told from its size: it is read, in tens of milliseconds, once for each version.
-result<std::uint64_t> tokenizer_memory(const std::filesystem::path& folder, const std::string& version) {
-  static std::mutex mutex;
-  static std::map<std::string, std::uint64_t> known;
-  constexpr std::size_t known_max = 4096;  // forgotten as a whole when it is full
-  const auto key = folder.native() + '\n' + version;
-  {
-    const std::scoped_lock lock(mutex);
-    if (const auto found = known.find(key); found != known.end()) return found->second;
-  }
-  const auto tokens = tokenizer::load(folder);
-  if (!tokens) return tl::unexpected(tokens.error());
-  const std::uint64_t bytes = (*tokens)->memory_bytes();
-  const std::scoped_lock lock(mutex);
-  if (known.size() >= known_max) known.clear();
-  known.emplace(key, bytes);
-  return bytes;
-}
-
+// All that is loaded together is counted: also what is only measured.
 result<memory_estimate> estimate(const artifact_spec& spec, const load_options& options, const std::string& version) {
   const auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
-  const auto tokenizer_bytes = tokenizer_memory(spec.path, version);
+  const auto tokenizer_bytes = tokenizer_memory(*folder, spec, version);
   if (!tokenizer_bytes) return tl::unexpected(tokenizer_bytes.error());
-  const auto request = request_of(spec, options, *folder, version);
+  const auto wanted = precisions_of(spec, options, *folder, version);
+  if (!wanted) return tl::unexpected(wanted.error());
   memory_estimate needed;
-  needed.private_bytes = *tokenizer_bytes + network_bytes(folder->plan, folder->config->shape());
-  if (options.store.empty() || is_gpu(options.device)) {
-    needed.private_bytes += entry_bytes(request);
-  } else {
-    needed.file = store_entry(request).string();
-    needed.mapped_bytes = entry_bytes(request);
+  needed.private_bytes = *tokenizer_bytes;
+  for (const auto what : wanted->to_load) {
+    const auto request = request_of(spec, options, *folder, version, what);
+    needed.private_bytes += network_bytes(folder->plan, what);
+    if (options.store.empty() || is_gpu(options.device) || !needed.file.empty()) {
+      needed.private_bytes += entry_bytes(request);
+    } else {
+      needed.file = store_entry(request).string();
+      needed.mapped_bytes = entry_bytes(request);
+    }
   }
   return needed;
 }
@@ -397,42 +220,40 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
                                           const std::string& version) {
   auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
-  const auto shape = folder->config->shape();
-  auto tokens = open_tokenizer(spec, shape);
+  const auto tokens = open_tokenizer(*folder, spec);
   if (!tokens) return tl::unexpected(tokens.error());
-  auto length = length_of(spec, shape, **tokens);
+  const auto& shape = folder->config->shape();
+  const auto length = length_of(spec, shape, **tokens);
   if (!length) return tl::unexpected(length.error());
+  auto heads = make_heads(*folder, spec, **tokens);
+  if (!heads) return tl::unexpected(heads.error());
+  auto wanted = precisions_of(spec, options, *folder, version);
+  if (!wanted) return tl::unexpected(wanted.error());
   if (is_cancelled(options.cancelled)) return cancelled_error();
 
-  auto made = std::make_shared<core>();
-  made->shape = shape;
-  made->token_types = folder->plan.token_types;
-  made->tokens = *tokens;
-  made->heads = std::move(folder->heads);
-  made->account = std::make_shared<memory_account>();
-  made->charged_bytes = (*tokens)->memory_bytes();
-  made->account->charge(made->charged_bytes);
-  const account_scope charged(made->account);
+  auto parts = std::make_shared<encoder_parts>();
+  parts->heads = std::move(*heads);
+  parts->reader = std::make_unique<const text_reader>(*tokens, *length, folder->plan.token_types, shape.vocab_size);
+  parts->account = std::make_shared<memory_account>();
+  parts->charged_bytes = (*tokens)->memory_bytes();
+  for (const auto& h : parts->heads) parts->charged_bytes += h.head->memory_bytes();
+  parts->account->charge(parts->charged_bytes);
+  const account_scope charged(parts->account);
 
-  auto request = request_of(spec, options, *folder, version);
-  request.account = made->account;
-  auto weights = load_weights(request, folder->source);
-  if (!weights) return tl::unexpected(weights.error());
+  auto settled = settle(spec, options, *folder, version, std::move(*wanted), *parts);
+  if (!settled) return tl::unexpected(settled.error());
+  parts->charged_bytes += settled->made.device_bytes;
+  parts->account->charge(settled->made.device_bytes);
+  parts->network = std::move(settled->made.network);
 
-  auto info = info_of(spec, options, *folder, *made);
+  auto info = info_of(options, *folder, parts->heads);
   info.version = version;
   info.max_length = *length;
-  info.notes = joined({weights->notes, folder->chosen.notes, made->heads.front().head->notes(), (*tokens)->notes()});
-  std::vector<mapping_use> mappings;
-  const auto weight_bytes = weights->memory->bytes().size();
-  if (is_gpu(options.device)) {
-    made->charged_bytes += weight_bytes;  // a copy in the GPU's memory; the mapping goes
-    made->account->charge(weight_bytes);
-  } else if (weights->memory->shared()) {
-    mappings.push_back({weights->memory->id(), weight_bytes, weights->entry.string()});
-  }
-  made->network = folder->config->make(std::move(*weights), options.device);
-  return std::make_unique<const encoder_model>(std::move(made), std::move(info), std::move(mappings));
+  info.precision = std::string(to_string(settled->what));
+  info.precisions = std::move(settled->measured);
+  info.notes =
+      joined({settled->made.notes, folder->chosen.notes, parts->heads.front().head->notes(), (*tokens)->notes()});
+  return make_encoder_model(std::move(parts), std::move(info), std::move(settled->made.mappings));
 }
 
 bool claims(const artifact_spec& spec) {

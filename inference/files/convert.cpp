@@ -1,7 +1,9 @@
 #include "inference/files/convert.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "inference/model/half.hpp"
 
@@ -37,6 +39,22 @@ void to_floats(dtype type, std::span<const std::byte> in, std::span<float> out) 
 
 void to_bf16(std::span<const float> in, std::span<std::uint16_t> out) noexcept {
   std::transform(in.begin(), in.end(), out.begin(), float_to_bf16);
+}
+
+float to_int8(std::span<const float> in, std::span<std::int8_t> out) noexcept {
+  float most = 0;
+  bool numbers = true;
+  for (const auto v : in) {
+    most = std::max(most, std::abs(v));
+    numbers = numbers && std::isfinite(v);
+  }
+  if (!numbers) {
+    std::fill(out.begin(), out.end(), std::int8_t{0});
+    return std::numeric_limits<float>::quiet_NaN();
+  }
+  const auto scale = most > 0 ? most / 127 : 1;
+  for (std::size_t i = 0; i < in.size(); ++i) out[i] = static_cast<std::int8_t>(std::lrint(in[i] / scale));
+  return scale;
 }
 
 }  // namespace troupe::inference

@@ -20,14 +20,20 @@ constexpr std::uint64_t chunk_bytes = 4U << 20U;
 // Part of an entry's name: another layout never reads an older one's files.
 constexpr int layout_version = 2;
 
-std::string type_of(const planned_tensor& t, precision target) {
-  return std::string(stored_name(t.full_precision || target != precision::bf16 ? dtype::f32 : dtype::bf16));
+dtype type_of(const planned_tensor& t, precision target) {
+  if (target == precision::int8 && t.product) return dtype::i8;
+  return t.full_precision || target != precision::bf16 ? dtype::f32 : dtype::bf16;
 }
 
 std::vector<stored_tensor> layout_of(const std::vector<planned_tensor>& plan, precision target) {
   std::vector<stored_tensor> tensors;
-  tensors.reserve(plan.size());
-  for (const auto& t : plan) tensors.push_back({t.name, type_of(t, target), t.shape, 0, 0});
+  tensors.reserve(2 * plan.size());
+  for (const auto& t : plan) {
+    const auto type = type_of(t, target);
+    tensors.push_back({t.name, std::string(stored_name(type)), t.shape, 0, 0});
+    if (type == dtype::i8)
+      tensors.push_back({scales_of(t.name), std::string(stored_name(dtype::f32)), {t.shape.front()}, 0, 0});
+  }
   return tensors;
 }
 
@@ -39,8 +45,7 @@ result<std::vector<float>> read_row(const checkpoint& source, const std::string&
   std::vector<float> row(width);
   const auto type = floating_type_of(at.tensor->type).value_or(dtype::f32);  // check_plan() has seen it
   std::vector<std::byte> raw(width * stored_type_bytes(at.tensor->type));
-  if (auto ok = read_exactly(at.file->fd.get(), at.tensor->begin, raw, *at.path); !ok)
-    return tl::unexpected(ok.error());
+  if (auto ok = at.read(0, raw); !ok) return tl::unexpected(ok.error());
   to_floats(type, raw, row);
   return row;
 }
@@ -64,7 +69,7 @@ result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<
     step_aside();
     const auto n = std::min(step, total - at);
     const auto bytes = std::span(raw).first(n * width);
-    if (auto ok = read_exactly(from.file->fd.get(), from.tensor->begin + at * width, bytes, *from.path); !ok) return ok;
+    if (auto ok = from.read(at, bytes); !ok) return ok;
     std::span<const std::byte> converted = bytes;
     if (!as_is) {
       const auto values = std::span(floats).first(n);
@@ -81,21 +86,57 @@ result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<
   return {};
 }
 
+// A matrix into int8, row by row; its scales follow it.
+result<void> quantize(const planned_tensor& t, const stored_tensor& to, const stored_tensor& scales_to,
+                      const checkpoint& source, const sink& out, cancel_flag cancelled) {
+  const auto width = static_cast<std::uint64_t>(t.shape.back());
+  const auto step = std::max<std::uint64_t>(1, chunk_bytes / 8 / width);  // rows
+  std::vector<float> floats(step * width), scales;
+  std::vector<std::int8_t> small(step * width);
+  auto offset = to.begin;
+  for (const auto& part : t.parts) {
+    const auto from = source.find(part);
+    const auto type = floating_type_of(from.tensor->type).value_or(dtype::f32);
+    const auto rows = from.tensor->elements() / width;
+    std::vector<std::byte> raw(step * width * stored_type_bytes(from.tensor->type));
+    for (std::uint64_t at = 0; at < rows; at += step) {
+      if (is_cancelled(cancelled)) return cancelled_error();
+      step_aside();
+      const auto n = std::min(step, rows - at);
+      const auto bytes = std::span(raw).first(n * width * stored_type_bytes(from.tensor->type));
+      if (auto ok = from.read(at * width, bytes); !ok) return ok;
+      to_floats(type, bytes, std::span(floats).first(n * width));
+      for (std::uint64_t row = 0; row < n; ++row)
+        scales.push_back(
+            to_int8(std::span(floats).subspan(row * width, width), std::span(small).subspan(row * width, width)));
+      if (auto ok = out(offset, std::as_bytes(std::span(small).first(n * width))); !ok) return ok;
+      offset += n * width;
+    }
+  }
+  return out(scales_to.begin, std::as_bytes(std::span(scales)));
+}
+
 result<void> convert_all(const std::vector<planned_tensor>& plan, const std::vector<stored_tensor>& layout,
                          const checkpoint& source, const sink& out, cancel_flag cancelled) {
-  for (std::size_t i = 0; i < plan.size(); ++i) {
+  auto to = layout.begin();
+  for (const auto& t : plan) {
+    const auto& place = *to++;
+    if (place.type == stored_name(dtype::i8)) {
+      if (auto ok = quantize(t, place, *to++, source, out, cancelled); !ok) return ok;
+      continue;
+    }
     std::vector<float> row;
-    if (!plan[i].plus_row.empty()) {
-      auto read = read_row(source, plan[i].plus_row, static_cast<std::uint64_t>(plan[i].shape.back()));
+    if (!t.plus_row.empty()) {
+      auto read = read_row(source, t.plus_row, static_cast<std::uint64_t>(t.shape.back()));
       if (!read) return tl::unexpected(read.error());
       row = std::move(*read);
     }
-    auto offset = layout[i].begin;
-    for (const auto& part : plan[i].parts) {
+    auto offset = place.begin;
+    for (const auto& part : t.parts) {
       const auto from = source.find(part);
-      if (auto ok = copy_part(from, layout[i].type == stored_name(dtype::bf16), row, offset, out, cancelled); !ok)
+      if (auto ok = copy_part(from, place.type == stored_name(dtype::bf16), row, offset, out, cancelled); !ok)
         return ok;
-      offset += (layout[i].end - layout[i].begin) / plan[i].parts.size();
+      offset += (place.end - place.begin) / t.parts.size();
     }
   }
   return {};
@@ -207,13 +248,17 @@ std::filesystem::path store_entry(const weight_request& request) {
   // The plan is part of the name: another configuration of the same weights is another layout.
   name_hash plan;
   for (const auto& t : request.plan) {
-    plan.add(t.name).add(t.plus_row).add(t.full_precision ? 1 : 0);
+    plan.add(t.name).add(t.plus_row).add(t.full_precision ? 1 : 0).add(t.product ? 1 : 0);
     for (const auto d : t.shape) plan.add(static_cast<std::uint64_t>(d));
     for (const auto& p : t.parts) plan.add(p);
   }
   return request.store /
          (ready_key(request.source) + '-' + request.fingerprint + '-' + plan.hex() + ".v" +
-          std::to_string(layout_version) + (request.target == precision::bf16 ? ".bf16" : ".fp32") + ".safetensors");
+          std::to_string(layout_version) + '.' + std::string(to_string(request.target)) + ".safetensors");
+}
+
+std::filesystem::path store_note(const fs::path& store, const fs::path& source, const std::string& name) {
+  return store / (ready_key(source) + '-' + name + ".v" + std::to_string(layout_version) + ".json");
 }
 
 std::uint64_t entry_bytes(const weight_request& request) {

@@ -22,12 +22,16 @@ struct planned_tensor {
   bool full_precision = false;     // F32 whatever the model's precision is
   std::vector<std::string> parts;  // names in the checkpoint; each has shape[0] / parts.size() rows
   std::string plus_row;            // the first row of this tensor is added to every row; empty: none
+  bool product = false;            // a matrix that a layer multiplies with: in int8 where that is the model's precision
 };
+
+// The scales of a tensor that is kept in int8, a tensor of their own: one a row, in fp32.
+inline std::string scales_of(const std::string& tensor) { return tensor + ":scale"; }
 
 // What a layout is made of, and where it may be kept.
 struct weight_request {
   std::vector<planned_tensor> plan;
-  precision target = precision::fp32;  // fp32 or bf16
+  precision target = precision::fp32;  // not automatic
   std::filesystem::path source;        // the artifact's folder, names the store's entry
   std::string fingerprint;             // of the source's files
   std::filesystem::path store;         // empty: private memory
@@ -37,7 +41,7 @@ struct weight_request {
 
 struct loaded_weights {
   std::shared_ptr<const weight_memory> memory;
-  std::vector<stored_tensor> tensors;  // in the plan's order; offsets into `memory`
+  std::vector<stored_tensor> tensors;  // in the plan's order, each with its scales after it; offsets into `memory`
   std::filesystem::path entry;         // the store's file that is mapped; empty: private memory
   std::string notes;                   // what went wrong with the store, if anything did
 };
@@ -53,6 +57,10 @@ std::uint64_t entry_bytes(const weight_request& request);
 
 // Every source tensor is there, with the right shape and a type that can be converted.
 result<void> check_plan(const std::vector<planned_tensor>& plan, const checkpoint& source);
+
+// A file of notes beside the layouts of `source`, which goes when they go: `store`/..`name`.json.
+std::filesystem::path store_note(const std::filesystem::path& store, const std::filesystem::path& source,
+                                 const std::string& name);
 
 // Where the layout of `source` is kept.
 std::filesystem::path store_entry(const weight_request& request);

@@ -7,12 +7,13 @@ std::string_view to_string(precision p) noexcept {
     case precision::automatic: return "auto";
     case precision::fp32: return "fp32";
     case precision::bf16: return "bf16";
+    case precision::int8: return "int8";
   }
   return "?";
 }
 
 std::optional<precision> parse_precision(std::string_view name) noexcept {
-  for (const auto p : {precision::automatic, precision::fp32, precision::bf16})
+  for (const auto p : {precision::automatic, precision::fp32, precision::bf16, precision::int8})
     if (to_string(p) == name) return p;
   return std::nullopt;
 }

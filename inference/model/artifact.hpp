@@ -16,8 +16,9 @@
 
 namespace troupe::inference {
 
-enum class precision { automatic, fp32, bf16 };
-std::string_view to_string(precision p) noexcept;  // "auto", "fp32", "bf16"
+// int8: the products of layers alone, with a scale a row of the weights and a token; the rest is fp32.
+enum class precision { automatic, fp32, bf16, int8 };
+std::string_view to_string(precision p) noexcept;  // "auto", "fp32", "bf16", "int8"
 // Null: no such precision.
 std::optional<precision> parse_precision(std::string_view name) noexcept;
 
@@ -37,11 +38,16 @@ struct artifact_spec {
 artifact_spec spec_of(const config::registered_model& m);
 
 struct load_options {
-  std::filesystem::path store;                      // troupe's own artifact store; empty: no store, private memory
-  std::string device = "cpu";                       // "cpu", "cuda", "cuda:1"
-  precision automatic_precision = precision::fp32;  // what `automatic` means on this CPU
-  std::uint64_t max_artifact_bytes = 0;             // 0: unbounded
-  const std::atomic<bool>* cancelled = nullptr;     // polled; a cancelled load fails with `cancelled`
+  std::filesystem::path store;  // troupe's own artifact store; empty: no store, private memory
+  std::string device = "cpu";   // "cpu", "cuda", "cuda:1"
+  // What `automatic` means. `automatic` again: the fastest of fp32 and `candidates` that agrees with fp32, measured
+  // once for each artifact (inference/precision_choice.hpp).
+  precision automatic_precision = precision::fp32;
+  std::vector<precision> candidates;  // whose products are faster than fp32's on this CPU
+  // The most by which a probability may differ from fp32's. 0: a named precision is not compared.
+  double precision_tolerance = 0;
+  std::uint64_t max_artifact_bytes = 0;          // 0: unbounded
+  const std::atomic<bool>* cancelled = nullptr;  // polled; a cancelled load fails with `cancelled`
 };
 
 }  // namespace troupe::inference

@@ -8,6 +8,7 @@ struct counter {
   std::uint64_t operator()(const label_scores& s) const noexcept { return s.values.size() * sizeof(float); }
   std::uint64_t operator()(const single_score&) const noexcept { return 0; }
   std::uint64_t operator()(const embedding& e) const noexcept { return e.values.size() * sizeof(float); }
+  std::uint64_t operator()(const token_embeddings& e) const noexcept { return e.values.size() * sizeof(float); }
   std::uint64_t operator()(const spans& s) const noexcept {
     std::uint64_t sum = 0;
     for (const auto& one : s.found) sum += sizeof one + one.label.size() + one.word.size();

@@ -24,15 +24,22 @@ struct single_score {
 struct embedding {
   std::vector<float> values;
 };
+// A vector a token, one after another, special tokens included.
+struct token_embeddings {
+  std::vector<float> values;
+  std::uint32_t width = 0;  // of a vector; at least 1
+};
 
 // A piece of the text that has a label.
 struct text_span {
   std::string label, word;
   float score = 0;
   std::uint32_t begin = 0, end = 0;  // Unicode characters of the text, [begin, end)
+  std::uint32_t index = 0;           // of the token in its row; spans::tokens only
 };
 struct spans {
   std::vector<text_span> found;
+  bool tokens = false;  // one a token, not aggregated
 };
 
 // What may stand in a mask's place, best first; masks in the order of the text.
@@ -61,8 +68,8 @@ struct transcript {
 };
 
 // monostate: nothing to write at this step.
-using output = std::variant<std::monostate, label_scores, single_score, embedding, spans, mask_candidates,
-                            named_tensors, transcript>;
+using output = std::variant<std::monostate, label_scores, single_score, embedding, token_embeddings, spans,
+                            mask_candidates, named_tensors, transcript>;
 
 // Bytes that it holds, about: what keeping it costs.
 std::uint64_t size_bytes(const output& out) noexcept;

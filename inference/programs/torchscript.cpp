@@ -249,8 +249,8 @@ class script_model final : public model {
 
   result<prepared_ptr> prepare(const input& in, const question& asked) const override {
     if (asked.task && *asked.task != task::tensor) return tl::unexpected(wrong_task(info_, *asked.task));
-    if (!std::holds_alternative<std::monostate>(asked.parameters))
-      return fail(error_code::unprocessable, "a program takes no parameters");
+    if (const auto names = names_of(asked.parameters); !names.empty())
+      return fail(error_code::bad_request, "'" + std::string(names.front()) + "' is no parameter of a program");
     const auto* given = in.only<tensor>();
     if (given == nullptr)
       return fail(error_code::unprocessable, "this model takes a tensor, not " + std::string(kind_of(in)));

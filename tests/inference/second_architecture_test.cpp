@@ -122,7 +122,9 @@ TEST_F(second_architecture, refuses_what_it_does_not_do) {
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code, error_code::unprocessable);
   EXPECT_NE(wrong.error().detail.find("feature-extraction"), std::string::npos) << wrong.error().detail;
-  EXPECT_FALSE(m->prepare("a", {{}, text_classification_parameters{}}));
+  question asked;
+  asked.parameters.function_to_apply = score_function::none;
+  EXPECT_EQ(m->prepare("a", asked).error().code, error_code::bad_request);
   EXPECT_TRUE(m->prepare("a", {task::feature_extraction, {}}));
   auto spec = spec_of(folder());
   spec.task = task::text_classification;

@@ -30,7 +30,9 @@ class tiny_network final : public encoder {
       auto packed = pack(rows, is_gpu(device_));
       packed.to(words_);
       const auto x = at::index_select(words_, 0, packed.ids);
-      return unpack_tokens(attention_.of_all(apply(qkv_, x), packed), packed, rows);
+      const auto states = attention_.of_all(apply(qkv_, x), packed);
+      const auto picked = pick_tokens(rows, packed, is_gpu(device_));
+      return unpack_picked(at::index_select(states, 0, picked.places.to(states.device())), picked);
     });
   }
 
@@ -84,11 +86,18 @@ class mean_head final : public task_head {
   network_output wants() const noexcept override { return network_output::token_states; }
   const std::vector<std::string>& labels() const noexcept override { return none_; }
   const std::string& notes() const noexcept override { return notes_; }
-  bool takes(const task_parameters& parameters) const noexcept override {
-    return std::holds_alternative<std::monostate>(parameters);
+  result<void> check(const task_parameters& given) const override {
+    return check_names(task::feature_extraction, given, {});
   }
-  output make(std::span<const float> lines, std::int64_t width, const task_parameters&) const override {
-    embedding out{std::vector<float>(static_cast<std::size_t>(width), 0.0F)};
+  result<void> read(const input& in, const text_reader& reader, prepared_text& out) const override {
+    auto tokens = reader.read(in, out.parameters, false);
+    if (!tokens) return tl::unexpected(tokens.error());
+    out.rows.push_back({std::move(*tokens), {}});
+    return {};
+  }
+  output make(const prepared_text&, const network_answer& given) const override {
+    const auto lines = given.rows.front();
+    embedding out{std::vector<float>(static_cast<std::size_t>(given.width), 0.0F)};
     const auto tokens = lines.size() / out.values.size();
     for (std::size_t i = 0; i < lines.size(); ++i)
       out.values[i % out.values.size()] += lines[i] / static_cast<float>(tokens);
@@ -104,11 +113,9 @@ class mean_head final : public task_head {
 
 void add_second_architecture() {
   add_architecture({"TinyAttention", "tiny", {task::feature_extraction}, read_config});
-  add_task(
-      {task::feature_extraction,
-       [](const model_json&, const artifact_spec&, const weight_plan&) -> result<std::unique_ptr<const task_head>> {
-         return std::make_unique<const mean_head>();
-       }});
+  add_task({task::feature_extraction, nullptr, [](const head_source&) -> result<std::unique_ptr<const task_head>> {
+              return std::make_unique<const mean_head>();
+            }});
 }
 
 }  // namespace troupe::tests

@@ -44,7 +44,7 @@ TEST(model, is_asked_for_its_own_task_where_nothing_is_said) {
   EXPECT_EQ(m.prepare("a text").error().message, "a text");
   ASSERT_TRUE(asked.heard);
   EXPECT_FALSE(asked.heard->task);
-  EXPECT_TRUE(std::holds_alternative<std::monostate>(asked.heard->parameters));
+  EXPECT_TRUE(names_of(asked.heard->parameters).empty());
 }
 
 }  // namespace

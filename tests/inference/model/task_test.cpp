@@ -47,8 +47,21 @@ TEST(task, is_known_by_that_name_alone) {
 TEST(task, a_question_that_says_nothing_leaves_all_to_the_model) {
   const question nothing;
   EXPECT_FALSE(nothing.task);
-  EXPECT_TRUE(std::holds_alternative<std::monostate>(nothing.parameters));
-  EXPECT_FALSE(text_classification_parameters{}.function_to_apply);
+  EXPECT_TRUE(names_of(nothing.parameters).empty());
+}
+
+TEST(task_parameters, are_named_as_clients_name_them) {
+  task_parameters given;
+  given.top_k = 3;
+  given.truncate_left = true;
+  EXPECT_EQ(names_of(given), (std::vector<std::string_view>{"top_k", "truncation_direction"}));
+}
+
+TEST(task_parameters, have_values_by_their_names) {
+  EXPECT_EQ(parse_score_function("softmax"), score_function::softmax);
+  EXPECT_EQ(parse_score_function("Softmax"), std::nullopt);
+  EXPECT_EQ(parse_aggregation("first"), aggregation::first);
+  EXPECT_EQ(parse_aggregation(""), std::nullopt);
 }
 
 }  // namespace
