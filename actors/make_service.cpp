@@ -138,6 +138,12 @@ class actor_service final : public service {
   cancel_handle predict(predict_request request, std::unique_ptr<reply_stream> reply) override {
     return gateway_->predict(std::move(request), std::move(reply));
   }
+  cancel_handle tokenize(tokenize_request request, one_shot<tokenized_texts> reply) override {
+    return gateway_->tokenize(std::move(request), std::move(reply));
+  }
+  cancel_handle decode(decode_request request, one_shot<decoded_texts> reply) override {
+    return gateway_->decode(std::move(request), std::move(reply));
+  }
   void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) override {
     caf::anon_send(supervisor_, load_atom::value, std::move(model), wait_ms, share(std::move(reply)));
   }
@@ -165,6 +171,11 @@ class actor_service final : public service {
   std::shared_ptr<const config::registered_model> registration(std::string_view model) const override {
     const auto entry = gateway_->find(model);
     return entry ? entry->registration.load() : nullptr;
+  }
+  std::vector<inference::task> tasks_of(std::string_view model) const override {
+    const auto entry = gateway_->find(model);
+    const auto home = entry ? entry->current.load() : nullptr;
+    return home ? home->model->info().tasks : service::tasks_of(model);
   }
   void for_each_name(const std::function<bool(const std::string&)>& f) const override {
     const auto table = routes_->load();

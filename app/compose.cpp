@@ -250,18 +250,24 @@ actors::compute_options choose_compute(const config::settings& settings) {
     const auto measured = std::async(std::launch::async, [&] {
                             return inference::calibrate(settings.data_dir / "calibration.json", false);
                           }).get();
-    if (precision_open) chosen.load.automatic_precision = measured.best;
+    if (precision_open) {
+      // Each model is measured, where there is anything to gain.
+      chosen.load.candidates = measured.candidates();
+      if (chosen.load.candidates.empty() || settings.precision_tolerance == 0)
+        chosen.load.automatic_precision = measured.best;
+    }
     if (chosen.slots == 0) chosen.slots = static_cast<std::uint32_t>(std::max(1, measured.slots));
     if (chosen.threads_per_slot == 0) {
       chosen.threads_per_slot = static_cast<std::uint32_t>(std::max(1, measured.threads_per_slot));
     }
     if (chosen.lone_threads == 0) chosen.lone_threads = static_cast<std::uint32_t>(std::max(1, measured.lone_threads));
-    spdlog::info("{}: fp32 {:.0f} ({}), bf16 {:.0f} GFLOP/s a core ({})", measured.cpu_model, measured.fp32_gflops,
-                 measured.fp32_by_aten ? "MKL" : "oneDNN", measured.bf16_gflops,
-                 measured.measured_now ? "measured now" : "measured before");
+    spdlog::info("{}: fp32 {:.0f} ({}), bf16 {:.0f}, int8 {:.0f} GFLOP/s a core ({})", measured.cpu_model,
+                 measured.fp32_gflops, measured.fp32_by_aten ? "MKL" : "oneDNN", measured.bf16_gflops,
+                 measured.int8_gflops, measured.measured_now ? "measured now" : "measured before");
   }
   chosen.lone_threads = std::max(chosen.lone_threads, chosen.threads_per_slot);
   chosen.actor_threads = chosen_actor_threads(settings);
+  chosen.load.precision_tolerance = settings.precision_tolerance;
   chosen.load.store = settings.ready_directory();
   chosen.load.device = settings.device;
   chosen.load.max_artifact_bytes = settings.max_artifact_mb << 20;

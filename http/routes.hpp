@@ -5,6 +5,7 @@
 // 405) -> the route. What goes wrong on the way is written as the route's family writes it.
 
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "actors/protocol/service.hpp"
@@ -16,7 +17,12 @@ namespace troupe::http {
 // The routes of all families (http/api/families.hpp), and `extra`: test executables add theirs.
 std::shared_ptr<const route_table> make_routes(std::vector<route> extra = {});
 
-// `service` and `settings` must outlive the handler.
+// The same for a listener of that dialect: its own routes go before the usual ones of the same place. (A body may be as
+// long as the usual table says: that is max_body_bytes where a path, or its method, is a dialect's alone.)
+std::shared_ptr<const route_table> in_dialect(const route_table& usual, std::string_view dialect);
+
+// Requests of listeners with a dialect are answered by that dialect's routes. `service` and `settings` must outlive the
+// handler.
 handler make_handler(std::shared_ptr<const route_table> routes, actors::service& service,
                      const config::settings& settings);
 

@@ -32,6 +32,7 @@ struct item_result {
   bool prediction_cache_hit = false;
   bool resident_at_arrival = false;  // the job's; set by job::write
   std::uint32_t batch_items = 0;     // size of the batch that it ran in
+  std::uint32_t tokens = 0;          // that the network saw, special ones included; 0: not text
   item_timing timing;
 };
 

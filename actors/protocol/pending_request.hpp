@@ -1,6 +1,7 @@
 #pragma once
 // A request that found no resident model and waits for a load. Its items are not prepared yet.
 
+#include <functional>
 #include <memory>
 
 #include "actors/protocol/service.hpp"
@@ -10,6 +11,8 @@ namespace troupe::actors {
 struct pending_request {
   job_ptr job;
   predict_request request;
+  // Where it is set: called with the loaded model instead of running its inputs; closes the job.
+  std::function<void(const inference::model&)> visit;
 };
 using pending_ptr = std::shared_ptr<pending_request>;
 

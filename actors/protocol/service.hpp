@@ -30,6 +30,20 @@ struct predict_request {
   bool use_prediction_cache = true;  // Cache-Control: no-cache
 };
 
+// Of a model's tokenizer alone.
+struct tokenize_request {
+  std::string model;               // empty: the default model
+  std::vector<std::string> texts;  // at least one
+  inference::tokenize_options options;
+};
+using tokenized_texts = std::vector<std::vector<inference::text_token>>;
+struct decode_request {
+  std::string model;                           // empty: the default model
+  std::vector<std::vector<std::int32_t>> ids;  // at least one list
+  bool skip_special = true;
+};
+using decoded_texts = std::vector<std::string>;
+
 // Cancels the job of one request when its client is gone, and counts it. Cheap to copy, may outlive the job.
 class cancel_handle {
  public:
@@ -51,6 +65,12 @@ class service {
   // returns): unknown model 404, full queue 429, ..
   virtual cancel_handle predict(predict_request request, std::unique_ptr<reply_stream> reply) = 0;
 
+  // The network does not run: no access and no inference is counted, but the model is used, and loaded where it is not
+  // in memory. Errors as predict's; unprocessable: it reads no texts, or cannot read this one (the list fails as a
+  // whole).
+  virtual cancel_handle tokenize(tokenize_request, one_shot<tokenized_texts>) { return {}; }
+  virtual cancel_handle decode(decode_request, one_shot<decoded_texts>) { return {}; }
+
   // `wait_ms` bounds how long the reply waits; the work itself goes on.
   virtual void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) = 0;
   virtual void unload(std::string model, one_shot<unload_report> reply) = 0;
@@ -69,6 +89,12 @@ class service {
   virtual std::string default_model() const = 0;
   // What the registry says of a model, from the routing snapshot; null if it is unknown. Cheap.
   virtual std::shared_ptr<const config::registered_model> registration(std::string_view) const { return nullptr; }
+  // What can be asked of a model: all of it while it is in memory, else the registry's word. Empty: not known. Cheap.
+  virtual std::vector<inference::task> tasks_of(std::string_view model) const {
+    const auto entry = registration(model);
+    const auto task = entry ? inference::parse_task(entry->task) : std::nullopt;
+    return task ? std::vector{*task} : std::vector<inference::task>();
+  }
   // Every registered name in order, until `f` returns false: for "did you mean". From the snapshot.
   virtual void for_each_name(const std::function<bool(const std::string&)>&) const {}
 

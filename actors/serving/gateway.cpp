@@ -19,10 +19,7 @@ std::uint64_t size_of(const std::vector<inference::input>& inputs) {
 void touch(model_entry& e, std::uint64_t items, bool resident) {
   e.accesses.fetch_add(items, std::memory_order_relaxed);
   (resident ? e.cache_hits : e.cache_misses).fetch_add(items, std::memory_order_relaxed);
-  e.last_used_ns.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
-  e.last_used_wall_ns.store(
-      duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
-      std::memory_order_relaxed);
+  e.used_now();
 }
 
 }  // namespace
@@ -54,6 +51,44 @@ entry_ptr gateway::find(std::string_view model) const {
   return found == table->models.end() ? nullptr : found->second;
 }
 
+std::optional<error> gateway::refusal(const predict_request& request, const entry_ptr& entry,
+                                      std::uint32_t items) const {
+  if (draining_->load(std::memory_order_relaxed)) {
+    return error{error_code::unavailable, "the server is shutting down", "another instance may answer", 1};
+  }
+  if (request.model.empty()) {
+    return error{error_code::bad_request,
+                 "no model was named and there is no default",
+                 "send model_name, or set default_model",
+                 {}};
+  }
+  if (!entry) {
+    return error{error_code::model_not_found,
+                 "Model " + request.model + " not found",
+                 "GET /models lists what is registered",
+                 {}};
+  }
+  if (items == 0) return error{error_code::unprocessable, "no input was given", "send text or inputs", {}};
+  if (in_flight_->load(std::memory_order_relaxed) > settings_.max_in_flight_items) {
+    meter_->admission_rejected.Increment();
+    return error{error_code::too_many_requests, "too many requests are in flight",
+                 "max_in_flight_items is " + std::to_string(settings_.max_in_flight_items), 1};
+  }
+  return std::nullopt;
+}
+
+void gateway::send_on(const pending_ptr& p, const resident_ptr& home, std::uint64_t size_bytes) {
+  if (!home)
+    caf::anon_send(supervisor_, miss_atom::value, p);
+  else if (size_bytes <= settings_.prepare_inline_bytes)
+    prepare_and_queue(p, home);
+  else if (!pool_.submit([this, p, home] { prepare_and_queue(p, home); })) {
+    meter_->admission_rejected.Increment();
+    p->job->fail({error_code::too_many_requests, "too many long inputs wait to be prepared",
+                  "max_prepare_queue is " + std::to_string(settings_.max_prepare_queue), 1});
+  }
+}
+
 cancel_handle gateway::predict(predict_request request, std::unique_ptr<reply_stream> reply) {
   if (request.model.empty()) request.model = default_model();
   const auto entry = find(request.model);
@@ -68,38 +103,14 @@ cancel_handle gateway::predict(predict_request request, std::unique_ptr<reply_st
   p->request = std::move(request);
   cancel_handle handle(p->job, {meter_, &meter_->cancelled});
 
-  if (draining_->load(std::memory_order_relaxed)) {
-    p->job->fail({error_code::unavailable, "the server is shutting down", "another instance may answer", 1});
-  } else if (p->request.model.empty()) {
-    p->job->fail({error_code::bad_request,
-                  "no model was named and there is no default",
-                  "send model_name, or set default_model",
-                  {}});
-  } else if (!entry) {
-    p->job->fail({error_code::model_not_found,
-                  "Model " + p->request.model + " not found",
-                  "GET /models lists what is registered",
-                  {}});
-  } else if (items == 0) {
-    p->job->fail({error_code::unprocessable, "no input was given", "send text or inputs", {}});
-  } else if (in_flight_->load(std::memory_order_relaxed) > settings_.max_in_flight_items) {
-    meter_->admission_rejected.Increment();
-    p->job->fail({error_code::too_many_requests, "too many requests are in flight",
-                  "max_in_flight_items is " + std::to_string(settings_.max_in_flight_items), 1});
-  } else {
-    const auto home = entry->current.load();
-    p->job->resident_at_arrival = home != nullptr;
-    touch(*entry, items, home != nullptr);
-    if (!home)
-      caf::anon_send(supervisor_, miss_atom::value, p);
-    else if (size_of(p->request.inputs) <= settings_.prepare_inline_bytes)
-      prepare_and_queue(p, home);
-    else if (!pool_.submit([this, p, home] { prepare_and_queue(p, home); })) {
-      meter_->admission_rejected.Increment();
-      p->job->fail({error_code::too_many_requests, "too many long inputs wait to be prepared",
-                    "max_prepare_queue is " + std::to_string(settings_.max_prepare_queue), 1});
-    }
+  if (const auto why = refusal(p->request, entry, items)) {
+    p->job->fail(*why);
+    return handle;
   }
+  const auto home = entry->current.load();
+  p->job->resident_at_arrival = home != nullptr;
+  touch(*entry, items, home != nullptr);
+  send_on(p, home, size_of(p->request.inputs));
   return handle;
 }
 
@@ -168,7 +179,8 @@ ready_inputs make_ready(const pending_request& p, const resident& home) {
     if (look_up && !key.empty())
       if (auto found = kept.get(key)) {
         told.prediction_cache_hit = true;
-        told.value = std::move(*found);
+        told.value = std::move(found->value);
+        told.tokens = found->tokens;
         out.answered.push_back(std::move(told));
         continue;
       }
@@ -195,6 +207,7 @@ ready_inputs make_ready(const pending_request& p, const resident& home) {
 
 void gateway::prepare_and_queue(const pending_ptr& p, const resident_ptr& home) {
   try {
+    if (p->visit) return p->visit(*home->model);
     prepare_and_enter(p, home);
   } catch (...) {
     p->job->fail(
@@ -225,7 +238,8 @@ void gateway::prepare_and_enter(const pending_ptr& p, const resident_ptr& home) 
   for (const auto& told : ready.answered) {
     if (told.prediction_cache_hit) home->counters->prediction_cache_hits.fetch_add(1, std::memory_order_relaxed);
     if (told.value) continue;
-    if (told.value.error().code != error_code::unprocessable) {  // not the input's fault
+    const auto code = told.value.error().code;
+    if (code != error_code::unprocessable && code != error_code::bad_request) {  // not the request's fault
       home->counters->failures.fetch_add(1, std::memory_order_relaxed);
       home->metrics->failed.Increment();
     }

@@ -17,12 +17,22 @@ class gateway {
   void connect(supervisor_actor supervisor) { supervisor_ = std::move(supervisor); }
 
   cancel_handle predict(predict_request request, std::unique_ptr<reply_stream> reply);
+  // The model's tokenizer alone; the network does not run.
+  cancel_handle tokenize(tokenize_request request, one_shot<tokenized_texts> reply);
+  cancel_handle decode(decode_request request, one_shot<decoded_texts> reply);
   // Requests whose model has been loaded for them; from the supervisor.
   void resume(std::vector<pending_ptr> requests);
   entry_ptr find(std::string_view model) const;
   std::string default_model() const;  // may be unknown to the registry; empty: none
 
  private:
+  // Null: it is let in.
+  std::optional<error> refusal(const predict_request& request, const entry_ptr& entry, std::uint32_t items) const;
+  // To the model where it is resident, else to the supervisor. `size_bytes`: what preparing it costs.
+  void send_on(const pending_ptr& p, const resident_ptr& home, std::uint64_t size_bytes);
+  template <class T>
+  cancel_handle visit(std::string model, std::uint64_t size_bytes,
+                      std::function<result<T>(const inference::text_tools&)> ask, one_shot<T> reply);
   // Prepares the inputs and queues the items with `home`, or asks the supervisor when it has gone meanwhile. Any
   // failure, exceptions of the model's code too, is this request's alone.
   void prepare_and_queue(const pending_ptr& p, const resident_ptr& home);

@@ -75,6 +75,13 @@ struct model_entry {
   std::atomic<std::uint64_t> accesses{0}, cache_hits{0}, cache_misses{0}, prediction_cache_hits{0};
   std::atomic<std::uint64_t> inferences{0}, inference_us{0}, failures{0};
 
+  void used_now() noexcept {
+    last_used_ns.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    last_used_wall_ns.store(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count(),
+        std::memory_order_relaxed);
+  }
   model_counts counts() const noexcept;
 };
 using entry_ptr = std::shared_ptr<model_entry>;

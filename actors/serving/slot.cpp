@@ -32,6 +32,7 @@ void answer(batch& b, item& it, inference::row& row, std::uint32_t infer_us, std
   item_result out;
   out.index = it.index;
   out.truncated = it.in->truncated;
+  if (entry.model->info().max_length != 0) out.tokens = it.in->cost;
   out.batch_items = batch_items;
   out.timing = {it.prepare_us, it.queue_us, it.infer_us};
   if (!row.problem.empty()) {
@@ -43,7 +44,7 @@ void answer(batch& b, item& it, inference::row& row, std::uint32_t infer_us, std
   } else {
     if (row.again && std::holds_alternative<std::monostate>(row.out)) return;
     out.last = !row.again;
-    if (out.last && !it.cache_key.empty()) cache::prediction_cache::shared().put(it.cache_key, row.out);
+    if (out.last && !it.cache_key.empty()) cache::prediction_cache::shared().put(it.cache_key, {row.out, out.tokens});
     out.value = std::move(row.out);
   }
   if (!row.again) {

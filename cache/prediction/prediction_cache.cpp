@@ -4,6 +4,8 @@
 #include <functional>
 #include <new>
 #include <span>
+#include <type_traits>
+#include <utility>
 
 #include "inference/model/overloaded.hpp"
 
@@ -39,14 +41,26 @@ bool add_value(std::string& to, const inference::input_value& value) {
       value);
 }
 
+template <class T>
+void add_optional(std::string& to, const std::optional<T>& maybe) {
+  if (!maybe) return void(to.push_back('-'));
+  if constexpr (std::is_same_v<T, std::string>) {
+    add_part(to, *maybe);
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    add_part(to, std::to_string(maybe->size()));
+    for (const auto& one : *maybe) add_part(to, one);
+  } else {
+    add_part(to, std::to_string(static_cast<std::uint64_t>(*maybe)));
+  }
+}
+
 void add_parameters(std::string& to, const inference::task_parameters& parameters) {
-  std::visit(inference::overloaded{[&](std::monostate) { to += '-'; },
-                                   [&](const inference::text_classification_parameters& p) {
-                                     to.append("c").append(p.function_to_apply
-                                                               ? std::to_string(static_cast<int>(*p.function_to_apply))
-                                                               : "-");
-                                   }},
-             parameters);
+  // All of them: with a further one this does not compile until it is here.
+  const auto& [function_to_apply, top_k, targets, aggregation_strategy, ignore_labels, stride, normalize, prompt_name,
+               dimensions, all_tokens, raw_scores, truncate, truncate_left] = parameters;
+  const auto add = [&](const auto&... each) { (add_optional(to, each), ...); };
+  add(function_to_apply, top_k, targets, aggregation_strategy, ignore_labels, stride, normalize, prompt_name,
+      dimensions, all_tokens, raw_scores, truncate, truncate_left);
 }
 
 }  // namespace
@@ -108,17 +122,17 @@ void prediction_cache::drop_last(shard& s) {
   s.by_use.pop_back();
 }
 
-std::optional<inference::output> prediction_cache::get(const std::string& key) {
+std::optional<prediction_cache::answer> prediction_cache::get(const std::string& key) {
   auto& s = shard_of(key);
   const std::lock_guard lock(s.mutex);
   const auto found = s.index.find(key);
   if (found == s.index.end()) return std::nullopt;
   s.by_use.splice(s.by_use.begin(), s.by_use, found->second);
-  return found->second->value;
+  return found->second->given;
 }
 
-void prediction_cache::put(const std::string& key, const inference::output& value) {
-  const auto bytes = entry_bytes + key.size() + inference::size_bytes(value);
+void prediction_cache::put(const std::string& key, answer given) {
+  const auto bytes = entry_bytes + key.size() + inference::size_bytes(given.value);
   const auto room = capacity_.load(std::memory_order_relaxed) / shards_.size();
   if (bytes > room) return;
   auto& s = shard_of(key);
@@ -127,7 +141,7 @@ void prediction_cache::put(const std::string& key, const inference::output& valu
   while (s.size_bytes + bytes > room) drop_last(s);
   try {
     std::list<entry> fresh;
-    fresh.push_front({key, value, bytes});
+    fresh.push_front({key, std::move(given), bytes});
     s.index.emplace(fresh.front().key, fresh.begin());
     s.by_use.splice(s.by_use.begin(), fresh);
     s.size_bytes += bytes;

@@ -32,9 +32,14 @@ class prediction_cache {
   // input whose answers are not kept (tensors, media, sound).
   static std::string key(std::string_view answers_as, const inference::question& asked, const inference::input& in);
 
-  std::optional<inference::output> get(const std::string& key);
+  // What is kept of an answer.
+  struct answer {
+    inference::output value;
+    std::uint32_t tokens = 0;  // that the network saw of the input; 0: not text
+  };
+  std::optional<answer> get(const std::string& key);
   // Nothing is kept when there is no memory for it.
-  void put(const std::string& key, const inference::output& value);
+  void put(const std::string& key, answer given);
 
   std::uint64_t size_bytes() const;
   std::uint64_t entries() const;
@@ -44,7 +49,7 @@ class prediction_cache {
  private:
   struct entry {
     std::string key;
-    inference::output value;
+    answer given;
     std::uint64_t size_bytes;
   };
   struct shard {

@@ -11,6 +11,13 @@ namespace troupe::http {
 std::vector<route> model_cache_routes();
 // Documents 000 and 002, artifacts and their management: artifacts.cpp.
 std::vector<route> artifact_routes();
+// Hugging Face's inference form: inference.cpp.
+std::vector<route> inference_routes();
+// OpenAI's routes, and re-ranking beside them: openai.cpp.
+std::vector<route> openai_routes();
+// text-embeddings-inference's, under /tei: tei.cpp; and the same at the root, for a listener of that dialect.
+std::vector<route> tei_routes();
+std::vector<route> tei_dialect_routes();
 // What the server says of its own API: document.cpp.
 std::vector<route> document_routes();
 

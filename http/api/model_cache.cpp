@@ -250,13 +250,15 @@ std::vector<route> model_cache_routes() {
       "text/event-stream",
       s::anything().says("One `data:` line of JSON a write of the model, with `index` and `last`; then `event: done` "
                          "with `batch_summary`, or `event: error`")};
-  const auto form = s::object(
-      {s::maybe("text", s::text()), s::maybe("inputs", s::text()), s::maybe("model_name", s::text()),
-       s::maybe("model", s::text()), s::maybe("priority", priority_schema()), s::maybe("timeout", seconds_schema()),
-       s::maybe("enable_batching", query_flag_schema()), s::maybe("stream", query_flag_schema())});
+  const auto form =
+      s::object({s::maybe("text", s::text()), s::maybe("text_pair", s::text()), s::maybe("inputs", s::text()),
+                 s::maybe("model_name", s::text()), s::maybe("model", s::text()),
+                 s::maybe("priority", priority_schema()), s::maybe("timeout", seconds_schema()),
+                 s::maybe("enable_batching", query_flag_schema()), s::maybe("stream", query_flag_schema())});
   predicts(add.post("/predict", post_predict))
       .says("Runs a text, a list of texts or a tensor through a model, which is loaded where needed")
       .takes("text", s::text(), "One text")
+      .takes("text_pair", s::text(), "The second text of a pair")
       .takes("inputs", s::text(), "The same")
       .body("Wins over the query",
             {{"application/json", predict_schema()}, {"application/x-www-form-urlencoded", form}})

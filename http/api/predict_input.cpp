@@ -4,22 +4,23 @@
 #include <cmath>
 
 #include "config/names.hpp"
+#include "http/api/json_request.hpp"
 #include "http/api/unknown_model.hpp"
-#include "http/json/json_read.hpp"
-#include "http/json/tensor_json.hpp"
 #include "http/json/text.hpp"
 
 namespace troupe::http {
 namespace {
 
-using simdjson::dom::array;
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
 // The fields of a request before they are understood. The body's win over the query's.
 struct fields {
-  std::optional<std::string> text;  // of `text`, or of `inputs` in the query
-  std::optional<element> inputs;    // of the body
+  std::optional<std::string> text;       // of `text`, or of `inputs` in the query
+  std::optional<std::string> text_pair;  // that goes with the text
+  std::optional<element> inputs;         // of the body
+  std::optional<element> texts;          // to be ranked for the text
+  form_parameters parameters;
   std::optional<std::string> model;
   bool model_is_alias = false;  // came as `model`, which `model_name` overrides
   std::optional<config::priority> priority;
@@ -42,8 +43,6 @@ tl::unexpected<error> wrong_type(std::string_view field, std::string_view wanted
   return bad(in_quotes(field).append(" must be ").append(wanted).append(", found ").append(kind_of(found)),
              std::string("send ").append(wanted));
 }
-
-std::string_view shorter(std::string_view text) noexcept { return text.substr(0, text.find(';')); }
 
 tl::unexpected<error> text_and_inputs() { return bad("Both 'text' and 'inputs' were given", "give one of them"); }
 
@@ -73,6 +72,8 @@ result<void> take_parameters(const parameter_list& parameters, const config::set
     if (name == "text" || name == "inputs") {
       out.text = value;
       (name == "text" ? text_given : inputs_given) = true;
+    } else if (name == "text_pair") {
+      out.text_pair = value;
     } else if (name == "model_name" || (name == "model" && (!out.model || out.model_is_alias))) {
       out.model = value;
       out.model_is_alias = name == "model";
@@ -106,8 +107,14 @@ result<std::string> string_of(std::string_view field, element value) {
   return std::string(text);
 }
 
+// What of the body was given under which name.
+struct names_given {
+  bool text = false, model_name = false;
+  std::optional<element> texts;
+};
+
 result<void> take_field(std::string_view name, element value, const config::settings& settings, fields& out,
-                        bool& text_given, bool& model_name_given) {
+                        names_given& given) {
   if (name == "text") {
     auto text = string_of(name, value);
     if (!text) {
@@ -116,14 +123,24 @@ result<void> take_field(std::string_view name, element value, const config::sett
                  : tl::unexpected(text.error());
     }
     out.text = std::move(*text);
-    text_given = true;
-  } else if (name == "inputs" || name == "texts") {
+    given.text = true;
+  } else if (name == "text_pair") {
+    auto pair = string_of(name, value);
+    if (!pair) return tl::unexpected(pair.error());
+    out.text_pair = std::move(*pair);
+  } else if (name == "inputs") {
     out.inputs = value;
+    given.texts.reset();
+  } else if (name == "texts") {
+    given.texts = value;
+    out.inputs.reset();
+  } else if (name == "parameters") {
+    return take_parameters(value, out.parameters);
   } else if (name == "model_name" || name == "model") {
     auto model = string_of(name, value);
     if (!model) return tl::unexpected(model.error());
-    if (name == "model" && model_name_given) return {};
-    model_name_given = name == "model_name";
+    if (name == "model" && given.model_name) return {};
+    given.model_name = name == "model_name";
     out.model = std::move(*model);
   } else if (name == "priority") {
     const auto text = string_of(name, value);
@@ -141,17 +158,24 @@ result<void> take_field(std::string_view name, element value, const config::sett
     bool flag = false;
     if (value.get_bool().get(flag) != simdjson::SUCCESS) return wrong_type(name, "true or false", value);
     (name == "stream" ? out.stream : out.batching) = flag;
-  }  // unknown fields are ignored
+  } else if (auto known = take_parameter(name, value, out.parameters); !known) {  // unknown fields are ignored
+    return tl::unexpected(std::move(known.error()));
+  }
   return {};
 }
 
-result<void> take_object(element root, const config::settings& settings, fields& out) {
-  bool text_given = false, model_name_given = false;
+result<void> take_object(element root, const config::settings& settings, bool batch_route, fields& out) {
+  names_given given;
   for (const auto [name, value] : simdjson::dom::object(root.get_object().value_unsafe())) {
     if (value.is_null()) continue;  // the same as absent
-    if (auto taken = take_field(name, value, settings, out, text_given, model_name_given); !taken) return taken;
+    if (auto taken = take_field(name, value, settings, out, given); !taken) return taken;
   }
-  if (text_given && out.inputs) return text_and_inputs();
+  if (given.text && given.texts && !batch_route) {
+    out.texts = given.texts;
+    return {};
+  }
+  if (given.texts) out.inputs = given.texts;  // by themselves they are a list
+  if (given.text && out.inputs) return text_and_inputs();
   return {};
 }
 
@@ -163,12 +187,8 @@ result<void> take_body(const exchange& request, const config::settings& settings
     if (batch_route) return bad("The body is empty", "send a JSON array of texts, or {\"inputs\": [..]}");
     return {};
   }
-  const auto coding = trim(request.header("Content-Encoding").value_or("identity"));
-  if (!coding.empty() && !equal_ignoring_case(coding, "identity")) {
-    return fail(error_code::unsupported_media, "Content-Encoding '" + shown(coding) + "' is not supported",
-                "send the body as it is, without Content-Encoding");
-  }
-  const auto type = trim(shorter(request.header("Content-Type").value_or("application/json")));
+  if (auto plain = check_coding(request); !plain) return plain;
+  const auto type = media_type(request);
   const char first = body[body.find_first_not_of(" \t\r\n")];
   if (equal_ignoring_case(type, "application/x-www-form-urlencoded") && first != '{' && first != '[') {
     const auto parameters = parse_parameters(body, "form");
@@ -177,17 +197,13 @@ result<void> take_body(const exchange& request, const config::settings& settings
     return take_parameters(*parameters, settings, out);
   }
   // curl -d says "form" whatever it sends: what looks like JSON is read as JSON.
-  const bool json = type.empty() || equal_ignoring_case(type, "application/json") ||
-                    equal_ignoring_case(type, "text/json") ||
-                    equal_ignoring_case(type, "application/x-www-form-urlencoded") ||
-                    (type.size() > 5 && equal_ignoring_case(type.substr(type.size() - 5), "+json"));
-  if (!json) {
+  if (!is_json(type)) {
     return fail(error_code::unsupported_media, "Content-Type '" + shown(type) + "' is not supported",
                 "send application/json (or application/x-www-form-urlencoded)");
   }
   const auto root = document.parse(body);
   if (!root) return tl::unexpected(root.error());
-  if (root->type() == element_type::OBJECT) return take_object(*root, settings, out);
+  if (root->type() == element_type::OBJECT) return take_object(*root, settings, batch_route, out);
   if (batch_route && root->type() == element_type::ARRAY) {
     out.inputs = *root;
     return {};
@@ -198,147 +214,18 @@ result<void> take_body(const exchange& request, const config::settings& settings
                            "send {\"text\": \"..\"}; an array of texts goes to /predict/batch");
 }
 
-// Null: the text may be sent to the model.
-std::optional<error> check_text(std::string_view text, const config::settings& settings) {
-  if (text.size() > settings.max_text_bytes) {
-    return error{error_code::payload_too_large,
-                 "The text has " + std::to_string(text.size()) + " bytes, more than the limit of " +
-                     std::to_string(settings.max_text_bytes),
-                 "send a shorter text, or raise max_text_bytes",
-                 {}};
+result<asked_inputs> read_asked(const input_context& from, const fields& given, bool batch_route) {
+  if (batch_route) {
+    if (!given.inputs) return bad("The batch is missing", "send a JSON array of texts, or {\"inputs\": [..]}");
+    return inputs_of_list(from, *given.inputs);
   }
-  if (is_blank(text)) {
-    return error{error_code::unprocessable, "The text is empty", "send at least one visible character", {}};
+  if (given.text_pair && (!given.text || given.inputs || given.texts)) {
+    return bad("'text_pair' stands without its 'text'", "send {\"text\": \"..\", \"text_pair\": \"..\"}");
   }
-  return std::nullopt;
-}
-
-// Turns the raw inputs into items.
-class item_reader {
- public:
-  item_reader(const config::settings& settings, const actors::service& service, predict_input& out)
-      : settings_(settings), out_(out), registration_(service.registration(out.request.model)) {
-    if (!registration_) return;
-    takes_tensors_ =
-        !registration_->inputs.empty() || inference::parse_task(registration_->task) == inference::task::tensor;
-    if (!registration_->inputs.empty()) type_ = registration_->inputs[0].type;
-  }
-
-  result<void> one_text(std::string&& text) {
-    if (takes_tensors_.value_or(false)) return wants_tensor();
-    if (auto problem = check_text(text, settings_)) return tl::unexpected(std::move(*problem));
-    add_text(text);
-    return {};
-  }
-
-  // `inputs` of /predict.
-  result<void> any(element value) {
-    if (value.type() == element_type::STRING) return one_text(std::string(value.get_string().value_unsafe()));
-    if (value.type() != element_type::ARRAY) {
-      return wrong_type("inputs", "a string, a list of strings or an array of numbers", value);
-    }
-    const array items(value.get_array().value_unsafe());
-    if (items.begin() == items.end()) return empty_list();
-    const bool tensor = takes_tensors_.value_or((*items.begin()).type() != element_type::STRING);
-    if (!tensor) return list(items);
-    auto t = read_tensor(value, type_, "inputs");
-    if (!t) return tl::unexpected(t.error());
-    const bool several =
-        registration_ && !registration_->inputs.empty() && registration_->inputs[0].shape.size() + 1 == t->shape.size();
-    if (!several) {
-      add_tensor(std::move(*t));
-      return {};
-    }
-    if (auto counted = check_count(static_cast<std::size_t>(t->shape[0])); !counted) return counted;
-    out_.batch = true;
-    for (auto& part : split_first_dimension(*t)) add_tensor(std::move(part));
-    return {};
-  }
-
-  // A batch: each element is one item and fails alone.
-  result<void> list(array items) {
-    std::size_t count = 0;
-    for (auto it = items.begin(); it != items.end(); ++it) ++count;
-    if (count == 0) return empty_list();
-    if (auto counted = check_count(count); !counted) return counted;
-    out_.batch = true;
-    out_.items.reserve(count);
-    for (const element item : items) add(item);
-    return {};
-  }
-
- private:
-  result<void> check_count(std::size_t count) const {
-    if (count <= settings_.max_batch_inputs) return {};
-    return fail(error_code::payload_too_large,
-                "The batch has " + std::to_string(count) + " inputs, more than the limit of " +
-                    std::to_string(settings_.max_batch_inputs),
-                "send several smaller batches, or raise max_batch_inputs");
-  }
-  static tl::unexpected<error> empty_list() {
-    return fail(error_code::unprocessable, "The list of inputs is empty", "send at least one");
-  }
-  tl::unexpected<error> wants_tensor() const {
-    return fail(error_code::unprocessable, "Model " + out_.request.model + " takes numbers, found a text",
-                "send 'inputs' as an array of numbers");
-  }
-
-  void add(element item) {
-    const auto type = item.type();
-    if (type == element_type::STRING && !takes_tensors_.value_or(false)) {
-      const std::string_view text(item.get_string().value_unsafe());
-      if (auto problem = check_text(text, settings_)) {
-        // What is too long is not sent back either.
-        out_.items.push_back(
-            {text.size() > settings_.max_text_bytes ? std::string() : std::string(text), true, std::move(problem)});
-      } else {
-        add_text(text);
-      }
-      return;
-    }
-    if (takes_tensors_.value_or(type == element_type::ARRAY)) {
-      auto t = type == element_type::STRING ? result<inference::tensor>(wants_tensor())
-                                            : read_tensor(item, type_, "the input");
-      if (t) {
-        add_tensor(std::move(*t));
-      } else {
-        out_.items.push_back({{}, false, std::move(t.error())});
-      }
-      return;
-    }
-    out_.items.push_back({{},
-                          false,
-                          error{error_code::unprocessable,
-                                "A text must be a string, found " + std::string(kind_of(item)),
-                                "send a string",
-                                {}}});
-  }
-  void add_text(std::string_view text) {
-    out_.positions.push_back(static_cast<std::uint32_t>(out_.items.size()));
-    out_.items.push_back({std::string(text), true, {}});
-    out_.request.inputs.emplace_back(std::string(text));
-  }
-  void add_tensor(inference::tensor&& t) {
-    out_.positions.push_back(static_cast<std::uint32_t>(out_.items.size()));
-    out_.items.push_back({{}, false, {}});
-    out_.request.inputs.emplace_back(std::move(t));
-  }
-
-  const config::settings& settings_;
-  predict_input& out_;
-  std::shared_ptr<const config::registered_model> registration_;
-  std::optional<bool> takes_tensors_;
-  inference::dtype type_ = inference::dtype::f32;
-};
-
-bool contains_token(std::optional<std::string_view> header, std::string_view token) {
-  if (!header) return false;
-  for (std::string_view rest = *header; !rest.empty();) {
-    const auto comma = std::min(rest.find(','), rest.size());
-    if (equal_ignoring_case(trim(shorter(rest.substr(0, comma))), token)) return true;
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-  }
-  return false;
+  if (given.texts) return inputs_of_ranking(from, *given.text, *given.texts);
+  if (given.inputs) return inputs_of(from, *given.inputs);
+  if (given.text) return inputs_of_text(from, *given.text, given.text_pair);
+  return bad("'text' is missing", "send it as ?text=.. or as {\"text\": \"..\"}");
 }
 
 }  // namespace
@@ -375,25 +262,19 @@ result<predict_input> read_predict(const exchange& request, const config::settin
   out.request.priority = given.priority;
   out.request.timeout_ms = given.timeout_ms;
   out.request.batching = given.batching;
-  const auto cache_control = request.header("Cache-Control");
-  out.request.use_prediction_cache =
-      !contains_token(cache_control, "no-cache") && !contains_token(cache_control, "no-store");
+  out.request.use_prediction_cache = takes_kept_answers(request);
   out.stream = given.stream || contains_token(request.header("Accept"), "text/event-stream");
 
-  item_reader reader(settings, service, out);
-  result<void> read;
-  if (batch_route) {
-    if (!given.inputs) return bad("The batch is missing", "send a JSON array of texts, or {\"inputs\": [..]}");
-    if (given.inputs->type() != element_type::ARRAY) return wrong_type("inputs", "an array", *given.inputs);
-    read = reader.list(array(given.inputs->get_array().value_unsafe()));
-  } else if (given.inputs) {
-    read = reader.any(*given.inputs);
-  } else if (given.text) {
-    read = reader.one_text(std::move(*given.text));
-  } else {
-    read = bad("'text' is missing", "send it as ?text=.. or as {\"text\": \"..\"}");
-  }
-  if (!read) return tl::unexpected(read.error());
+  const auto registration = service.registration(out.request.model);
+  // Document 001 tells an empty list from a bad one.
+  auto asked =
+      read_asked({settings, out.request.model, registration.get(), given.parameters, error_code::unprocessable}, given,
+                 batch_route);
+  if (!asked) return tl::unexpected(std::move(asked.error()));
+  out.asked = std::move(*asked);
+  out.request.inputs = std::move(out.asked.inputs);
+  out.request.asked = {task_of(out.asked.form), given.parameters.task};
+  out.parameters = std::move(given.parameters);
   return out;
 }
 

@@ -1,224 +1,35 @@
 #include "http/api/replies.hpp"
 
-#include <algorithm>
-#include <array>
-#include <charconv>
-
+#include "http/api/collect.hpp"
+#include "http/api/item_answers.hpp"
+#include "http/api/predict_answer.hpp"
 #include "http/api/unknown_model.hpp"
-#include "http/api/write_output.hpp"
 #include "http/core/errors.hpp"
 #include "http/core/event_stream.hpp"
-#include "http/json/json_write.hpp"
 
 namespace troupe::http {
 namespace {
 
 using actors::item_result;
-using actors::item_timing;
 
-double to_ms(steady_clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
-
-double own_time_ms(const item_timing& t) {
-  return (static_cast<double>(t.prepare_us) + t.queue_us + t.infer_us) / 1000.0;
-}
-
-// What one item has given so far.
-struct item_answer {
-  std::vector<inference::output> outputs;  // one, but for models that step
-  std::optional<error> problem;
-  bool done = false, truncated = false, prediction_cache_hit = false;
-  item_timing timing;
-};
-
-// One request to /predict: written by the model's thread (never two at once), then read by the
-// connection's, to which post() hands it over.
+// One request to /predict. Its answer is collected, or streamed: then `all` has what is told of all items, and the
+// connection's thread alone writes it.
 struct predict_call {
-  predict_call(exchange_ptr r, const actors::service& s, const config::settings& c)
-      : request(std::move(r)), service(s), settings(c) {}
+  predict_call(const actors::service& s, const config::settings& c) : service(s), settings(c) {}
 
-  const exchange_ptr request;
   const actors::service& service;
   const config::settings& settings;
-  const steady_time started = steady_clock::now();
-  std::string model;
-  std::vector<predict_item> items;
-  std::vector<std::uint32_t> positions;
-  bool batch = false;
-  std::vector<item_answer> answers;  // as items
-  std::vector<std::string> labels;
-  bool cache_hit = false;  // the model was resident when the request arrived
+  predict_answer answer;
 
-  // Streams only; the connection's thread.
+  // Streams only.
+  std::vector<std::uint32_t> positions;  // of the items, as the request's inputs
   std::shared_ptr<event_stream> events;
   actors::cancel_handle cancel;
-  std::uint64_t streamed_ok = 0, streamed_failed = 0;
-  double streamed_ms = 0;
+  predict_counts counts;
+
+  exchange& request() const { return *answer.all.request; }
 };
 using call_ptr = std::shared_ptr<predict_call>;
-
-void append_ms(std::string& out, std::uint32_t us) {
-  std::array<char, 16> digits;
-  out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), us / 1000).ptr);
-  const unsigned rest = us % 1000;
-  out.push_back('.');
-  out.push_back(static_cast<char>('0' + rest / 100));
-  out.push_back(static_cast<char>('0' + rest / 10 % 10));
-  out.push_back(static_cast<char>('0' + rest % 10));
-}
-
-// Of a batch: the longest of each phase.
-std::string server_timing(const predict_call& call) {
-  item_timing most;
-  for (const auto& a : call.answers) {
-    most.queue_us = std::max(most.queue_us, a.timing.queue_us);
-    most.prepare_us = std::max(most.prepare_us, a.timing.prepare_us);
-    most.infer_us = std::max(most.infer_us, a.timing.infer_us);
-  }
-  std::string out = "queue;dur=";
-  append_ms(out, most.queue_us);
-  out += ", tokenize;dur=";
-  append_ms(out, most.prepare_us);
-  out += ", infer;dur=";
-  append_ms(out, most.infer_us);
-  return out;
-}
-
-// All writes of an item: the one of a one-shot model as its fields; of a model that steps, the texts joined or
-// the steps in a list.
-void write_outputs(json_out& json, const std::vector<std::string>& labels,
-                   const std::vector<inference::output>& outputs) {
-  if (outputs.size() == 1) return write_output(json, labels, outputs[0]);
-  if (outputs.empty()) return;
-  if (std::all_of(outputs.begin(), outputs.end(),
-                  [](const auto& o) { return std::holds_alternative<inference::transcript>(o); })) {
-    std::string joined;
-    for (const auto& o : outputs) joined += std::get<inference::transcript>(o).text;
-    json.field("output", joined);
-    return;
-  }
-  json.key("steps").array();
-  for (const auto& o : outputs) {
-    json.object();
-    write_output(json, labels, o);
-    json.end_object();
-  }
-  json.end_array();
-}
-
-void write_problem(json_out& json, const error& why) {
-  json.field("error", why.message).field("code", to_string(why.code));
-  if (!why.detail.empty()) json.field("detail", why.detail);
-}
-
-void write_answer(json_out& json, const predict_call& call, std::size_t i, double processing_ms) {
-  const auto& answer = call.answers[i];
-  if (call.items[i].is_text) json.field("text", call.items[i].text);
-  if (answer.problem) {
-    write_problem(json, *answer.problem);
-  } else {
-    write_outputs(json, call.labels, answer.outputs);
-  }
-  json.field("model_used", call.model);
-  json.field("cache_hit", call.cache_hit);
-  json.field("processing_time_ms", processing_ms);
-  if (answer.truncated) json.field("truncated", true);
-  json.field("prediction_cache_hit", answer.prediction_cache_hit);
-}
-
-void write_summary(json_out& json, const predict_call& call, std::uint64_t good, std::uint64_t failed, double own_ms) {
-  json.key("batch_summary")
-      .object()
-      .field("total_texts", static_cast<std::uint64_t>(call.items.size()))
-      .field("successful_predictions", good)
-      .field("failed_predictions", failed)
-      .field("avg_processing_time_ms", good == 0 ? 0.0 : own_ms / static_cast<double>(good))
-      .field("total_processing_time_ms", to_ms(steady_clock::now() - call.started))
-      .field("model_used", call.model)
-      .end_object();
-}
-
-void write_tail(json_out& json, const predict_call& call) {
-  if (!call.request->request_id().empty()) json.field("request_id", call.request->request_id());
-  json.field("timestamp", std::chrono::system_clock::now()).end_object();
-}
-
-// Where nothing else is known of an item.
-const error unanswered{error_code::internal, "The model gave no result for this input", {}, {}};
-
-void respond_one(predict_call& call) {
-  auto& answer = call.answers[0];
-  if (!answer.problem && !answer.done) answer.problem = unanswered;
-  if (answer.problem) return respond_error(*call.request, call.service, *answer.problem, call.model);
-  json_out json;
-  json.object();
-  write_answer(json, call, 0, to_ms(steady_clock::now() - call.started));
-  write_tail(json, call);
-  response out;
-  out.body = json.str();
-  out.headers.emplace_back("Server-Timing", server_timing(call));
-  call.request->respond(std::move(out));
-}
-
-void respond_batch(predict_call& call) {
-  json_out json;
-  json.object().key("results").array();
-  std::uint64_t good = 0, failed = 0;
-  double own_ms = 0;
-  for (std::size_t i = 0; i < call.items.size(); ++i) {
-    auto& answer = call.answers[i];
-    if (!answer.problem && !answer.done) answer.problem = unanswered;
-    const double ms = own_time_ms(answer.timing);
-    answer.problem ? ++failed : ++good;
-    if (!answer.problem) own_ms += ms;
-    json.object().field("index", static_cast<std::uint64_t>(i));
-    write_answer(json, call, i, ms);
-    json.end_object();
-  }
-  json.end_array();
-  write_summary(json, call, good, failed, own_ms);
-  write_tail(json, call);
-  response out;
-  out.body = json.str();
-  out.headers.emplace_back("Server-Timing", server_timing(call));
-  call.request->respond(std::move(out));
-}
-
-void respond_all(predict_call& call) { call.batch ? respond_batch(call) : respond_one(call); }
-
-// Collects everything, answers once.
-class plain_reply final : public actors::reply_stream {
- public:
-  explicit plain_reply(call_ptr call) : call_(std::move(call)) {}
-
-  void begin(const inference::model_info& info) override { call_->labels = info.labels; }
-
-  void write(item_result&& item) override {
-    if (item.index >= call_->positions.size()) return;
-    auto& answer = call_->answers[call_->positions[item.index]];
-    call_->cache_hit = item.resident_at_arrival;
-    answer.timing = item.timing;
-    answer.truncated = answer.truncated || item.truncated;
-    answer.prediction_cache_hit = item.prediction_cache_hit;
-    answer.done = item.last;
-    if (!item.value) {
-      answer.problem = std::move(item.value.error());
-    } else if (!std::holds_alternative<std::monostate>(*item.value)) {
-      answer.outputs.push_back(std::move(*item.value));
-    }
-  }
-
-  void end() override {
-    on_connection(call_->request, [call = call_] { respond_all(*call); });
-  }
-
-  void fail(const error& why) override {
-    on_connection(call_->request,
-                  [call = call_, why] { respond_error(*call->request, call->service, why, call->model); });
-  }
-
- private:
-  const call_ptr call_;
-};
 
 // Server-sent events, on the connection's thread.
 void stream_begin(const call_ptr& call) {
@@ -226,27 +37,38 @@ void stream_begin(const call_ptr& call) {
   event_stream::limits bounds;
   bounds.credit_bytes = bounds.pending_bytes = call->settings.stream_credit_bytes;
   bounds.heartbeat_ms = call->settings.stream_heartbeat_ms;
-  call->events = event_stream::start(call->request, {}, bounds, [handle = call->cancel] { handle(); });
-  for (std::size_t i = 0; i < call->items.size(); ++i) {
-    if (!call->answers[i].problem) continue;
+  call->events = event_stream::start(call->answer.all.request, {}, bounds, [handle = call->cancel] { handle(); });
+}
+
+// Of the items that were not sent to the model.
+void stream_problems(const call_ptr& call) {
+  const auto& items = call->answer.asked.items;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (!items[i].problem) continue;
     json_out json;
     json.object().field("index", static_cast<std::uint64_t>(i));
-    write_problem(json, *call->answers[i].problem);
+    write_problem(json, *items[i].problem);
     json.field("last", true).end_object();
     call->events->send({}, json.str());
-    ++call->streamed_failed;
+    ++call->counts.failed;
   }
 }
 
-void stream_item(const call_ptr& call, const item_result& item) {
+void stream_begin_with_problems(const call_ptr& call) {
+  if (call->events) return;
   stream_begin(call);
-  call->cache_hit = item.resident_at_arrival;
+  stream_problems(call);
+}
+
+void stream_item(const call_ptr& call, const item_result& item) {
+  stream_begin_with_problems(call);
+  call->answer.all.cache_hit = item.resident_at_arrival;
   const bool silent = item.value && std::holds_alternative<std::monostate>(*item.value) && !item.last;
   if (silent || item.index >= call->positions.size()) return;
   json_out json;
   json.object().field("index", call->positions[item.index]);
   if (item.value) {
-    write_output(json, call->labels, *item.value);
+    write_output(json, call->answer.all.labels, *item.value, call->answer.style());
   } else {
     write_problem(json, item.value.error());
   }
@@ -255,50 +77,69 @@ void stream_item(const call_ptr& call, const item_result& item) {
   if (item.last) {
     const double ms = own_time_ms(item.timing);
     json.field("processing_time_ms", ms).field("prediction_cache_hit", item.prediction_cache_hit);
-    item.value ? ++call->streamed_ok : ++call->streamed_failed;
-    if (item.value) call->streamed_ms += ms;
+    item.value ? ++call->counts.good : ++call->counts.failed;
+    if (item.value) call->counts.own_time_ms += ms;
   }
   json.end_object();
   call->events->send({}, json.str());
 }
 
-void stream_end(const call_ptr& call) {
-  stream_begin(call);
+void stream_done(const call_ptr& call) {
   json_out json;
   json.object();
-  write_summary(json, *call, call->streamed_ok, call->streamed_failed, call->streamed_ms);
-  json.field("model_used", call->model).field("cache_hit", call->cache_hit);
-  write_tail(json, *call);
+  write_summary(json, call->answer, call->counts);
+  json.field("model_used", call->answer.all.model).field("cache_hit", call->answer.all.cache_hit);
+  write_tail(json, call->answer.all);
   call->events->send("done", json.str());
   call->events->finish();
 }
 
+void stream_end(const call_ptr& call) {
+  stream_begin_with_problems(call);
+  stream_done(call);
+}
+
 void stream_fail(const call_ptr& call, const error& why) {
-  if (!call->events) return respond_error(*call->request, call->service, why, call->model);
+  if (!call->events) return respond_error(call->request(), call->service, why, call->answer.all.model);
   json_out json;
   json.object();
   write_problem(json, why);
   json.field("status", status_of(why.code));
-  write_tail(json, *call);
+  write_tail(json, call->answer.all);
   call->events->send("error", json.str());
   call->events->finish();
+}
+
+// An answer of several inputs comes when all of them have come.
+void stream_collected(const call_ptr& call) {
+  const auto& answer = call->answer;
+  if (const auto* why = request_problem(answer.all, answer.task)) return stream_fail(call, *why);
+  stream_begin(call);
+  for (std::size_t i = 0; i < answer.asked.items.size(); ++i) {
+    json_out json;
+    json.object();
+    write_batch_item(json, answer, i, call->counts);
+    json.field("last", true).end_object();
+    call->events->send({}, json.str());
+  }
+  stream_done(call);
 }
 
 class streamed_reply final : public actors::reply_stream {
  public:
   explicit streamed_reply(call_ptr call) : call_(std::move(call)) {}
 
-  void begin(const inference::model_info& info) override { call_->labels = info.labels; }
+  void begin(const inference::model_info& info) override { call_->answer.all.labels = info.labels; }
   void write(item_result&& item) override {
-    on_connection(call_->request, [call = call_, shared = std::make_shared<item_result>(std::move(item))] {
+    on_connection(call_->answer.all.request, [call = call_, shared = std::make_shared<item_result>(std::move(item))] {
       stream_item(call, *shared);
     });
   }
   void end() override {
-    on_connection(call_->request, [call = call_] { stream_end(call); });
+    on_connection(call_->answer.all.request, [call = call_] { stream_end(call); });
   }
   void fail(const error& why) override {
-    on_connection(call_->request, [call = call_, why] { stream_fail(call, why); });
+    on_connection(call_->answer.all.request, [call = call_, why] { stream_fail(call, why); });
   }
 
  private:
@@ -326,26 +167,28 @@ void on_connection(const exchange_ptr& request, std::function<void()> f) {
 
 void predict(const exchange_ptr& request, actors::service& service, const config::settings& settings,
              predict_input input) {
-  auto call = std::make_shared<predict_call>(request, service, settings);
-  call->model = input.request.model;
-  call->items = std::move(input.items);
-  call->positions = std::move(input.positions);
-  call->batch = input.batch;
-  call->answers.resize(call->items.size());
-  for (std::size_t i = 0; i < call->items.size(); ++i) {
-    call->answers[i].problem = std::move(call->items[i].problem);
-  }
+  auto call = std::make_shared<predict_call>(service, settings);
+  auto& answer = call->answer;
+  answer.asked = std::move(input.asked);
+  answer.parameters = std::move(input.parameters);
+  answer.task = input.request.asked.task;
+  answer.all.request = request;
+  answer.all.model = input.request.model;
+  const bool by_item = answer.asked.form == input_form::each;
   if (input.request.inputs.empty()) {  // every item was bad
-    if (input.stream) return stream_end(call);
-    return respond_all(*call);
+    return input.stream && by_item ? stream_end(call) : respond_predict(answer, service);
   }
-  std::unique_ptr<actors::reply_stream> reply;
-  if (input.stream) {
-    reply = std::make_unique<streamed_reply>(call);
-  } else {
-    reply = std::make_unique<plain_reply>(call);
+  if (!input.stream || !by_item) {
+    const bool events = input.stream && answer.asked.form == input_form::zero_shot;
+    return collect(request, service, std::move(input.request), [call, events](collected& all) {
+      call->answer.all = std::move(all);
+      events ? stream_collected(call) : respond_predict(call->answer, call->service);
+    });
   }
-  call->cancel = service.predict(std::move(input.request), std::move(reply));
+  for (std::uint32_t i = 0; i < answer.asked.items.size(); ++i) {
+    if (!answer.asked.items[i].problem) call->positions.push_back(i);
+  }
+  call->cancel = service.predict(std::move(input.request), std::make_unique<streamed_reply>(call));
   request->on_disconnect([handle = call->cancel] { handle(); });
 }
 

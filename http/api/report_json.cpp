@@ -46,6 +46,19 @@ void write_text_or_null(json_out& json, std::string_view key, const std::string&
 }
 
 // What /models and /models/{m} share.
+// What the choice of precision went by.
+void write_precisions(json_out& json, const std::vector<inference::precision_figures>& measured) {
+  json.key("precisions_measured").array();
+  for (const auto& f : measured)
+    json.object()
+        .field("precision", f.precision)
+        .field("texts_per_second", f.texts_per_s)
+        .field("difference", f.difference)
+        .field("difference_of", f.vectors ? "1 - cosine" : "probability")
+        .end_object();
+  json.end_array();
+}
+
 void write_model_head(json_out& json, const actors::model_report& m) {
   const bool resident = m.state == actors::residency::resident;
   json.field("name", m.registration.name)
@@ -163,10 +176,9 @@ std::string model_json(const actors::model_report& m) {
   write_text_or_null(json, "description", m.registration.description);
   if (m.info) {
     const auto& i = *m.info;
-    json.field("format", i.format)
-        .field("architecture", i.architecture)
-        .field("precision", i.precision)
-        .field("device", i.device)
+    json.field("format", i.format).field("architecture", i.architecture).field("precision", i.precision);
+    write_precisions(json, i.precisions);
+    json.field("device", i.device)
         .field("version", i.version)
         .field("parameters", i.parameters)
         .field("max_length", i.max_length);

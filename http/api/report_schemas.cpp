@@ -38,6 +38,11 @@ std::vector<s::field> model_head() {
 
 schema model_info() {
   const auto input = s::object({{"name", s::text()}, {"datatype", s::text()}, {"shape", s::list(s::integer())}});
+  // Of each precision that was tried: how fast, and how far from fp32.
+  const auto figures = s::object({{"precision", s::text()},
+                                  {"texts_per_second", s::number()},
+                                  {"difference", number_or_null()},
+                                  {"difference_of", s::one_of({"probability", "1 - cosine"})}});
   return s::object({{"type", s::text()},
                     {"size_mb", number_or_null()},
                     {"loaded_at", time_or_null()},
@@ -50,6 +55,7 @@ schema model_info() {
                     s::maybe("format", s::text()),
                     s::maybe("architecture", s::text()),
                     s::maybe("precision", s::text()),
+                    s::maybe("precisions_measured", s::list(figures)),
                     s::maybe("device", s::text()),
                     s::maybe("version", s::text()),
                     s::maybe("parameters", count()),

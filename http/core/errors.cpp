@@ -73,19 +73,23 @@ response worded_error(std::string_view status, std::string_view text, const erro
       .field("error_code", code)
       .field("detail", detail)
       .field("details", detail);
-  auto retry = why.retry_after_s;
-  if (!retry && (why.code == error_code::too_many_requests || why.code == error_code::unavailable)) retry = 1;
-  if (retry) {
-    *retry = std::max(*retry, 1);
-    json.field("retry_after_seconds", *retry);
-    headers.emplace_back("Retry-After", std::to_string(*retry));
-  }
-  if (out.status == 401) headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (const auto retry = add_error_headers(why, headers)) json.field("retry_after_seconds", *retry);
   if (!request_id.empty()) json.field("request_id", request_id);
   json.field("timestamp", std::chrono::system_clock::now()).end_object();
   out.body = json.str();
   out.headers = std::move(headers);
   return out;
+}
+
+std::optional<int> add_error_headers(const error& why, header_list& headers) {
+  auto retry = why.retry_after_s;
+  if (!retry && (why.code == error_code::too_many_requests || why.code == error_code::unavailable)) retry = 1;
+  if (retry) {
+    *retry = std::max(*retry, 1);
+    headers.emplace_back("Retry-After", std::to_string(*retry));
+  }
+  if (why.code == error_code::unauthorized) headers.emplace_back("WWW-Authenticate", "Bearer");
+  return retry;
 }
 
 schema error_schema(std::string_view status) {

@@ -1,6 +1,7 @@
 #pragma once
 // The only place that knows which HTTP status an error has, and what the error envelope looks like.
 
+#include <optional>
 #include <string_view>
 
 #include "config/error.hpp"
@@ -18,6 +19,8 @@ response error_response(const error& why, std::string_view request_id = {}, head
 // The same with a family's own words for its `status` and `error`.
 response worded_error(std::string_view status, std::string_view text, const error& why, std::string_view request_id,
                       header_list headers);
+// What goes with an error whatever its words: Retry-After where a retry can help (told), and a 401's challenge.
+std::optional<int> add_error_headers(const error& why, header_list& headers);
 // The envelope's shape.
 schema error_schema(std::string_view status = "error");
 

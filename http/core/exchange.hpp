@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/error.hpp"
+#include "config/settings.hpp"
 
 namespace troupe::http {
 
@@ -53,6 +54,8 @@ class exchange {
   virtual const std::string& request_id() const = 0;
   virtual std::string client_address()
       const = 0;  // of the connection's other end, "10.0.0.7"; a proxy's where there is one
+  // Of its listener (config::listener): which routes answer.
+  virtual std::string_view dialect() const { return config::usual_dialect; }
   // Set when the edge has refused the request (413, 431, ..): the handler answers with the envelope and
   // does nothing else. 0: not refused.
   virtual unsigned refused_status() const = 0;

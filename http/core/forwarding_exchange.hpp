@@ -16,6 +16,7 @@ class forwarding_exchange : public exchange {
   std::string_view body() const override { return inner_->body(); }
   const std::string& request_id() const override { return inner_->request_id(); }
   std::string client_address() const override { return inner_->client_address(); }
+  std::string_view dialect() const override { return inner_->dialect(); }
   unsigned refused_status() const override { return inner_->refused_status(); }
   std::string_view refused_reason() const override { return inner_->refused_reason(); }
 

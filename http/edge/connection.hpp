@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "http/edge/io_thread.hpp"
 
@@ -21,13 +22,15 @@ struct watch {
 
 class connection : public std::enable_shared_from_this<connection> {
  public:
-  explicit connection(std::shared_ptr<io_thread> thread) : thread_(std::move(thread)) {}
+  connection(std::shared_ptr<io_thread> thread, std::string dialect)
+      : thread_(std::move(thread)), dialect_(std::move(dialect)) {}
   virtual ~connection() = default;
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
 
   io_thread& thread() const { return *thread_; }
   edge::shared& shared() const { return thread_->shared(); }
+  const std::string& dialect() const { return dialect_; }  // of its listener
 
   // Any thread.
   bool gone() const { return gone_.load(std::memory_order_acquire); }
@@ -56,6 +59,7 @@ class connection : public std::enable_shared_from_this<connection> {
  private:
   friend class io_thread;
   std::shared_ptr<io_thread> thread_;
+  const std::string dialect_;
   std::size_t index_ = 0;  // in the thread's list
   bool listed_ = false;
   std::atomic<bool> gone_{false};

@@ -28,6 +28,7 @@ class exchange_impl final : public exchange, public std::enable_shared_from_this
   std::string_view body() const override { return request_->body(); }
   const std::string& request_id() const override { return id_; }
   std::string client_address() const override;
+  std::string_view dialect() const override { return connection_->dialect(); }
   unsigned refused_status() const override { return refused_; }
   std::string_view refused_reason() const override;
 

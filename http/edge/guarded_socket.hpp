@@ -102,8 +102,9 @@ class lingering final : public closing, public std::enable_shared_from_this<ling
 template <class Inner>
 class guarded_connection final : public connection {
  public:
-  guarded_connection(std::shared_ptr<io_thread> t, connection_slot slot, std::unique_ptr<Inner> inner)
-      : connection(std::move(t)),
+  guarded_connection(std::shared_ptr<io_thread> t, std::string dialect, connection_slot slot,
+                     std::unique_ptr<Inner> inner)
+      : connection(std::move(t), std::move(dialect)),
         slot_(std::move(slot)),
         inner_(std::move(inner)),
         framer_(shared().limits),

@@ -63,14 +63,15 @@ struct connection_settings {
 };
 
 template <class Inner>
-void serve(const std::shared_ptr<io_thread>& thread, connection_slot slot, std::unique_ptr<Inner> inner) {
+void serve(const std::shared_ptr<io_thread>& thread, const std::string& dialect, connection_slot slot,
+           std::unique_ptr<Inner> inner) {
   using T = traits<Inner>;
   static const auto parser_settings = restinio::impl::create_parser_settings<typename T::http_methods_mapper_t>();
   using no_limiter = restinio::connection_count_limits::noop_connection_count_limiter_t;  // ours: connection_slot
   asio_error failed;
   const auto peer = tcp_of(*inner).remote_endpoint(failed);
   if (failed || thread->stopping()) return;
-  auto guarded = std::make_shared<guarded_connection<Inner>>(thread, std::move(slot), std::move(inner));
+  auto guarded = std::make_shared<guarded_connection<Inner>>(thread, dialect, std::move(slot), std::move(inner));
   guarded->open();
   auto settings = std::make_shared<restinio::impl::connection_settings_t<T>>(
       connection_settings<Inner>{guarded}, parser_settings,
@@ -160,11 +161,12 @@ void listener::close() {
 
 void listener::accepted(const std::shared_ptr<io_thread>& to, tcp_stream socket) {
   to->shared().counts.accepted.Increment();
-  auto run = [to, slot = connection_slot(to->shared_handle()), socket = std::move(socket), tls = tls_]() mutable {
+  auto run = [to, dialect = address_.dialect, slot = connection_slot(to->shared_handle()), socket = std::move(socket),
+              tls = tls_]() mutable {
     if (tls)
-      serve(to, std::move(slot), std::make_unique<tls_stream>(std::move(socket), *tls));
+      serve(to, dialect, std::move(slot), std::make_unique<tls_stream>(std::move(socket), *tls));
     else
-      serve(to, std::move(slot), std::make_unique<tcp_stream>(std::move(socket)));
+      serve(to, dialect, std::move(slot), std::make_unique<tcp_stream>(std::move(socket)));
   };
   if (to->here())
     run();

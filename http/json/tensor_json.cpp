@@ -1,5 +1,6 @@
 #include "http/json/tensor_json.hpp"
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -152,10 +153,83 @@ class reader {
   error problem_;
 };
 
+tl::unexpected<error> unfit(const std::string& what, std::string right) {
+  return fail(error_code::unprocessable, what, std::move(right));
+}
+
+result<dtype> read_datatype(element value, const std::string& where) {
+  constexpr std::array<std::pair<std::string_view, dtype>, 10> v2_names{{{"FP32", dtype::f32},
+                                                                         {"FP64", dtype::f64},
+                                                                         {"FP16", dtype::f16},
+                                                                         {"BF16", dtype::bf16},
+                                                                         {"INT64", dtype::i64},
+                                                                         {"INT32", dtype::i32},
+                                                                         {"INT16", dtype::i16},
+                                                                         {"INT8", dtype::i8},
+                                                                         {"UINT8", dtype::u8},
+                                                                         {"BOOL", dtype::boolean}}};
+  std::string_view name;
+  if (value.get_string().get(name) == simdjson::SUCCESS) {
+    if (const auto known = inference::parse_dtype(name)) return *known;
+    for (const auto& [v2_name, type] : v2_names) {
+      if (v2_name == name) return type;
+    }
+  }
+  return unfit(where + " has a datatype that is not known", "use one of " + config::dtype_names());
+}
+
+// Gives a flat tensor the shape that was told; one that has it already stays.
+result<void> reshape(tensor& t, element shape, const std::string& where) {
+  std::vector<std::int64_t> wanted;
+  std::uint64_t elements = 1;
+  if (shape.type() != element_type::ARRAY) return unfit(where + " has a shape that is no array", "send whole numbers");
+  for (const element one : array(shape.get_array().value_unsafe())) {
+    std::int64_t n = 0;
+    if (one.get_int64().get(n) != simdjson::SUCCESS || n < 0 || wanted.size() == max_dimensions ||
+        __builtin_mul_overflow(elements, static_cast<std::uint64_t>(n), &elements)) {
+      return unfit(where + " has a shape that is none", "send at most 8 whole numbers, none below 0");
+    }
+    wanted.push_back(n);
+  }
+  if (t.shape == wanted) return {};
+  if (t.shape.size() == 1 && elements == t.data.size() / inference::size_of(t.type)) {
+    t.shape = std::move(wanted);
+    return {};
+  }
+  return unfit(where + " has data that is not of its shape",
+               "send as many numbers as the shape says, in one list or nested like it");
+}
+
 }  // namespace
 
 result<tensor> read_tensor(element value, dtype type, const std::string& where) {
   return reader(type, where).read(value);
+}
+
+result<tensor> read_described_tensor(simdjson::dom::object value, dtype type, const std::string& where) {
+  element data, shape;
+  bool has_data = false, has_shape = false;
+  for (const auto [name, field] : value) {
+    if (name == "data") {
+      data = field;
+      has_data = true;
+    } else if (name == "shape") {
+      shape = field;
+      has_shape = true;
+    } else if (name == "datatype") {
+      const auto told = read_datatype(field, where);
+      if (!told) return tl::unexpected(told.error());
+      type = *told;
+    } else {
+      return unfit(where + " has an unknown key '" + std::string(name.substr(0, 80)) + "'",
+                   "a tensor has data, shape and datatype");
+    }
+  }
+  if (!has_data) return unfit(where + " has no data", "send {\"data\": [..]}");
+  auto t = read_tensor(data, type, where);
+  if (!t || !has_shape) return t;
+  if (auto shaped = reshape(*t, shape, where); !shaped) return tl::unexpected(shaped.error());
+  return t;
 }
 
 std::vector<tensor> split_first_dimension(const tensor& t) {

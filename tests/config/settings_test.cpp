@@ -261,7 +261,7 @@ TEST(settings, probable_typing_errors_in_the_environment_warn) {
 TEST(settings, listeners_in_the_file) {
   const settings_file file(R"({"listeners": [{"host": "0.0.0.0", "port": 8443, "tls":
     {"certificate_file": "c.pem", "private_key_file": "/k.pem"}}, {"port": 8003, "dialect": "http"},
-    {"host": "::1", "port": 0, "tls": null}]})");
+    {"host": "::1", "port": 0, "tls": null, "dialect": "tei"}]})");
   const auto loaded = load_settings(file.path, {}, {});
   ASSERT_TRUE(loaded) << complaint(loaded);
   const auto& l = loaded->values.listeners;
@@ -272,7 +272,9 @@ TEST(settings, listeners_in_the_file) {
   EXPECT_EQ(l[0].tls->private_key_file, "/k.pem");
   EXPECT_EQ(l[1].host, "127.0.0.1");
   EXPECT_FALSE(l[2].tls);
-  EXPECT_EQ(entry(*loaded, "listeners").value, "0.0.0.0:8443 tls, 127.0.0.1:8003, [::1]:0");
+  EXPECT_EQ(l[1].dialect, usual_dialect);
+  EXPECT_EQ(l[2].dialect, "tei");
+  EXPECT_EQ(entry(*loaded, "listeners").value, "0.0.0.0:8443 tls, 127.0.0.1:8003, [::1]:0 tei");
 }
 
 TEST(settings, bad_listeners) {
@@ -287,7 +289,7 @@ TEST(settings, bad_listeners) {
       {"[{\"port\": \"80\"}]", "listeners.port"},
       {"[{\"port\": 80, \"host\": \"a b\"}]", "listeners.host"},
       {"[{\"port\": 80, \"host\": \"\"}]", "listeners.host"},
-      {"[{\"port\": 80, \"dialect\": \"ftp\"}]", "listeners.dialect: found \"ftp\"; allowed: http"},
+      {"[{\"port\": 80, \"dialect\": \"ftp\"}]", "listeners.dialect: found \"ftp\"; allowed: http, tei"},
       {"[{\"port\": 80, \"prot\": 1}]", "did you mean \"port\""},
       {"[{\"port\": 80, \"tls\": {}}]", "\"certificate_file\" is missing"},
       {"[{\"port\": 80, \"tls\": {\"certificate_file\": \"c\"}}]", "\"private_key_file\" is missing"},

@@ -119,6 +119,43 @@ actors::cancel_handle fake_service::predict(actors::predict_request request,
   return actors::cancel_handle(j);
 }
 
+actors::cancel_handle fake_service::tokenize(actors::tokenize_request request,
+                                             actors::one_shot<actors::tokenized_texts> reply) {
+  tokenized.push_back(request);
+  if (problem) {
+    reply(tl::unexpected(*problem));
+    return {};
+  }
+  actors::tokenized_texts out;
+  for (const auto& text : request.texts) {
+    auto& tokens = out.emplace_back();
+    if (request.options.special_tokens) tokens.push_back({101, "[CLS]", true, {}, {}});
+    for (std::size_t at = 0; at < text.size();) {
+      const auto end = std::min(text.find(' ', at), text.size());
+      tokens.push_back({static_cast<std::int32_t>(tokens.size()), text.substr(at, end - at), false,
+                        static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end)});
+      at = end + 1;
+    }
+  }
+  reply(std::move(out));
+  return {};
+}
+actors::cancel_handle fake_service::decode(actors::decode_request request,
+                                           actors::one_shot<actors::decoded_texts> reply) {
+  decoded.push_back(request);
+  if (problem) {
+    reply(tl::unexpected(*problem));
+    return {};
+  }
+  actors::decoded_texts out;
+  for (const auto& ids : request.ids) {
+    auto& text = out.emplace_back();
+    for (const auto id : ids) text += (text.empty() ? "" : " ") + std::to_string(id);
+  }
+  reply(std::move(out));
+  return {};
+}
+
 void fake_service::load(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) {
   called = "load " + model + " " + std::to_string(wait_ms);
   if (drop_reply) return;
@@ -169,12 +206,15 @@ void fake_service::for_each_name(const std::function<bool(const std::string&)>& 
 std::shared_ptr<fake_exchange> bench::send(const std::string& method, const std::string& target, std::string body,
                                            std::map<std::string, std::string> headers) {
   if (!handle) {
-    routes = make_routes(extra);
+    const auto usual = make_routes(extra);
+    routes = dialect == config::usual_dialect ? usual : in_dialect(*usual, dialect);
     document = std::make_unique<described>(*routes, settings);
-    handle = make_handler(routes, service, settings);
+    settings.listeners.front().dialect = dialect;
+    handle = make_handler(usual, service, settings);
   }
   auto e = std::make_shared<fake_exchange>();
   e->method_ = method;
+  e->dialect_ = dialect;
   const auto mark = target.find('?');
   e->path_ = target.substr(0, mark);
   if (mark != std::string::npos) e->query_ = target.substr(mark + 1);

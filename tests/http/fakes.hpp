@@ -47,6 +47,7 @@ std::vector<event> events_of(const std::string& written);
 struct fake_exchange final : exchange {
   std::string method_ = "GET", path_ = "/", query_, body_, id_ = "id-1", refused_reason_;
   std::map<std::string, std::string> headers_;
+  std::string dialect_{config::usual_dialect};
   unsigned refused_ = 0;
   bool half_closed_ = false;
   std::optional<response> answer;
@@ -67,6 +68,7 @@ struct fake_exchange final : exchange {
   const std::string& request_id() const override { return id_; }
   std::string client_address() const override { return "192.0.2.7"; }
   bool half_closed() const override { return half_closed_; }
+  std::string_view dialect() const override { return dialect_; }
   unsigned refused_status() const override { return refused_; }
   std::string_view refused_reason() const override { return refused_reason_; }
   void respond(response r) override {
@@ -130,6 +132,9 @@ struct fake_service final : actors::service {
   // Default: answers every item at once.
   std::function<void(const std::shared_ptr<actors::job>&, const actors::predict_request&)> on_predict;
   std::shared_ptr<actors::job> last_job;
+  // A text's words are its tokens, numbered; an id's text is its number.
+  std::vector<actors::tokenize_request> tokenized;
+  std::vector<actors::decode_request> decoded;
   std::optional<error> problem;  // of every control route
   std::string called;            // "load beta 5000"
   bool already = false, drop_reply = false;
@@ -138,6 +143,9 @@ struct fake_service final : actors::service {
   fake_artifacts kept;
 
   actors::cancel_handle predict(actors::predict_request request, std::unique_ptr<actors::reply_stream> reply) override;
+  actors::cancel_handle tokenize(actors::tokenize_request request,
+                                 actors::one_shot<actors::tokenized_texts> reply) override;
+  actors::cancel_handle decode(actors::decode_request request, actors::one_shot<actors::decoded_texts> reply) override;
   void load(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) override;
   void unload(std::string model, actors::one_shot<actors::unload_report> reply) override;
   void warmup(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::warmup_report> reply) override;
@@ -170,6 +178,7 @@ struct bench {
   fake_service service;
   config::settings settings;
   std::vector<route> extra;
+  std::string dialect{config::usual_dialect};  // of the listener that requests come to
   std::shared_ptr<const route_table> routes;
   std::unique_ptr<described> document;
   handler handle;  // made of `extra` and `settings` with the first request, and again where a test sets it to null

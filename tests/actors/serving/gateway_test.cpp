@@ -161,7 +161,11 @@ TEST_F(Gateway, InABatchItFailsItsInputAlone) {
   EXPECT_EQ(queued[1]->index, 2u);
 }
 
-const inference::question raw_scores{{}, inference::text_classification_parameters{inference::score_function::none}};
+const inference::question raw_scores = [] {
+  inference::question asked;
+  asked.parameters.function_to_apply = inference::score_function::none;
+  return asked;
+}();
 
 TEST_F(Gateway, TheModelHearsWhatIsAskedOfEachInput) {
   const auto model = std::make_shared<asked_model>();
@@ -189,8 +193,10 @@ TEST_F(Gateway, AnswersToOtherQuestionsAreKeptApart) {
   const std::set<std::string> keys{queued[0]->cache_key, queued[1]->cache_key, queued[2]->cache_key};
   EXPECT_EQ(keys.size(), 3u);
   EXPECT_FALSE(keys.contains(""));
-  kept.put(queued[1]->cache_key, inference::single_score{1});
-  EXPECT_TRUE(ask({"text"}, raw_scores)->closed()) << "kept";
+  kept.put(queued[1]->cache_key, {inference::single_score{1}, 7});
+  const auto again = ask({"text"}, raw_scores);
+  EXPECT_TRUE(again->closed()) << "kept";
+  EXPECT_EQ(again->writes.at(0).tokens, 7u) << "with what the network saw of it";
   EXPECT_FALSE(ask({"text"})->closed()) << "the model is asked";
   kept.set_capacity(0);
 }

@@ -17,6 +17,7 @@ constexpr std::uint32_t throws = 13, fails = 7, lonely = 5;  // rows of such cos
 class picky_model : public fake_model {
  public:
   explicit picky_model(bool stateful) { info_.stateful = stateful; }
+  void read_texts_of(std::uint32_t length) { info_.max_length = length; }
   const inference::model_info& info() const noexcept override { return info_; }
   std::unique_ptr<inference::instance> make_instance() const override { return std::make_unique<picky>(*this); }
 
@@ -102,6 +103,15 @@ TEST_F(Batch, WhatARowToldOfItselfIsKept) {
   EXPECT_EQ(problem(0), "Model m failed: seven");
   EXPECT_EQ(problem(1), "Model m failed: thirteen");
   EXPECT_EQ(problem(2), "");
+}
+
+TEST_F(Batch, TokensAreToldOfTextsOnly) {
+  start();
+  run({3});
+  model->read_texts_of(512);
+  run({4});
+  EXPECT_EQ(jobs[0].out->writes.at(0).tokens, 0u);
+  EXPECT_EQ(jobs[1].out->writes.at(0).tokens, 4u);
 }
 
 TEST_F(Batch, RowsThatStepAreNotRunAgain) {

@@ -43,23 +43,49 @@ TEST(PredictionCache, WhateverIsAskedIsInItsKey) {
   const auto key = [](const input& in, const inference::question& asked = {}) {
     return prediction_cache::key("m", asked, in);
   };
-  using parameters = inference::text_classification_parameters;
+  using parameters = inference::task_parameters;
   const inference::question task{inference::task::text_classification, {}};
-  const inference::question raw{{}, parameters{inference::score_function::none}};
-  const inference::question own{{}, parameters{}};
+  const auto with = [&](void (*set)(parameters&)) {
+    inference::question asked;
+    set(asked.parameters);
+    return key("ab", asked);
+  };
   input named;
   named.values.push_back({"context", std::string("ab")});
+  using inference::aggregation;
+  using inference::score_function;
   const std::vector<std::string> keys{key("ab"),
                                       key("ab", task),
-                                      key("ab", raw),
-                                      key("ab", own),
                                       key(named),
                                       key(inference::text_pair{"a", "b"}),
                                       key(inference::text_pair{"", "ab"}),
                                       key(inference::text_pair{"ab", ""}),
-                                      key(inference::token_ids{{24929}})};
+                                      key(inference::token_ids{{24929}}),
+                                      with([](auto& p) { p.function_to_apply = score_function::none; }),
+                                      with([](auto& p) { p.function_to_apply = score_function::softmax; }),
+                                      with([](auto& p) { p.top_k = 1; }),
+                                      with([](auto& p) { p.top_k = 11; }),
+                                      with([](auto& p) { p.targets = std::vector<std::string>{}; }),
+                                      with([](auto& p) {
+                                        p.targets = std::vector<std::string>{"a", "b"};
+                                      }),
+                                      with([](auto& p) { p.targets = std::vector<std::string>{"ab"}; }),
+                                      with([](auto& p) { p.aggregation_strategy = aggregation::none; }),
+                                      with([](auto& p) { p.aggregation_strategy = aggregation::max; }),
+                                      with([](auto& p) { p.ignore_labels = std::vector<std::string>{}; }),
+                                      with([](auto& p) { p.ignore_labels = std::vector<std::string>{"O"}; }),
+                                      with([](auto& p) { p.stride = 1; }),
+                                      with([](auto& p) { p.normalize = false; }),
+                                      with([](auto& p) { p.normalize = true; }),
+                                      with([](auto& p) { p.prompt_name = ""; }),
+                                      with([](auto& p) { p.prompt_name = "query"; }),
+                                      with([](auto& p) { p.dimensions = 1; }),
+                                      with([](auto& p) { p.all_tokens = true; }),
+                                      with([](auto& p) { p.raw_scores = true; }),
+                                      with([](auto& p) { p.truncate = true; }),
+                                      with([](auto& p) { p.truncate_left = true; })};
   EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), keys.size());
-  EXPECT_EQ(key("ab", raw), key("ab", raw));
+  EXPECT_EQ(with([](auto& p) { p.top_k = 1; }), with([](auto& p) { p.top_k = 1; }));
   EXPECT_EQ(key(inference::tensor{}), "") << "not kept";
 }
 
@@ -67,8 +93,8 @@ TEST(PredictionCache, KeepsWhatWasUsedLastWithinItsBound) {
   prediction_cache kept(8 << 10);
   const auto key = [](int i) { return prediction_cache::key("m", {}, std::to_string(i)); };
   for (int i = 0; i < 200; ++i) {
-    kept.put(key(i), inference::transcript{std::string(16, 'x'), true, {}, {}});
-    EXPECT_TRUE(kept.get(key(i)));
+    kept.put(key(i), {inference::transcript{std::string(16, 'x'), true, {}, {}}, 7});
+    EXPECT_EQ(kept.get(key(i)).value().tokens, 7u);
     EXPECT_LE(kept.size_bytes(), 8u << 10);
   }
   EXPECT_FALSE(kept.get(key(0)));

@@ -11,10 +11,11 @@ using namespace inference;
 
 const std::vector<std::string> two_labels{"no", "yes"};
 
-std::string written(const output& out, const std::vector<std::string>& labels = two_labels) {
+std::string written(const output& out, const std::vector<std::string>& labels = two_labels,
+                    const output_style& style = {}) {
   json_out json;
   json.object();
-  write_output(json, labels, out);
+  write_output(json, labels, out, style);
   return json.end_object().str();
 }
 
@@ -44,6 +45,11 @@ TEST(write_output, labels_that_are_missing_are_numbered) {
   EXPECT_EQ(written(label_scores{}), R"({"prediction":null,"confidence":null,"probabilities":{}})");
 }
 
+TEST(write_output, the_best_of_many_labels) {
+  EXPECT_EQ(written(label_scores{{0.25F, 0.5F, 0.125F}}, {"a", "b", "c"}, {2, false, {}}),
+            R"({"prediction":"b","confidence":0.5,"probabilities":{"a":0.25,"b":0.5}})");
+}
+
 TEST(write_output, a_score) { EXPECT_EQ(written(single_score{0.125F}), R"({"score":0.125})"); }
 
 TEST(write_output, an_embedding) {
@@ -51,8 +57,23 @@ TEST(write_output, an_embedding) {
   EXPECT_EQ(written(embedding{}), R"({"embedding":[]})");
 }
 
+TEST(write_output, vectors_in_base64) {
+  EXPECT_EQ(written(embedding{{1}}, {}, {{}, true, {}}), R"({"embedding":"AACAPw=="})");
+  EXPECT_EQ(written(token_embeddings{{1, 1}, 1}, {}, {{}, true, {}}), R"({"embeddings":["AACAPw==","AACAPw=="]})");
+}
+
+TEST(write_output, a_vector_a_token) {
+  EXPECT_EQ(written(token_embeddings{{1, 2, 3, 4}, 2}), R"({"embeddings":[[1.0,2.0],[3.0,4.0]]})");
+  EXPECT_EQ(written(token_embeddings{}), R"({"embeddings":[]})");
+}
+
+TEST(write_output, tokens_are_entities_by_their_place) {
+  EXPECT_EQ(written(spans{{{"B-PER", "Ada", 0.5F, 0, 3, 1}}, true}),
+            R"({"entities":[{"entity":"B-PER","score":0.5,"index":1,"word":"Ada","start":0,"end":3}]})");
+}
+
 TEST(write_output, spans_are_entities) {
-  EXPECT_EQ(written(spans{{{"PER", "Ada", 0.5F, 0, 3}, {"LOC", "Turin \"T\"", 0.25F, 10, 15}}}),
+  EXPECT_EQ(written(spans{{{"PER", "Ada", 0.5F, 0, 3, 0}, {"LOC", "Turin \"T\"", 0.25F, 10, 15, 0}}, false}),
             R"({"entities":[{"entity_group":"PER","score":0.5,"word":"Ada","start":0,"end":3},)"
             R"({"entity_group":"LOC","score":0.25,"word":"Turin \"T\"","start":10,"end":15}]})");
   EXPECT_EQ(written(spans{}), R"({"entities":[]})");
