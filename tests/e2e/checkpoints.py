@@ -99,6 +99,33 @@ class Bert:
         return 4 * self.parameters()
 
 
+class BareBert(Bert):
+    """The encoder alone: vectors."""
+
+    def config(self) -> dict:
+        out = {**super().config(), "architectures": ["BertModel"]}
+        for key in ("problem_type", "id2label", "label2id"):
+            del out[key]
+        return out
+
+    def tensors(self) -> list[tuple[str, list[int], str]]:
+        return [(name.removeprefix("bert."), shape, kind) for name, shape, kind in super().tensors()
+                if not name.startswith("classifier.")]
+
+
+class RankingBert(Bert):
+    """One label, as cross-encoders have it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.labels = ["LABEL_0"]
+
+    def config(self) -> dict:
+        out = super().config()
+        del out["problem_type"]
+        return out
+
+
 BERT_6X384 = dict(hidden=384, layers=6, heads=12, vocabulary=30522, positions=512)
 BERT_12X768 = dict(hidden=768, layers=12, heads=12, vocabulary=30522, positions=512)
 
