@@ -126,28 +126,32 @@ struct settled_network {
   std::vector<precision_figures> measured;
 };
 
-// Loads what was wanted; of several the one that the figures speak for.
+// Loads what was wanted; of several the one that the figures speak for. One after the other, so that measuring takes no
+// more memory than the largest of them.
 result<settled_network> settle(const artifact_spec& spec, const load_options& options, const huggingface_folder& folder,
                                const std::string& version, wanted_precisions wanted, const encoder_parts& parts) {
+  const auto make = [&](precision what) { return make_network(spec, options, folder, version, what, parts.account); };
   settled_network out;
   out.measured = std::move(wanted.measured);
-  out.what = wanted.to_load.front();
-  auto first = make_network(spec, options, folder, version, out.what, parts.account);
-  if (!first) return tl::unexpected(first.error());
-  out.made = std::move(*first);
-  if (wanted.to_load.size() == 1) return out;
+  if (wanted.to_load.size() == 1) {
+    out.what = wanted.to_load.front();
+    auto made = make(out.what);
+    if (!made) return tl::unexpected(made.error());
+    out.made = std::move(*made);
+    return out;
+  }
 
   const precision_trial trial(*parts.heads.front().head, *parts.reader);
-  const auto base = trial.run(*out.made.network);
-  out.measured = {trial.compare(std::string(to_string(precision::fp32)), base, base)};
-  std::map<precision, made_network> all;
-  all.emplace(out.what, std::move(out.made));
-  for (const auto what : std::span(wanted.to_load).subspan(1)) {
+  std::optional<precision_trial::outcome> base;
+  for (const auto what : wanted.to_load) {
     if (is_cancelled(options.cancelled)) return cancelled_error();
-    auto other = make_network(spec, options, folder, version, what, parts.account);
-    if (!other) return tl::unexpected(other.error());
-    out.measured.push_back(trial.compare(std::string(to_string(what)), base, trial.run(*other->network)));
-    all.emplace(what, std::move(*other));
+    out.made = {};  // the one before goes first
+    auto made = make(what);
+    if (!made) return tl::unexpected(made.error());
+    out.made = std::move(*made);
+    auto answers = trial.run(*out.made.network);
+    if (!base) base = answers;
+    out.measured.push_back(trial.compare(std::string(to_string(what)), *base, answers));
   }
   const auto asked = spec.wanted != precision::automatic ? spec.wanted : options.automatic_precision;
   const bool open = asked == precision::automatic;
@@ -155,7 +159,11 @@ result<settled_network> settle(const artifact_spec& spec, const load_options& op
   choice_keeper(spec, options, folder, version).keep({out.what, cpu_model(), !open, out.measured});
   if (auto ok = open ? result<void>{} : check_precision(asked, out.measured, options.precision_tolerance); !ok)
     return tl::unexpected(ok.error());
-  out.made = std::move(all.at(out.what));
+  if (out.what == wanted.to_load.back()) return out;
+  out.made = {};
+  auto made = make(out.what);
+  if (!made) return tl::unexpected(made.error());
+  out.made = std::move(*made);
   return out;
 }
 
@@ -193,7 +201,6 @@ std::uint64_t network_bytes(const weight_plan& plan, precision what) {
   return beside_bytes + plan.private_bytes + packed;
 }
 
-// All that is loaded together is counted: also what is only measured.
 result<memory_estimate> estimate(const artifact_spec& spec, const load_options& options, const std::string& version) {
   const auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
@@ -201,18 +208,23 @@ result<memory_estimate> estimate(const artifact_spec& spec, const load_options& 
   if (!tokenizer_bytes) return tl::unexpected(tokenizer_bytes.error());
   const auto wanted = precisions_of(spec, options, *folder, version);
   if (!wanted) return tl::unexpected(wanted.error());
+  // Those that are measured are there one after the other: what the largest takes beyond the last is counted as the
+  // model's own, since another model may share its mapping.
   memory_estimate needed;
-  needed.private_bytes = *tokenizer_bytes;
+  std::uint64_t most = 0;
   for (const auto what : wanted->to_load) {
-    const auto request = request_of(spec, options, *folder, version, what);
-    needed.private_bytes += network_bytes(folder->plan, what);
-    if (options.store.empty() || is_gpu(options.device) || !needed.file.empty()) {
-      needed.private_bytes += entry_bytes(request);
+    const auto bytes = entry_bytes(request_of(spec, options, *folder, version, what));
+    needed = {};
+    needed.private_bytes = *tokenizer_bytes + network_bytes(folder->plan, what);
+    if (options.store.empty() || is_gpu(options.device)) {
+      needed.private_bytes += bytes;
     } else {
-      needed.file = store_entry(request).string();
-      needed.mapped_bytes = entry_bytes(request);
+      needed.file = store_entry(request_of(spec, options, *folder, version, what)).string();
+      needed.mapped_bytes = bytes;
     }
+    most = std::max(most, needed.private_bytes + needed.mapped_bytes);
   }
+  needed.private_bytes = most - needed.mapped_bytes;
   return needed;
 }
 
