@@ -20,7 +20,9 @@ int usable_cores() { return static_cast<int>(config::usable_cores()); }
 
 }  // namespace
 
-std::string cpu_model() {
+namespace {
+
+std::string read_cpu_model() {
   std::ifstream info("/proc/cpuinfo");
   std::string line, name, flags;
   while (std::getline(info, line) && (name.empty() || flags.empty())) {
@@ -36,6 +38,14 @@ std::string cpu_model() {
   // It is written into JSON as it is.
   std::erase_if(name, [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 32; });
   return name.empty() ? "unknown" : name;
+}
+
+}  // namespace
+
+// Asked at every load; neither changes while the process runs.
+const std::string& cpu_model() {
+  static const std::string read = read_cpu_model();
+  return read;
 }
 
 namespace {

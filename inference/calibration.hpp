@@ -27,7 +27,7 @@ struct calibration {
 
 // The processor's name, what it can multiply, and the limits that the environment sets to that: together they decide
 // what is fastest. Holds nothing that JSON would escape.
-std::string cpu_model();
+const std::string& cpu_model();
 
 // A short measurement on this CPU (some 150 ms; 300 from four cores on), kept in `file` for the next start and made
 // anew when the CPU or the LibTorch version differs. An unwritable file is no error. What it says of kernels is in

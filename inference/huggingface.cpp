@@ -57,6 +57,7 @@ class choice_keeper {
 };
 
 struct wanted_precisions {
+  precision asked = precision::automatic;   // by the registry, else the settings
   std::vector<precision> to_load;           // several, fp32 first: they are to be measured
   std::vector<precision_figures> measured;  // before
 };
@@ -73,24 +74,24 @@ result<wanted_precisions> precisions_of(const artifact_spec& spec, const load_op
                 "int8 was asked for, in which this model does not compute on " + options.device);
   const bool open = asked == precision::automatic;
   if (asked == precision::fp32 || is_gpu(options.device) || (!open && options.precision_tolerance == 0))
-    return wanted_precisions{{open ? precision::fp32 : asked}, {}};
+    return wanted_precisions{asked, {open ? precision::fp32 : asked}, {}};
   auto others = open ? options.candidates : std::vector{asked};
   if (!has_products(folder)) std::erase(others, precision::int8);
-  if (others.empty()) return wanted_precisions{{precision::fp32}, {}};
+  if (others.empty()) return wanted_precisions{asked, {precision::fp32}, {}};
   if (auto kept = choice_keeper(spec, options, folder, version).read()) {
     const bool vectors =
         std::any_of(kept->measured.begin(), kept->measured.end(), [](const auto& f) { return f.vectors; });
     // Vectors are stored and compared with later ones: what was chosen stays, on whatever CPU.
-    if (open && vectors && !kept->named) return wanted_precisions{{kept->chosen}, std::move(kept->measured)};
+    if (open && vectors && !kept->named) return wanted_precisions{asked, {kept->chosen}, std::move(kept->measured)};
     if (kept->cpu_model == cpu_model() && covers(*kept, others)) {
       const auto chosen = open ? choose_precision(kept->measured, options.precision_tolerance) : asked;
       if (auto ok = open ? result<void>{} : check_precision(asked, kept->measured, options.precision_tolerance); !ok)
         return tl::unexpected(ok.error());
-      return wanted_precisions{{chosen}, std::move(kept->measured)};
+      return wanted_precisions{asked, {chosen}, std::move(kept->measured)};
     }
   }
   others.insert(others.begin(), precision::fp32);
-  return wanted_precisions{std::move(others), {}};
+  return wanted_precisions{asked, std::move(others), {}};
 }
 
 // ---- the network ----
@@ -153,7 +154,7 @@ result<settled_network> settle(const artifact_spec& spec, const load_options& op
     if (!base) base = answers;
     out.measured.push_back(trial.compare(std::string(to_string(what)), *base, answers));
   }
-  const auto asked = spec.wanted != precision::automatic ? spec.wanted : options.automatic_precision;
+  const auto asked = wanted.asked;
   const bool open = asked == precision::automatic;
   out.what = open ? choose_precision(out.measured, options.precision_tolerance) : asked;
   choice_keeper(spec, options, folder, version).keep({out.what, cpu_model(), !open, out.measured});

@@ -131,15 +131,7 @@ std::vector<route> openai_routes() {
   add.get("/v1/models/{model_name}", get_model)
       .says("One model")
       .answers(200, "It is registered", as_json(openai_model_schema()));
-  const auto predicts = [](family_routes::row row) {
-    return row.large_body()
-        .fails(404, "The registry does not know the model; the message lists similar names")
-        .fails(409, "The model was unloaded while the request waited for it")
-        .fails(415, "Not JSON, or an encoded body")
-        .fails(422, "An input cannot be used: the message names it; or the model does something else")
-        .fails(429, "A queue is full; Retry-After tells when to try again")
-        .fails(504, "The request's own deadline passed");
-  };
+  const auto predicts = [](family_routes::row row) { return fails_as_whole(row.large_body()); };
   predicts(add.post("/v1/embeddings", post_embeddings))
       .says("A vector for each input")
       .needs_body("The inputs: all are good, or none is answered", as_json(embeddings_request_schema()))

@@ -33,12 +33,6 @@ tl::unexpected<error> bad(std::string what, std::string right) {
   return fail(error_code::bad_request, std::move(what), std::move(right));
 }
 
-std::string in_quotes(std::string_view text) {
-  std::string out(1, '\'');
-  out.append(text).push_back('\'');
-  return out;
-}
-
 tl::unexpected<error> wrong_type(std::string_view field, std::string_view wanted, element found) {
   return bad(in_quotes(field).append(" must be ").append(wanted).append(", found ").append(kind_of(found)),
              std::string("send ").append(wanted));

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "http/api/json_request.hpp"
+#include "http/json/text.hpp"
 
 namespace troupe::http {
 namespace {
@@ -10,8 +11,6 @@ namespace {
 using simdjson::dom::array;
 using simdjson::dom::element;
 using simdjson::dom::element_type;
-
-std::string in_quotes(std::string_view name) { return "'" + std::string(name) + "'"; }
 
 }  // namespace
 

@@ -165,17 +165,12 @@ void post_root(const context& c, const exchange_ptr& request, const route_parame
 
 void add_predictions(family_routes& add, const std::string& under) {
   const auto asks = [&](const char* path, route_handler handler, const char* line, schema takes, schema gives) {
-    return add.post(under + path, std::move(handler))
-        .large_body()
+    auto row = add.post(under + path, std::move(handler));
+    row.large_body()
         .says(line)
         .needs_body("The inputs: all are good, or none is answered", as_json(std::move(takes)))
-        .answers(200, "An answer each, in order", as_json(std::move(gives)))
-        .fails(404, "The registry does not know the model; the message lists similar names")
-        .fails(409, "The model was unloaded while the request waited for it")
-        .fails(415, "Not JSON, or an encoded body")
-        .fails(422, "An input cannot be used: the message names it; or the model does something else")
-        .fails(429, "A queue is full; Retry-After tells when to try again")
-        .fails(504, "The request's own deadline passed");
+        .answers(200, "An answer each, in order", as_json(std::move(gives)));
+    return fails_as_whole(row);
   };
   asks("/embed", post_embed, "A vector for each input", tei_embed_request(), tei_embeddings_schema());
   asks("/embed_all", post_embed_all, "A vector for each token of each input", tei_embed_all_request(),

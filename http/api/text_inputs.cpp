@@ -11,8 +11,6 @@ using simdjson::dom::array;
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
-std::string in_quotes(std::string_view name) { return "'" + std::string(name) + "'"; }
-
 std::string at(std::string_view path, std::size_t i) { return std::string(path) + "[" + std::to_string(i) + "]"; }
 
 }  // namespace

@@ -102,4 +102,13 @@ std::vector<ranked> ranking_of(const collected& all, std::size_t most) {
   return out;
 }
 
+family_routes::row& fails_as_whole(family_routes::row& row) {
+  return row.fails(404, "The registry does not know the model; the message lists similar names")
+      .fails(409, "The model was unloaded while the request waited for it")
+      .fails(415, "Not JSON, or an encoded body")
+      .fails(422, "An input cannot be used: the message names it; or the model does something else")
+      .fails(429, "A queue is full; Retry-After tells when to try again")
+      .fails(504, "The request's own deadline passed");
+}
+
 }  // namespace troupe::http

@@ -52,4 +52,7 @@ struct ranked {
 // The `most` best by falling score.
 std::vector<ranked> ranking_of(const collected& all, std::size_t most = SIZE_MAX);
 
+// What such a route can fail with, for the document.
+family_routes::row& fails_as_whole(family_routes::row& row);
+
 }  // namespace troupe::http

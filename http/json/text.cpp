@@ -57,6 +57,12 @@ std::string shown(std::string_view text, std::size_t limit) {
   return out;
 }
 
+std::string in_quotes(std::string_view text) {
+  std::string out(1, '\'');
+  out.append(text).push_back('\'');
+  return out;
+}
+
 bool is_blank(std::string_view utf8) noexcept {
   for (std::size_t i = 0; i < utf8.size();) {
     const auto c = static_cast<unsigned char>(utf8[i]);

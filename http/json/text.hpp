@@ -16,6 +16,7 @@ bool is_utf8(std::string_view text) noexcept;
 std::string make_utf8(std::string_view text);
 // `text` as an error message shows it: valid UTF-8, no control characters, at most `limit` bytes.
 std::string shown(std::string_view text, std::size_t limit = 80);
+std::string in_quotes(std::string_view text);  // 'text', as it is
 // Empty, or white space only (Unicode's, too).
 bool is_blank(std::string_view utf8) noexcept;
 

@@ -20,26 +20,11 @@ class albert_config final : public post_norm_config {
       : post_norm_config(c, {.projection = "encoder.embedding_hidden_mapping_in", .layer = layer_names}) {}
 
   head_recipe head(head_kind kind) const override {
-    head_recipe r;
-    if (kind == head_kind::mask) {
-      r.dense = "predictions.dense";
-      r.dense_rows = settings().embedding_size;
-      r.act = for_head(settings().act);
-      r.norm = "predictions.LayerNorm";
-      r.norm_epsilon = settings().norm_epsilon;
-      r.out = "predictions.decoder";
-      r.out_bias = "predictions.bias";
-      r.whole_vocabulary = true;
-      r.tied = settings().tie_word_embeddings;
-      return r;
-    }
-    if (kind == head_kind::sequence) {
-      r.of = head_recipe::input::first;
-      r.dense = "pooler";
-      r.act = head_activation::tanh;
-    }
-    r.out = "classifier";
-    return r;
+    if (kind == head_kind::mask)
+      return mask_head("predictions.dense", for_head(settings().act), "predictions.LayerNorm", "predictions.decoder",
+                       "predictions.bias");
+    if (kind == head_kind::sequence) return sequence_head("pooler", head_activation::tanh, "classifier");
+    return token_head("classifier");
   }
 };
 
@@ -70,9 +55,6 @@ result<std::unique_ptr<const family_config>> read(const model_json& config) {
 
 }  // namespace
 
-family albert() {
-  return {
-      "albert", "Albert", "albert.", {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask}, read};
-}
+family albert() { return {"albert", "Albert", "albert.", read}; }
 
 }  // namespace troupe::inference

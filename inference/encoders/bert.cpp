@@ -11,25 +11,11 @@ class bert_config final : public post_norm_config {
   explicit bert_config(const post_norm_settings& c) : post_norm_config(c, {.layer = bert_layer_names}) {}
 
   head_recipe head(head_kind kind) const override {
-    head_recipe r;
-    if (kind == head_kind::mask) {
-      r.dense = "cls.predictions.transform.dense";
-      r.act = for_head(settings().act);
-      r.norm = "cls.predictions.transform.LayerNorm";
-      r.norm_epsilon = settings().norm_epsilon;
-      r.out = "cls.predictions.decoder";
-      r.out_bias = "cls.predictions.bias";
-      r.whole_vocabulary = true;
-      r.tied = settings().tie_word_embeddings;
-      return r;
-    }
-    if (kind == head_kind::sequence) {
-      r.of = head_recipe::input::first;
-      r.dense = "pooler.dense";
-      r.act = head_activation::tanh;
-    }
-    r.out = "classifier";
-    return r;
+    if (kind == head_kind::mask)
+      return mask_head("cls.predictions.transform.dense", for_head(settings().act),
+                       "cls.predictions.transform.LayerNorm", "cls.predictions.decoder", "cls.predictions.bias");
+    if (kind == head_kind::sequence) return sequence_head("pooler.dense", head_activation::tanh, "classifier");
+    return token_head("classifier");
   }
 };
 
@@ -47,8 +33,6 @@ result<std::unique_ptr<const family_config>> read(const model_json& config) {
 
 }  // namespace
 
-family bert() {
-  return {"bert", "Bert", "bert.", {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask}, read};
-}
+family bert() { return {"bert", "Bert", "bert.", read}; }
 
 }  // namespace troupe::inference

@@ -119,19 +119,7 @@ result<std::unique_ptr<const family_config>> read(const model_json& config) {
 
 }  // namespace
 
-family deberta_v1() {
-  return {"deberta",
-          "Deberta",
-          "deberta.",
-          {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask},
-          read<true>};
-}
-family deberta_v2() {
-  return {"deberta-v2",
-          "DebertaV2",
-          "deberta.",
-          {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask},
-          read<false>};
-}
+family deberta_v1() { return {"deberta", "Deberta", "deberta.", read<true>}; }
+family deberta_v2() { return {"deberta-v2", "DebertaV2", "deberta.", read<false>}; }
 
 }  // namespace troupe::inference

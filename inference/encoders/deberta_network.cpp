@@ -5,15 +5,12 @@
 #include <string>
 #include <utility>
 
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/silu.h>
-#include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
 
 #include "inference/encoders/body.hpp"
 #include "inference/encoders/deberta_attention.hpp"
+#include "inference/encoders/head.hpp"
 #include "inference/encoders/layers.hpp"
 #include "inference/encoders/named_weights.hpp"
 
@@ -37,16 +34,6 @@ struct layer {
   norm norm1, norm2;
   distance_tables distances;
 };
-
-void activate(at::Tensor& x, head_activation act) {
-  switch (act) {
-    case head_activation::gelu: at::gelu_(x); break;
-    case head_activation::gelu_tanh: at::gelu_(x, "tanh"); break;
-    case head_activation::relu: at::relu_(x); break;
-    case head_activation::silu: at::silu_(x); break;
-    case head_activation::tanh: at::tanh_(x); break;
-  }
-}
 
 class deberta_body final : public encoder_body {
  public:

@@ -18,23 +18,10 @@ class distilbert_config final : public post_norm_config {
   explicit distilbert_config(const post_norm_settings& c) : post_norm_config(c, {.layer = layer_names}) {}
 
   head_recipe head(head_kind kind) const override {
-    head_recipe r;
-    if (kind == head_kind::mask) {
-      r.dense = "vocab_transform";
-      r.act = for_head(settings().act);
-      r.norm = "vocab_layer_norm";
-      r.out = "vocab_projector";
-      r.whole_vocabulary = true;
-      r.tied = settings().tie_word_embeddings;
-      return r;
-    }
-    if (kind == head_kind::sequence) {
-      r.of = head_recipe::input::first;
-      r.dense = "pre_classifier";
-      r.act = head_activation::relu;
-    }
-    r.out = "classifier";
-    return r;
+    if (kind == head_kind::mask)
+      return mask_head("vocab_transform", for_head(settings().act), "vocab_layer_norm", "vocab_projector");
+    if (kind == head_kind::sequence) return sequence_head("pre_classifier", head_activation::relu, "classifier");
+    return token_head("classifier");
   }
 };
 
@@ -62,12 +49,6 @@ result<std::unique_ptr<const family_config>> read(const model_json& config) {
 
 }  // namespace
 
-family distilbert() {
-  return {"distilbert",
-          "DistilBert",
-          "distilbert.",
-          {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask},
-          read};
-}
+family distilbert() { return {"distilbert", "DistilBert", "distilbert.", read}; }
 
 }  // namespace troupe::inference

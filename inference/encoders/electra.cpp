@@ -13,25 +13,12 @@ class electra_config final : public post_norm_config {
       : post_norm_config(c, {.projection = std::move(projection), .layer = bert_layer_names}) {}
 
   head_recipe head(head_kind kind) const override {
-    head_recipe r;
-    switch (kind) {
-      case head_kind::mask:
-        r.dense = "generator_predictions.dense";
-        r.dense_rows = settings().embedding_size;
-        r.norm = "generator_predictions.LayerNorm";
-        r.norm_epsilon = settings().norm_epsilon;
-        r.out = "generator_lm_head";
-        r.whole_vocabulary = true;
-        r.tied = settings().tie_word_embeddings;
-        break;
-      case head_kind::sequence:
-        r.of = head_recipe::input::first;
-        r.dense = "classifier.dense";
-        r.out = "classifier.out_proj";
-        break;
-      default: r.out = "classifier";
-    }
-    return r;
+    if (kind == head_kind::mask)
+      return mask_head("generator_predictions.dense", head_activation::gelu, "generator_predictions.LayerNorm",
+                       "generator_lm_head");
+    if (kind == head_kind::sequence)
+      return sequence_head("classifier.dense", head_activation::gelu, "classifier.out_proj");
+    return token_head("classifier");
   }
 };
 
@@ -53,12 +40,6 @@ result<std::unique_ptr<const family_config>> read(const model_json& config) {
 
 }  // namespace
 
-family electra() {
-  return {"electra",
-          "Electra",
-          "electra.",
-          {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask},
-          read};
-}
+family electra() { return {"electra", "Electra", "electra.", read}; }
 
 }  // namespace troupe::inference

@@ -70,7 +70,7 @@ std::vector<task> tasks_of(head_kind kind) {
 
 std::vector<architecture> architectures_of(const family& f) {
   std::vector<architecture> rows;
-  for (const auto kind : f.heads) {
+  for (const auto kind : {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask}) {
     const auto read = [of = f, kind](const model_json& config) -> result<std::unique_ptr<const encoder_config>> {
       auto network = of.read(config);
       if (!network) return tl::unexpected(network.error());

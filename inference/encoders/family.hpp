@@ -35,10 +35,9 @@ class family_config {
 };
 
 struct family {
-  std::string model_type;        // "xlm-roberta"
-  std::string stem;              // of its classes: "XLMRoberta" for XLMRobertaModel, XLMRobertaForMaskedLM, ..
-  std::string prefix;            // of the network's names in checkpoints that have a head: "roberta."
-  std::vector<head_kind> heads;  // the classes that there are
+  std::string model_type;  // "xlm-roberta"
+  std::string stem;        // of its classes: "XLMRoberta" for XLMRobertaModel, XLMRobertaForMaskedLM, ..
+  std::string prefix;      // of the network's names in checkpoints that have a head: "roberta."
   // Bounds every number, so that sizes computed from them cannot overflow.
   result<std::unique_ptr<const family_config>> (*read)(const model_json& config) = nullptr;
 };

@@ -6,11 +6,8 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/tanh.h>
-#include <ATen/ops/zeros.h>
 
 namespace troupe::inference {
-namespace {
-
 void activate(at::Tensor& x, head_activation act) {
   switch (act) {
     case head_activation::gelu: at::gelu_(x); break;
@@ -20,8 +17,6 @@ void activate(at::Tensor& x, head_activation act) {
     case head_activation::tanh: at::tanh_(x); break;
   }
 }
-
-}  // namespace
 
 encoder_head::encoder_head(const head_recipe& recipe, const named_weights& weights, const at::Tensor& words)
     : recipe_(recipe) {

@@ -9,6 +9,9 @@
 
 namespace troupe::inference {
 
+// In place.
+void activate(at::Tensor& x, head_activation act);
+
 class encoder_head {
  public:
   // `words`: the network's, for a head that is tied to it.

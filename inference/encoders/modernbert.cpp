@@ -155,12 +155,6 @@ result<std::unique_ptr<const family_config>> read(const model_json& config) {
 
 }  // namespace
 
-family modernbert() {
-  return {"modernbert",
-          "ModernBert",
-          "model.",
-          {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask},
-          read};
-}
+family modernbert() { return {"modernbert", "ModernBert", "model.", read}; }
 
 }  // namespace troupe::inference

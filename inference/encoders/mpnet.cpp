@@ -2,7 +2,7 @@
 
 #include "inference/encoders/config_numbers.hpp"
 #include "inference/encoders/families.hpp"
-#include "inference/encoders/post_norm.hpp"
+#include "inference/encoders/roberta.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -13,35 +13,6 @@ post_norm_names::layer_names layer_names(std::int64_t i) {
           base + "attention.attn.o", base + "attention.LayerNorm", base + "intermediate.dense",
           base + "output.dense",     base + "output.LayerNorm"};
 }
-
-class mpnet_config final : public post_norm_config {
- public:
-  explicit mpnet_config(const post_norm_settings& c)
-      : post_norm_config(c, {.relative = "encoder.relative_attention_bias", .layer = layer_names}) {}
-
-  head_recipe head(head_kind kind) const override {
-    head_recipe r;
-    switch (kind) {
-      case head_kind::mask:
-        r.dense = "lm_head.dense";
-        r.norm = "lm_head.layer_norm";
-        r.norm_epsilon = settings().norm_epsilon;
-        r.out = "lm_head.decoder";
-        r.out_bias = "lm_head.bias";
-        r.whole_vocabulary = true;
-        r.tied = settings().tie_word_embeddings;
-        break;
-      case head_kind::sequence:
-        r.of = head_recipe::input::first;
-        r.dense = "classifier.dense";
-        r.act = head_activation::tanh;
-        r.out = "classifier.out_proj";
-        break;
-      default: r.out = "classifier";
-    }
-    return r;
-  }
-};
 
 result<std::unique_ptr<const family_config>> read(const model_json& config) {
   post_norm_settings c;
@@ -60,13 +31,12 @@ result<std::unique_ptr<const family_config>> read(const model_json& config) {
   c.relative_buckets = buckets;
   constexpr std::int64_t pad_id = 1;  // of the class, whatever stands in config.json
   if (auto ok = count_positions_from_padding(config, c, pad_id); !ok) return tl::unexpected(ok.error());
-  return std::make_unique<const mpnet_config>(c);
+  return std::make_unique<const roberta_config>(
+      c, post_norm_names{.relative = "encoder.relative_attention_bias", .layer = layer_names});
 }
 
 }  // namespace
 
-family mpnet() {
-  return {"mpnet", "MPNet", "mpnet.", {head_kind::none, head_kind::sequence, head_kind::token, head_kind::mask}, read};
-}
+family mpnet() { return {"mpnet", "MPNet", "mpnet.", read}; }
 
 }  // namespace troupe::inference

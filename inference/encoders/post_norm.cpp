@@ -21,6 +21,36 @@ post_norm_config::post_norm_config(post_norm_settings settings, post_norm_names 
   if (settings_.groups == 0) settings_.groups = settings_.layers;
 }
 
+head_recipe post_norm_config::mask_head(std::string dense, head_activation act, std::string norm, std::string out,
+                                        std::string out_bias) const {
+  head_recipe r;
+  r.dense = std::move(dense);
+  r.dense_rows = settings_.embedding_size;
+  r.act = act;
+  r.norm = std::move(norm);
+  r.norm_epsilon = settings_.norm_epsilon;
+  r.out = std::move(out);
+  r.out_bias = std::move(out_bias);
+  r.whole_vocabulary = true;
+  r.tied = settings_.tie_word_embeddings;
+  return r;
+}
+
+head_recipe post_norm_config::sequence_head(std::string dense, head_activation act, std::string out) {
+  head_recipe r;
+  r.of = head_recipe::input::first;
+  r.dense = std::move(dense);
+  r.act = act;
+  r.out = std::move(out);
+  return r;
+}
+
+head_recipe post_norm_config::token_head(std::string out) {
+  head_recipe r;
+  r.out = std::move(out);
+  return r;
+}
+
 void post_norm_config::plan_body(plan_writer& out) const {
   const auto& c = settings_;
   const auto h = c.hidden_size, e = c.embedding_size;

@@ -51,6 +51,12 @@ class post_norm_config : public family_config {
 
  protected:
   const post_norm_settings& settings() const noexcept { return settings_; }
+  // The heads of these families but for names: over the vocabulary (the linear's bias may be tied by `out_bias`), over
+  // the first token, over every token.
+  head_recipe mask_head(std::string dense, head_activation act, std::string norm, std::string out,
+                        std::string out_bias = {}) const;
+  static head_recipe sequence_head(std::string dense, head_activation act, std::string out);
+  static head_recipe token_head(std::string out);
 
  private:
   post_norm_settings settings_;

@@ -201,6 +201,11 @@ result<model_json> model_json::parse(std::string text, std::string name) {
   return out;
 }
 
+json_path inside(json_path path, std::initializer_list<json_step> steps) {
+  path.insert(path.end(), steps);
+  return path;
+}
+
 result<model_json> model_json::read(const std::filesystem::path& file, std::uint64_t size_bytes_max) {
   auto text = read_small_file(file, size_bytes_max);
   if (!text) return tl::unexpected(text.error());

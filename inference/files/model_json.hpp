@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct json_step {
   std::optional<std::size_t> index;
 };
 using json_path = std::vector<json_step>;
+json_path inside(json_path path, std::initializer_list<json_step> steps);  // further steps from there
 
 // A parsed file that holds an object. Owns what its elements refer to; can be moved.
 class model_json {

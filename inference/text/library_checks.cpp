@@ -14,10 +14,6 @@ constexpr std::size_t parts_max = 64, depth_max = 10, pattern_bytes_max = 4096, 
 constexpr double growth_max = 32;
 constexpr std::size_t mapped_bytes_max = 64;  // NFKC's longest has 33
 
-json_path inside(json_path path, std::initializer_list<json_step> steps) {
-  path.insert(path.end(), steps);
-  return path;
-}
 bool among(std::string_view name, std::initializer_list<const char*> all) {
   return std::find(all.begin(), all.end(), name) != all.end();
 }

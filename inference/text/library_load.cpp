@@ -27,10 +27,6 @@ constexpr const char* metaspace = "\xe2\x96\x81";  // the sign that stands for a
 
 std::string in_quotes(std::string_view text) { return '\'' + std::string(text.substr(0, 100)) + '\''; }
 const char* flag(bool value) { return value ? "true" : "false"; }
-json_path inside(json_path path, std::initializer_list<json_step> steps) {
-  path.insert(path.end(), steps);
-  return path;
-}
 
 enum class algorithm { bpe, unigram, other };
 
@@ -458,36 +454,8 @@ class library_builder {
     return {token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special};
   }
 
-  // tokenizer.json's own.
-  result<std::vector<declared_token>> tokens_of_json() const {
-    std::vector<declared_token> out;
-    const auto list = json_ ? member(json_->root(), "added_tokens") : std::nullopt;
-    dom::array all;
-    if (!list) return out;
-    if (list->get(all)) return json_->problem({"added_tokens"}, "must be a list");
-    if (all.size() > added_tokens_max) return json_->problem({"added_tokens"}, "holds more than 100000 tokens");
-    for (std::size_t i = 0; const auto one : all) {
-      declared_token token;
-      token.file = json_;
-      token.at = {"added_tokens", i++};
-      std::uint64_t id = 0;
-      if (one["id"].get(id) || id > INT32_MAX)
-        return json_->problem(inside(token.at, {"id"}), "must be an id below 2^31");
-      token.id = static_cast<std::int64_t>(id);
-      token.content = text_of(one, "content");
-      token.special = flag_of(one, "special", false);
-      token.normalized_told = member(one, "normalized").has_value();
-      token.normalized = flag_of(one, "normalized", !token.special);
-      token.single_word = flag_of(one, "single_word", false);
-      token.lstrip = flag_of(one, "lstrip", false);
-      token.rstrip = flag_of(one, "rstrip", false);
-      out.push_back(std::move(token));
-    }
-    return out;
-  }
-
   result<void> make() {
-    auto own = tokens_of_json();
+    auto own = added_tokens_of(json_);
     if (!own) return tl::unexpected(own.error());
     own_ = std::move(*own);
     if (as_written())

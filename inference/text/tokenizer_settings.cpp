@@ -328,12 +328,7 @@ class settings_reader {
     if (!content || content->get(text))
       return file->problem(token.at, "must be a token: a text, or an object with its 'content'");
     token.content = text;
-    token.special = flag_of(value, "special", special);
-    token.normalized_told = member(value, "normalized").has_value();
-    token.normalized = flag_of(value, "normalized", !token.special);
-    token.single_word = flag_of(value, "single_word", false);
-    token.lstrip = flag_of(value, "lstrip", false);
-    token.rstrip = flag_of(value, "rstrip", false);
+    read_token_flags(value, special, token);
     return token;
   }
 
@@ -582,6 +577,37 @@ class settings_reader {
 };
 
 }  // namespace
+
+void read_token_flags(dom::element value, bool special, declared_token& token) {
+  token.special = flag_of(value, "special", special);
+  token.normalized_told = member(value, "normalized").has_value();
+  token.normalized = flag_of(value, "normalized", !token.special);
+  token.single_word = flag_of(value, "single_word", false);
+  token.lstrip = flag_of(value, "lstrip", false);
+  token.rstrip = flag_of(value, "rstrip", false);
+}
+
+result<std::vector<declared_token>> added_tokens_of(const std::shared_ptr<const model_json>& json) {
+  constexpr std::size_t tokens_max = 100'000;
+  std::vector<declared_token> out;
+  const auto list = json ? member(json->root(), "added_tokens") : std::nullopt;
+  dom::array all;
+  if (!list) return out;
+  if (list->get(all)) return json->problem({"added_tokens"}, "must be a list");
+  if (all.size() > tokens_max) return json->problem({"added_tokens"}, "holds more than 100000 tokens");
+  for (std::size_t i = 0; const auto one : all) {
+    declared_token token;
+    token.file = json;
+    token.at = {"added_tokens", i++};
+    std::uint64_t id = 0;
+    if (one["id"].get(id) || id > INT32_MAX) return json->problem(inside(token.at, {"id"}), "must be an id below 2^31");
+    token.id = static_cast<std::int64_t>(id);
+    token.content = text_of(one, "content");
+    read_token_flags(one, false, token);
+    out.push_back(std::move(token));
+  }
+  return out;
+}
 
 bool has_types(const tokenizer_settings& settings) noexcept {
   if (settings.typed) return *settings.typed;

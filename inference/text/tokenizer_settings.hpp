@@ -74,6 +74,11 @@ struct tokenizer_settings {
   std::string notes;                   // what an operator should know; empty: nothing
 };
 
+// Reads what an object says of its token, but for content and id. `special`: where it does not say.
+void read_token_flags(simdjson::dom::element value, bool special, declared_token& token);
+// tokenizer.json's added_tokens, in its order; none: no list. unprocessable: no list of tokens with ids.
+result<std::vector<declared_token>> added_tokens_of(const std::shared_ptr<const model_json>& json);
+
 // Whether what is made of a text has token types.
 bool has_types(const tokenizer_settings& settings) noexcept;
 

@@ -19,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 namespace dom = simdjson::dom;
 constexpr std::uint64_t tokenizer_bytes_max = 64U << 20U;
-constexpr std::size_t added_tokens_max = 100'000;
 
 std::string in_quotes(std::string_view text) { return '\'' + std::string(text.substr(0, 100)) + '\''; }
 // `text` is UTF-8.
@@ -32,10 +31,6 @@ std::string_view without_spaces_at_end(std::string_view text) {
     text = text.substr(0, at);
   }
   return text;
-}
-json_path inside(json_path path, std::initializer_list<json_step> steps) {
-  path.insert(path.end(), steps);
-  return path;
 }
 
 }  // namespace
@@ -78,7 +73,7 @@ class wordpiece_builder {
                               &wordpiece_builder::post_processor_of})
         if (auto ok = (this->*step)(root); !ok) return ok;
     }
-    return tokens_of_json(root);
+    return tokens_of_json();
   }
   result<void> normalizer_of(dom::element root) {
     const auto n = member(root, "normalizer");
@@ -427,26 +422,10 @@ class wordpiece_builder {
 
   // ---- added tokens ----
 
-  result<void> tokens_of_json(dom::element root) {
-    const auto list = member(root, "added_tokens");
-    dom::array all;
-    if (!list) return {};
-    if (list->get(all)) return json_->problem({"added_tokens"}, "must be a list");
-    if (all.size() > added_tokens_max) return json_->problem({"added_tokens"}, "holds more than 100000 tokens");
-    for (std::size_t i = 0; const auto one : all) {
-      declared_token token;
-      token.file = json_;
-      token.at = {"added_tokens", i++};
-      std::uint64_t id = 0;
-      if (one["id"].get(id) || id > INT32_MAX)
-        return json_->problem(inside(token.at, {"id"}), "must be an id below 2^31");
-      token.id = static_cast<std::int64_t>(id);
-      token.content = text_of(one, "content");
-      token.special = flag_of(one, "special", false);
-      token.normalized = flag_of(one, "normalized", !token.special);
-      token.single_word = flag_of(one, "single_word", false);
-      token.lstrip = flag_of(one, "lstrip", false);
-      token.rstrip = flag_of(one, "rstrip", false);
+  result<void> tokens_of_json() {
+    auto own = added_tokens_of(json_);
+    if (!own) return tl::unexpected(own.error());
+    for (auto& token : *own) {
       // The library takes the vocabulary's id where it has the token, whatever this file says.
       if (made_->model_.id_of(token.content)) token.id.reset();
       if (auto ok = declare(std::move(token), true); !ok) return ok;

@@ -6,12 +6,13 @@
 #include <string_view>
 
 #include <ATen/core/List.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
+
+#include "inference/torch/operators.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -22,20 +23,11 @@ using pointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::op
 using binary = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
                           std::string_view);
 
-template <class Signature>
-std::optional<c10::TypedOperatorHandle<Signature>> find(const char* overload) {
-  const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", overload});
-  if (!found) return std::nullopt;
-  try {
-    return found->typed<Signature>();
-  } catch (const std::exception&) {
-    return std::nullopt;  // another LibTorch, another signature
-  }
-}
+constexpr const char* linear_pointwise = "mkldnn::_linear_pointwise";
 
 struct kernels {
-  std::optional<c10::TypedOperatorHandle<pointwise>> with_activation = find<pointwise>("");
-  std::optional<c10::TypedOperatorHandle<binary>> with_sum = find<binary>("binary");
+  std::optional<c10::TypedOperatorHandle<pointwise>> with_activation = find_operator<pointwise>(linear_pointwise);
+  std::optional<c10::TypedOperatorHandle<binary>> with_sum = find_operator<binary>(linear_pointwise, "binary");
   bool fp32 = works(at::kFloat), bf16 = works(at::kBFloat16);
 
   // A CPU without the instructions refuses: found out once.
@@ -66,7 +58,9 @@ const kernels* usable(const at::Tensor& x) {
 // As operators take it: none where it is undefined.
 std::optional<at::Tensor> given(const at::Tensor& bias) { return bias.defined() ? std::optional(bias) : std::nullopt; }
 
-at::Tensor apply(at::Tensor y, after_linear after) {
+}  // namespace
+
+at::Tensor activated(at::Tensor y, after_linear after) {
   switch (after) {
     case after_linear::nothing: return y;
     case after_linear::gelu: return at::gelu_(y);
@@ -77,13 +71,11 @@ at::Tensor apply(at::Tensor y, after_linear after) {
   return y;
 }
 
-}  // namespace
-
 void use_fp32_linear(linear_kernel kernel) noexcept { fp32_linear.store(kernel, std::memory_order_relaxed); }
 
 at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, after_linear after) {
   const auto* k = usable(x);
-  if (k == nullptr) return apply(at::linear(x, weight, given(bias)), after);
+  if (k == nullptr) return activated(at::linear(x, weight, given(bias)), after);
   const auto call = [&](std::string_view what, std::optional<std::string_view> algorithm) {
     return k->with_activation->call(x, weight, given(bias), what, scalars(), algorithm);
   };
@@ -91,7 +83,7 @@ at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at:
     case after_linear::gelu: return call("gelu", "none");
     case after_linear::gelu_tanh: return call("gelu", "tanh");
     case after_linear::relu: return call("relu", std::nullopt);
-    default: return apply(call("none", std::nullopt), after);
+    default: return activated(call("none", std::nullopt), after);
   }
 }
 

@@ -15,6 +15,9 @@ void use_fp32_linear(linear_kernel kernel) noexcept;
 
 enum class after_linear { nothing, gelu, gelu_tanh, relu, silu };
 
+// after(y), in place.
+at::Tensor activated(at::Tensor y, after_linear after);
+
 // after(x * weight^T + bias); x is [n, in], weight [out, in]; an undefined bias is none.
 at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                         after_linear after = after_linear::nothing);

@@ -10,13 +10,11 @@
 #include <vector>
 
 #include <ATen/core/List.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/zeros.h>
+
+#include "inference/torch/operators.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -26,20 +24,9 @@ using product = at::Tensor(at::Tensor, double, std::int64_t, at::Tensor, at::Ten
                            std::optional<at::Tensor>, double, std::int64_t, std::optional<at::ScalarType>,
                            std::string_view, c10::List<std::optional<at::Scalar>>, std::string_view);
 
-template <class Signature>
-std::optional<c10::TypedOperatorHandle<Signature>> find(const char* name) {
-  const auto found = c10::Dispatcher::singleton().findSchema({name, ""});
-  if (!found) return std::nullopt;
-  try {
-    return found->typed<Signature>();
-  } catch (const std::exception&) {
-    return std::nullopt;  // another LibTorch, another signature
-  }
-}
-
 struct kernels {
-  std::optional<c10::TypedOperatorHandle<prepack>> pack = find<prepack>("onednn::qlinear_prepack");
-  std::optional<c10::TypedOperatorHandle<product>> multiply = find<product>("onednn::qlinear_pointwise");
+  std::optional<c10::TypedOperatorHandle<prepack>> pack = find_operator<prepack>("onednn::qlinear_prepack");
+  std::optional<c10::TypedOperatorHandle<product>> multiply = find_operator<product>("onednn::qlinear_pointwise");
 };
 const kernels& all() {
   static const kernels found;
@@ -148,14 +135,7 @@ at::Tensor int8_linear(const at::Tensor& x, const int8_weight& weight, const at:
   for (std::int64_t i = 0; i < rows; ++i)
     finish(y.mutable_data_ptr<float>() + i * out, out, scales[static_cast<std::size_t>(i)], data_of(bias),
            added.defined() ? data_of(added) + i * out : nullptr);
-  switch (after) {
-    case after_linear::nothing: return y;
-    case after_linear::gelu: return at::gelu_(y);
-    case after_linear::gelu_tanh: return at::gelu_(y, "tanh");
-    case after_linear::relu: return at::relu_(y);
-    case after_linear::silu: return at::silu_(y);
-  }
-  return y;
+  return activated(std::move(y), after);
 }
 
 }  // namespace troupe::inference

@@ -16,49 +16,12 @@
 #include "inference/files/weights.hpp"
 #include "inference/torch/fused_linear.hpp"
 #include "inference/torch/runtime.hpp"
-#include "tests/inference/support.hpp"
+#include "tests/inference/encoders/expected_rows.hpp"
 
 namespace troupe::inference::tests {
 namespace {
 
-struct expected_row {
-  std::vector<std::int32_t> ids;
-  std::vector<std::uint32_t> picks;
-  std::vector<double> logits, token_logits, token_states;  // lines one after another
-
-  token_row in() const { return {ids, {}, picks}; }
-  const std::vector<double>& of(network_output what) const {
-    return what == network_output::logits ? logits : what == network_output::token_logits ? token_logits : token_states;
-  }
-};
-
-void add_numbers(simdjson::dom::element value, std::vector<double>& to) {
-  simdjson::dom::array list;
-  double number = 0;
-  if (!value.get(list))
-    for (const auto one : list) add_numbers(one, to);
-  else if (!value.get(number))
-    to.push_back(number);
-}
-
-template <class T>
-std::vector<T> numbers_of(simdjson::dom::element row, const char* key) {
-  std::vector<double> all;
-  if (simdjson::dom::element value; !row[key].get(value)) add_numbers(value, all);
-  return std::vector<T>(all.begin(), all.end());
-}
-
 fs::path folder_of(const std::string& name) { return fixtures() / "inference" / "modernbert" / name; }
-
-std::vector<expected_row> expected_of(const std::string& name) {
-  simdjson::dom::parser parser;
-  std::vector<expected_row> rows;
-  for (const auto one : parser.load((folder_of(name) / "expected.json").string()).get_array())
-    rows.push_back({numbers_of<std::int32_t>(one, "ids"), numbers_of<std::uint32_t>(one, "picks"),
-                    numbers_of<double>(one, "logits"), numbers_of<double>(one, "token_logits"),
-                    numbers_of<double>(one, "token_states")});
-  return rows;
-}
 
 template <class T>
 T or_throw(result<T> made) {
@@ -100,7 +63,7 @@ class modernberts : public testing::TestWithParam<std::string> {
 
   // Each row alone, and all at once.
   void compare(const encoder& network, double tolerance) {
-    const auto rows = expected_of(GetParam());
+    const auto rows = expected_of(folder_of(GetParam()));
     std::vector<token_row> all;
     for (const auto& r : rows) all.push_back(r.in());
     const auto lane = network.make_lane();
