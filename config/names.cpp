@@ -45,7 +45,8 @@ result<void> check_registered_name(std::string_view name, const reserved_names& 
     return fail(error_code::bad_request, "Reserved model name: \"" + std::string(first) + "\" is part of a route",
                 "choose another name");
   }
-  if (reserved.actions.contains(last)) {
+  const bool alone = first.size() == name.size();
+  if (reserved.actions.contains(last) || (!alone && reserved.behind.contains(last))) {
     return fail(error_code::bad_request, "Reserved model name: \"" + std::string(last) + "\" is an action of a route",
                 "choose another name");
   }

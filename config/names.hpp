@@ -21,6 +21,9 @@ result<void> check_model_name(std::string_view name);
 struct reserved_names {
   std::set<std::string, std::less<>> first;    // part: "download", which /models/download is
   std::set<std::string, std::less<>> actions;  // last part: "load", which /models/{model_name}/load does
+  // Last part of a name that has two: "copy" of "org/copy", which /models/download/{model_name}/copy would take apart.
+  // A name of one part stands alone there.
+  std::set<std::string, std::less<>> behind = {};
 };
 
 // A name that may be registered: also refuses the reserved ones.

@@ -38,7 +38,9 @@ config::reserved_names reserved_names(const std::vector<route>& routes) {
       if (is_parameter(segments[i])) continue;
       const bool beside_models = i == 0 || places_of_models.contains(joined(segments, i));
       if (beside_models) out.first.emplace(segments[i]);
-      if (i > 0 && segments[i - 1] == model_parameter) out.actions.emplace(segments[i]);
+      if (i == 0 || segments[i - 1] != model_parameter) continue;
+      // Right under /models a model's own name is an action's place; elsewhere only what follows a name's slash is.
+      (joined(segments, i - 1) == "/models" ? out.actions : out.behind).emplace(segments[i]);
     }
   }
   return out;

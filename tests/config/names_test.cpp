@@ -42,5 +42,12 @@ TEST(names, reserved_ones_may_be_sent_but_not_registered) {
   for (const std::string name : {"x/download", "load/x"}) EXPECT_TRUE(check_registered_name(name, reserved)) << name;
 }
 
+TEST(names, of_one_part_are_not_taken_apart) {
+  const reserved_names behind{.first = {}, .actions = {}, .behind = {"copy"}};
+  EXPECT_TRUE(check_registered_name("copy", behind));
+  EXPECT_TRUE(check_registered_name("copy/x", behind));
+  EXPECT_FALSE(check_registered_name("org/copy", behind));
+}
+
 }  // namespace
 }  // namespace troupe::config
