@@ -18,6 +18,7 @@
 #include "http/json/text.hpp"
 #include "inference/loader.hpp"
 #include "inference/torch/runtime.hpp"
+#include "inference/torch/thread_share.hpp"
 
 namespace troupe::app {
 namespace {
@@ -116,7 +117,7 @@ outcome<std::string> predict_here(const config::settings& settings, const std::s
   }
   inference::initialise_runtime();
   const auto compute = choose_compute(settings);
-  inference::set_thread_intra_op_threads(static_cast<int>(compute.lone_threads));
+  inference::use_threads({.threads = static_cast<int>(compute.lone_threads), .lone = true});
   auto loaded = inference::load(*spec, compute.load);
   if (!loaded) return tl::unexpected(failure{std::move(loaded.error()), exit_status::failed});
   try {

@@ -250,20 +250,17 @@ actors::compute_options choose_compute(const config::settings& settings) {
     const auto measured = std::async(std::launch::async, [&] {
                             return inference::calibrate(settings.data_dir / "calibration.json", false);
                           }).get();
-    if (precision_open) {
-      // Each model is measured, where there is anything to gain.
-      chosen.load.candidates = measured.candidates();
-      if (chosen.load.candidates.empty() || settings.precision_tolerance == 0)
-        chosen.load.automatic_precision = measured.best;
-    }
+    // Each model is measured, where there is anything to gain.
+    if (precision_open) chosen.load.candidates = measured.candidates();
     if (chosen.slots == 0) chosen.slots = static_cast<std::uint32_t>(std::max(1, measured.slots));
     if (chosen.threads_per_slot == 0) {
       chosen.threads_per_slot = static_cast<std::uint32_t>(std::max(1, measured.threads_per_slot));
     }
     if (chosen.lone_threads == 0) chosen.lone_threads = static_cast<std::uint32_t>(std::max(1, measured.lone_threads));
+    const auto* kernel = measured.fp32_in_panels ? "panels" : measured.fp32_by_aten ? "MKL" : "oneDNN";
     spdlog::info("{}: fp32 {:.0f} ({}), bf16 {:.0f}, int8 {:.0f} GFLOP/s a core ({})", measured.cpu_model,
-                 measured.fp32_gflops, measured.fp32_by_aten ? "MKL" : "oneDNN", measured.bf16_gflops,
-                 measured.int8_gflops, measured.measured_now ? "measured now" : "measured before");
+                 measured.fp32_gflops, kernel, measured.bf16_gflops, measured.int8_gflops,
+                 measured.measured_now ? "measured now" : "measured before");
   }
   chosen.lone_threads = std::max(chosen.lone_threads, chosen.threads_per_slot);
   chosen.actor_threads = chosen_actor_threads(settings);
@@ -329,7 +326,7 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto chosen = [](std::uint32_t wanted, std::uint32_t otherwise) { return wanted != 0 ? wanted : otherwise; };
   const auto slots = chosen(settings.compute_slots, std::max(cores, gpu_slots));
   // One batch with the device to itself, or the measurement for it; and each slot's batch.
-  const auto lone = chosen(settings.lone_batch_threads, cores >= 4 ? cores : 1);
+  const auto lone = chosen(settings.lone_batch_threads, std::min(cores, 16U));
   const auto others = std::max(lone - 1, slots * (chosen(settings.threads_per_slot, 1) - 1));
   const auto loads = settings.loader_threads + 1;
   constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, registry_keeper = 1, teardown = 1;

@@ -190,7 +190,7 @@ void write_compute_rows(table_writer& t) {
       true;
   t.number("threads_per_slot", &s::threads_per_slot, "", 0, 256, "threads of one batch; 0: measured");
   t.number("lone_batch_threads", &s::lone_batch_threads, "", 0, 256,
-           "threads of a batch that has the device to itself; 0: measured, 1 below four cores");
+           "threads of a batch that has the device to itself; 0: measured; programs use them from four cores on");
   t.number("slot_timeout_ms", &s::slot_timeout_ms, "ms", 10, day_ms, "a batch that runs longer is given up");
   t.number("max_batch_items", &s::max_batch_items, "items", 1, 4096, "largest batch");
   t.number("max_batch_tokens", &s::max_batch_tokens, "tokens", 1, 1 << 20, "largest batch");

@@ -10,6 +10,7 @@
 #include "inference/files/files.hpp"
 #include "inference/files/temporary_file.hpp"
 #include "inference/torch/kernel_speed.hpp"
+#include "inference/torch/panel_support.hpp"
 #include "inference/torch/runtime.hpp"
 
 namespace troupe::inference {
@@ -58,7 +59,8 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
   if (kept.root["cpu_model"].get(model) || model != c.cpu_model || kept.root["torch_version"].get(version) ||
       version != torch_version() || kept.root["cores"].get(cores) || cores != usable_cores() ||
       kept.root["best"].get(best) || kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
-      kept.root["lone_threads"].get(lone) || lone < 1 || lone > 4096 || kept.root["fp32_by_aten"].get(c.fp32_by_aten) ||
+      kept.root["lone_batch_threads"].get(lone) || lone < 1 || lone > 4096 ||
+      kept.root["fp32_by_aten"].get(c.fp32_by_aten) || kept.root["fp32_in_panels"].get(c.fp32_in_panels) ||
       kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) ||
       kept.root["int8_gflops"].get(c.int8_gflops) || slots < 1 || slots > 4096 || threads < 1 || threads > 4096)
     return false;
@@ -71,13 +73,14 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
 
 void keep(const std::filesystem::path& file, const calibration& c) {
   if (file.empty()) return;
-  char numbers[256];
+  char numbers[320];
   std::snprintf(numbers, sizeof numbers,
-                "  \"fp32_by_aten\": %s,\n  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  \"lone_threads\": %d,\n  "
+                "  \"fp32_by_aten\": %s,\n  \"fp32_in_panels\": %s,\n  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  "
+                "\"lone_batch_threads\": %d,\n  "
                 "\"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
                 "  \"bf16_gflops\": %.2f,\n  \"int8_gflops\": %.2f\n}\n",
-                c.fp32_by_aten ? "true" : "false", c.slots, c.threads_per_slot, c.lone_threads, usable_cores(),
-                c.fp32_gflops, c.bf16_gflops, c.int8_gflops);
+                c.fp32_by_aten ? "true" : "false", c.fp32_in_panels ? "true" : "false", c.slots, c.threads_per_slot,
+                c.lone_threads, usable_cores(), c.fp32_gflops, c.bf16_gflops, c.int8_gflops);
   const auto text = "{\n  \"cpu_model\": \"" + c.cpu_model + "\",\n  \"torch_version\": \"" + torch_version() +
                     "\",\n  \"best\": \"" + (c.best == precision::bf16 ? "bf16" : "fp32") + "\",\n" + numbers;
   // Where it cannot be kept, it is measured again at the next start.
@@ -85,12 +88,19 @@ void keep(const std::filesystem::path& file, const calibration& c) {
     static_cast<void>(out->publish(file));
 }
 
-// fp32 by oneDNN, unless the other is clearly faster; bf16 where it is.
+void put_in_force(const calibration& c) {
+  use_fp32_by_aten(c.fp32_by_aten);
+  use_fp32_panels(c.fp32_in_panels);
+}
+
+// fp32 by oneDNN, unless another is clearly faster; bf16 where it is.
 void choose_kernels(calibration& c) {
   const auto speeds = measure_kernels();
+  const auto plain = std::max(speeds.fp32_onednn_gflops, speeds.fp32_aten_gflops);
   c.fp32_by_aten = speeds.fp32_aten_gflops > 1.05 * speeds.fp32_onednn_gflops;
-  use_fp32_by_aten(c.fp32_by_aten);
-  c.fp32_gflops = std::max(speeds.fp32_onednn_gflops, speeds.fp32_aten_gflops);
+  c.fp32_in_panels = speeds.fp32_panels_gflops > 1.02 * plain;
+  put_in_force(c);
+  c.fp32_gflops = std::max(plain, speeds.fp32_panels_gflops);
   c.bf16_gflops = speeds.bf16_gflops;
   c.int8_gflops = speeds.int8_gflops;
   c.best = c.bf16_gflops > 1.1 * c.fp32_gflops ? precision::bf16 : precision::fp32;
@@ -111,7 +121,7 @@ calibration calibrate(const std::filesystem::path& file, bool force) {
   calibration c;
   c.cpu_model = cpu_model();
   if (!force && read_kept(file, c)) {
-    use_fp32_by_aten(c.fp32_by_aten);
+    put_in_force(c);
     return c;
   }
   c.measured_now = true;
@@ -123,8 +133,8 @@ calibration calibrate(const std::filesystem::path& file, bool force) {
     c.lone_threads = choose_lone_threads(c.best == precision::bf16);
   } catch (const std::exception&) {
     c.best = precision::fp32;  // not kept: the next start measures again
-    c.fp32_by_aten = false;
-    use_fp32_by_aten(false);
+    c.fp32_by_aten = c.fp32_in_panels = false;
+    put_in_force(c);
     return c;
   }
   keep(file, c);

@@ -7,17 +7,22 @@
 #include <mutex>
 
 #include "inference/calibration.hpp"
+#include "inference/files/files.hpp"
 #include "inference/huggingface_folder.hpp"
 #include "inference/precision_choice.hpp"
 #include "inference/precision_trial.hpp"
+#include "inference/tasks/sentence_config.hpp"
+#include "inference/torch/int8_support.hpp"
 #include "inference/torch/memory.hpp"
+#include "inference/torch/panel_support.hpp"
 
 namespace troupe::inference {
 namespace {
 
 weight_request request_of(const artifact_spec& spec, const load_options& options, const huggingface_folder& folder,
                           const std::string& version, precision what) {
-  return {folder.plan.tensors, what, spec.path, version, options.store, nullptr, options.cancelled};
+  const bool panels = what == precision::fp32 && !is_gpu(options.device) && fp32_in_panels();
+  return {folder.plan.tensors, what, spec.path, version, options.store, panels, nullptr, options.cancelled};
 }
 
 // ---- the precision ----
@@ -56,42 +61,26 @@ class choice_keeper {
   std::filesystem::path file_;
 };
 
-struct wanted_precisions {
-  precision asked = precision::automatic;   // by the registry, else the settings
-  std::vector<precision> to_load;           // several, fp32 first: they are to be measured
-  std::vector<precision_figures> measured;  // before
-};
-
 bool has_products(const huggingface_folder& folder) {
   return std::any_of(folder.plan.tensors.begin(), folder.plan.tensors.end(), [](const auto& t) { return t.product; });
 }
 
-result<wanted_precisions> precisions_of(const artifact_spec& spec, const load_options& options,
-                                        const huggingface_folder& folder, const std::string& version) {
-  const auto asked = spec.wanted != precision::automatic ? spec.wanted : options.automatic_precision;
-  if (asked == precision::int8 && (is_gpu(options.device) || !has_products(folder)))
+precision asked_precision(const artifact_spec& spec, const load_options& options) {
+  return spec.wanted != precision::automatic ? spec.wanted : options.automatic_precision;
+}
+
+result<precision_plan> precisions_of(const artifact_spec& spec, const load_options& options,
+                                     const huggingface_folder& folder, const std::string& version) {
+  const auto asked = asked_precision(spec, options);
+  const bool products = has_products(folder);
+  if (asked == precision::int8 && (is_gpu(options.device) || !products))
     return fail(error_code::unprocessable,
                 "int8 was asked for, in which this model does not compute on " + options.device);
-  const bool open = asked == precision::automatic;
-  if (asked == precision::fp32 || is_gpu(options.device) || (!open && options.precision_tolerance == 0))
-    return wanted_precisions{asked, {open ? precision::fp32 : asked}, {}};
-  auto others = open ? options.candidates : std::vector{asked};
-  if (!has_products(folder)) std::erase(others, precision::int8);
-  if (others.empty()) return wanted_precisions{asked, {precision::fp32}, {}};
-  if (auto kept = choice_keeper(spec, options, folder, version).read()) {
-    const bool vectors =
-        std::any_of(kept->measured.begin(), kept->measured.end(), [](const auto& f) { return f.vectors; });
-    // Vectors are stored and compared with later ones: what was chosen stays, on whatever CPU.
-    if (open && vectors && !kept->named) return wanted_precisions{asked, {kept->chosen}, std::move(kept->measured)};
-    if (kept->cpu_model == cpu_model() && covers(*kept, others)) {
-      const auto chosen = open ? choose_precision(kept->measured, options.precision_tolerance) : asked;
-      if (auto ok = open ? result<void>{} : check_precision(asked, kept->measured, options.precision_tolerance); !ok)
-        return tl::unexpected(ok.error());
-      return wanted_precisions{asked, {chosen}, std::move(kept->measured)};
-    }
-  }
-  others.insert(others.begin(), precision::fp32);
-  return wanted_precisions{asked, std::move(others), {}};
+  if (is_gpu(options.device))
+    return precision_plan{{asked == precision::automatic ? precision::fp32 : asked}, {}, false};
+  return plan_precisions({asked, options.candidates, options.precision_tolerance, products && has_int8_linear(),
+                          is_vector(folder.tasks.front()), cpu_model()},
+                         choice_keeper(spec, options, folder, version).read());
 }
 
 // ---- the network ----
@@ -121,6 +110,11 @@ result<made_network> make_network(const artifact_spec& spec, const load_options&
   return made;
 }
 
+// Of the store, from an earlier load.
+bool has_ready_copy(const weight_request& request) {
+  return !request.store.empty() && file_exists(store_entry(request));
+}
+
 struct settled_network {
   made_network made;
   precision what = precision::fp32;
@@ -130,15 +124,20 @@ struct settled_network {
 // Loads what was wanted; of several the one that the figures speak for. One after the other, so that measuring takes no
 // more memory than the largest of them.
 result<settled_network> settle(const artifact_spec& spec, const load_options& options, const huggingface_folder& folder,
-                               const std::string& version, wanted_precisions wanted, const encoder_parts& parts) {
-  const auto make = [&](precision what) { return make_network(spec, options, folder, version, what, parts.account); };
+                               const std::string& version, precision_plan wanted, const encoder_parts& parts) {
+  const choice_keeper keeper(spec, options, folder, version);
+  const bool vectors = is_vector(parts.heads.front().what);
+  const auto make = [&](precision what, const load_options& how) {
+    return make_network(spec, how, folder, version, what, parts.account);
+  };
   settled_network out;
   out.measured = std::move(wanted.measured);
   if (wanted.to_load.size() == 1) {
     out.what = wanted.to_load.front();
-    auto made = make(out.what);
+    auto made = make(out.what, options);
     if (!made) return tl::unexpected(made.error());
     out.made = std::move(*made);
+    if (wanted.to_keep) keeper.keep({out.what, cpu_model(), false, {}, vectors});
     return out;
   }
 
@@ -147,22 +146,26 @@ result<settled_network> settle(const artifact_spec& spec, const load_options& op
   for (const auto what : wanted.to_load) {
     if (is_cancelled(options.cancelled)) return cancelled_error();
     out.made = {};  // the one before goes first
-    auto made = make(what);
+    // What is not taken leaves nothing in the store.
+    auto how = options;
+    if (!has_ready_copy(request_of(spec, options, folder, version, what))) how.store.clear();
+    auto made = make(what, how);
     if (!made) return tl::unexpected(made.error());
     out.made = std::move(*made);
     auto answers = trial.run(*out.made.network);
     if (!base) base = answers;
     out.measured.push_back(trial.compare(std::string(to_string(what)), *base, answers));
   }
-  const auto asked = wanted.asked;
+  const auto asked = asked_precision(spec, options);
   const bool open = asked == precision::automatic;
   out.what = open ? choose_precision(out.measured, options.precision_tolerance) : asked;
-  choice_keeper(spec, options, folder, version).keep({out.what, cpu_model(), !open, out.measured});
+  keeper.keep(choice_after(keeper.read(), {out.what, cpu_model(), !open, out.measured, vectors}));
   if (auto ok = open ? result<void>{} : check_precision(asked, out.measured, options.precision_tolerance); !ok)
     return tl::unexpected(ok.error());
-  if (out.what == wanted.to_load.back()) return out;
+  const bool in_place = options.store.empty() || !out.made.mappings.empty();
+  if (out.what == wanted.to_load.back() && in_place) return out;
   out.made = {};
-  auto made = make(out.what);
+  auto made = make(out.what, options);
   if (!made) return tl::unexpected(made.error());
   out.made = std::move(*made);
   return out;
@@ -205,8 +208,8 @@ std::uint64_t network_bytes(const weight_plan& plan, precision what) {
 result<memory_estimate> estimate(const artifact_spec& spec, const load_options& options, const std::string& version) {
   const auto folder = open_folder(spec, options);
   if (!folder) return tl::unexpected(folder.error());
-  const auto tokenizer_bytes = tokenizer_memory(*folder, spec, version);
-  if (!tokenizer_bytes) return tl::unexpected(tokenizer_bytes.error());
+  const auto bytes_beside = memory_beside(*folder, spec, version);
+  if (!bytes_beside) return tl::unexpected(bytes_beside.error());
   const auto wanted = precisions_of(spec, options, *folder, version);
   if (!wanted) return tl::unexpected(wanted.error());
   // Those that are measured are there one after the other: what the largest takes beyond the last is counted as the
@@ -216,7 +219,7 @@ result<memory_estimate> estimate(const artifact_spec& spec, const load_options& 
   for (const auto what : wanted->to_load) {
     const auto bytes = entry_bytes(request_of(spec, options, *folder, version, what));
     needed = {};
-    needed.private_bytes = *tokenizer_bytes + network_bytes(folder->plan, what);
+    needed.private_bytes = *bytes_beside + network_bytes(folder->plan, what);
     if (options.store.empty() || is_gpu(options.device)) {
       needed.private_bytes += bytes;
     } else {
@@ -271,10 +274,13 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
 
 bool claims(const artifact_spec& spec) {
   struct stat st {};
-  return ::stat(spec.path.c_str(), &st) == 0 && S_ISDIR(st.st_mode) && file_exists(spec.path / "config.json");
+  return ::stat(spec.path.c_str(), &st) == 0 && S_ISDIR(st.st_mode) &&
+         file_exists(checkpoint_folder(spec.path) / "config.json");
 }
 
-result<std::vector<std::filesystem::path>> files(const artifact_spec& spec) { return artifact_files(spec.path); }
+result<std::vector<std::filesystem::path>> files(const artifact_spec& spec) {
+  return artifact_files(spec.path, checkpoint_folder(spec.path));
+}
 
 }  // namespace
 

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "inference/tables.hpp"
+#include "inference/tasks/feature_extraction.hpp"
+#include "inference/tasks/sentence_config.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -73,7 +75,11 @@ result<chosen_architecture> choose_architecture(const model_json& json, const ar
                       class_names());
 }
 
-bool is_vector(task what) { return what == task::feature_extraction || what == task::sentence_similarity; }
+}  // namespace
+
+bool is_vector(task what) noexcept { return what == task::feature_extraction || what == task::sentence_similarity; }
+
+namespace {
 
 // Vectors first, where there are none added.
 std::vector<task> with_vectors_first(std::vector<task> tasks) {
@@ -114,7 +120,8 @@ bool needs_details(const architecture& a) {
 result<std::vector<task_and_head>> make_heads(const huggingface_folder& folder, const artifact_spec& spec,
                                               const tokenizer& tokens) {
   const auto& a = *folder.chosen.what;
-  const head_source from{folder.config_json, spec, folder.plan, folder.config->shape(), tokens};
+  shared_parts shared;
+  const head_source from{folder.config_json, spec, folder.plan, folder.config->shape(), tokens, &shared};
   std::vector<task_and_head> heads;
   for (const auto what : folder.tasks) {
     const auto* kind = find_task(what);
@@ -133,7 +140,8 @@ result<std::vector<task_and_head>> make_heads(const huggingface_folder& folder, 
 
 result<huggingface_folder> open_folder(const artifact_spec& spec, const load_options& options) {
   constexpr std::uint64_t config_bytes_max = 4U << 20U;
-  auto json = model_json::read(spec.path / "config.json", config_bytes_max);
+  const auto folder = checkpoint_folder(spec.path);
+  auto json = model_json::read(folder / "config.json", config_bytes_max);
   if (!json) return tl::unexpected(json.error());
   auto chosen = choose_architecture(*json, spec);
   if (!chosen) return tl::unexpected(chosen.error());
@@ -141,7 +149,7 @@ result<huggingface_folder> open_folder(const artifact_spec& spec, const load_opt
   if (!tasks) return tl::unexpected(tasks.error());
   auto config = chosen->what->read(*json);
   if (!config) return tl::unexpected(config.error());
-  auto source = checkpoint::open(spec.path, options.max_artifact_bytes);
+  auto source = checkpoint::open(folder, options.max_artifact_bytes);
   if (!source) return tl::unexpected(source.error());
   auto plan = (*config)->plan(*source);
   if (!plan) return tl::unexpected(plan.error());
@@ -151,7 +159,7 @@ result<huggingface_folder> open_folder(const artifact_spec& spec, const load_opt
 
 result<std::shared_ptr<const tokenizer>> open_tokenizer(const huggingface_folder& folder, const artifact_spec& spec) {
   const auto vocab_size = folder.config->shape().vocab_size;
-  auto tokens = tokenizer::load(spec.path, vocab_size);
+  auto tokens = tokenizer::load(checkpoint_folder(spec.path), vocab_size);
   if (!tokens) return tokens;
   if ((*tokens)->largest_id() >= vocab_size)
     return fail(error_code::unprocessable, "the tokenizer has ids up to " + std::to_string((*tokens)->largest_id()) +
@@ -161,21 +169,27 @@ result<std::shared_ptr<const tokenizer>> open_tokenizer(const huggingface_folder
   return tokens;
 }
 
-result<std::uint64_t> tokenizer_memory(const huggingface_folder& folder, const artifact_spec& spec,
-                                       const std::string& version) {
+result<std::uint64_t> memory_beside(const huggingface_folder& folder, const artifact_spec& spec,
+                                    const std::string& version) {
   static std::mutex mutex;
   static std::map<std::string, std::uint64_t> known;
   constexpr std::size_t known_max = 4096;  // forgotten as a whole when it is full
-  const auto key = spec.path.native() + '\n' + version + '\n' + folder.chosen.what->class_name;
+  const auto key = spec.path.native() + '\n' + version + '\n' + folder.chosen.what->class_name + '\n' +
+                   std::string(to_string(folder.tasks.front()));
   {
     const std::scoped_lock lock(mutex);
     if (const auto found = known.find(key); found != known.end()) return found->second;
   }
-  const auto tokens = tokenizer::load(spec.path);
+  const auto tokens = tokenizer::load(checkpoint_folder(spec.path));
   if (!tokens) return tl::unexpected(tokens.error());
   if (needs_details(*folder.chosen.what))
     if (auto ok = (*tokens)->make_details(); !ok) return tl::unexpected(ok.error());
-  const std::uint64_t bytes = (*tokens)->memory_bytes();
+  std::uint64_t bytes = (*tokens)->memory_bytes();
+  if (std::any_of(folder.tasks.begin(), folder.tasks.end(), is_vector)) {
+    const auto modules = vectors_memory(spec.path, folder.config->shape().hidden_size, **tokens);
+    if (!modules) return tl::unexpected(modules.error());
+    bytes += *modules;
+  }
   const std::scoped_lock lock(mutex);
   if (known.size() >= known_max) known.clear();
   known.emplace(key, bytes);
@@ -184,7 +198,9 @@ result<std::uint64_t> tokenizer_memory(const huggingface_folder& folder, const a
 
 result<std::uint32_t> length_of(const artifact_spec& spec, const encoder_shape& shape, const tokenizer& tokens) {
   auto length = static_cast<std::uint32_t>(shape.positions);
-  for (const auto limit : {spec.max_length, tokens.length_max()})
+  const auto told = sentence_length(spec.path);
+  if (!told) return tl::unexpected(told.error());
+  for (const auto limit : {spec.max_length, told->value_or(tokens.length_max())})
     if (limit != 0) length = std::min(length, limit);
   if (length <= tokens.special_count())
     return fail(error_code::unprocessable, "a max_length of " + std::to_string(length) + " leaves no room for text");

@@ -27,6 +27,9 @@ struct huggingface_folder {
   weight_plan plan;
 };
 
+// Its answers are stored by those who ask, and compared with later ones.
+bool is_vector(task what) noexcept;
+
 // Every header is checked, no weights are read. load_failed: something is not there; unprocessable: it is not known, or
 // does not fit; both say what and where.
 result<huggingface_folder> open_folder(const artifact_spec& spec, const load_options& options);
@@ -37,12 +40,13 @@ result<std::vector<task_and_head>> make_heads(const huggingface_folder& folder, 
 
 // The folder's tokenizer, with what its tasks need of it. unprocessable: it has ids that the network has not.
 result<std::shared_ptr<const tokenizer>> open_tokenizer(const huggingface_folder& folder, const artifact_spec& spec);
-// What that takes, from a look at the vocabulary: tens of milliseconds, once for each version.
-result<std::uint64_t> tokenizer_memory(const huggingface_folder& folder, const artifact_spec& spec,
-                                       const std::string& version);
+// What it and the tasks keep beside the network, from a look at the vocabulary and at the settings of
+// sentence-transformers' modules: tens of milliseconds, once for each version.
+result<std::uint64_t> memory_beside(const huggingface_folder& folder, const artifact_spec& spec,
+                                    const std::string& version);
 
-// The longest input: what was asked for, what the tokenizer says, what has positions; the least of them.
-// unprocessable: no room for text.
+// The longest input: what was asked for, what sentence-transformers' settings say, or else the tokenizer, what has
+// positions; the least of them. unprocessable: no room for text, or a value that cannot be.
 result<std::uint32_t> length_of(const artifact_spec& spec, const encoder_shape& shape, const tokenizer& tokens);
 
 }  // namespace troupe::inference

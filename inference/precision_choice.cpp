@@ -33,7 +33,50 @@ const precision_figures* figures_of(const std::vector<precision_figures>& measur
   return found == measured.end() ? nullptr : &*found;
 }
 
+bool answers_vectors(const std::vector<precision_figures>& measured) {
+  return std::any_of(measured.begin(), measured.end(), [](const auto& f) { return f.vectors; });
+}
+
+bool is_for_vectors(const std::optional<precision_choice>& kept) { return kept && kept->vectors && !kept->named; }
+
 }  // namespace
+
+result<precision_plan> plan_precisions(const precision_question& asked, const std::optional<precision_choice>& kept) {
+  const bool open = asked.asked == precision::automatic;
+  if (asked.asked == precision::int8 && !asked.int8_computed)
+    return fail(error_code::unprocessable, "int8 was asked for, in which this CPU does not compute");
+  if (open && asked.vectors && is_for_vectors(kept)) {
+    if (kept->chosen == precision::int8 && !asked.int8_computed)
+      return fail(error_code::unprocessable,
+                  "the vectors of this model were made in int8, in which this CPU does not compute",
+                  "a precision that the registry or the settings name is used instead: vectors in it are not those "
+                  "that are stored");
+    return precision_plan{{kept->chosen}, kept->measured, false};
+  }
+  if (!open && (asked.asked == precision::fp32 || asked.tolerance == 0))
+    return precision_plan{{asked.asked}, {}, false};
+
+  auto others = open ? asked.candidates : std::vector{asked.asked};
+  // int8 is never taken without a look at its answers.
+  if (!asked.int8_computed || asked.tolerance == 0) std::erase(others, precision::int8);
+  if (others.empty() || asked.tolerance == 0)
+    return precision_plan{{others.empty() ? precision::fp32 : others.front()}, {}, open && asked.vectors};
+  if (kept && kept->cpu_model == asked.cpu_model && covers(*kept, others)) {
+    if (auto ok = open ? result<void>{} : check_precision(asked.asked, kept->measured, asked.tolerance); !ok)
+      return tl::unexpected(ok.error());
+    return precision_plan{
+        {open ? choose_precision(kept->measured, asked.tolerance) : asked.asked}, kept->measured, false};
+  }
+  others.insert(others.begin(), precision::fp32);
+  return precision_plan{std::move(others), {}, false};
+}
+
+precision_choice choice_after(const std::optional<precision_choice>& before, precision_choice made) {
+  if (!made.named || !is_for_vectors(before)) return made;
+  made.chosen = before->chosen;
+  made.named = false;
+  return made;
+}
 
 bool covers(const precision_choice& choice, const std::vector<precision>& all) {
   return figures_of(choice.measured, precision::fp32) != nullptr &&
@@ -81,13 +124,14 @@ std::optional<precision_choice> read_choice(const std::filesystem::path& file) {
     f.vectors = flag_of(one, "vectors", false);
     kept.measured.push_back(std::move(f));
   }
+  kept.vectors = flag_of(json->root(), "vectors", answers_vectors(kept.measured));
   return kept;
 }
 
 void keep_choice(const std::filesystem::path& file, const precision_choice& choice) {
   std::string text = "{\n  \"cpu_model\": \"" + choice.cpu_model + "\",\n  \"chosen\": \"" +
                      std::string(to_string(choice.chosen)) + "\",\n  \"named\": " + (choice.named ? "true" : "false") +
-                     ",\n  \"measured\": [";
+                     ",\n  \"vectors\": " + (choice.vectors ? "true" : "false") + ",\n  \"measured\": [";
   for (std::size_t i = 0; i < choice.measured.size(); ++i) {
     const auto& f = choice.measured[i];
     std::array<char, 256> line;

@@ -19,7 +19,7 @@ struct slot_wish {
   lease_id lease = lease_id::none;  // the model's
   config::priority priority = config::priority::medium;
   bool background = false;  // warm-up: only on a quiet device, and another slot stays free
-  bool single = false;      // one row waits
+  bool single = false;      // one row waits, which would keep every core that it is given
 };
 
 // A slot is given to a model for one batch. Answered exactly once: by decline, or by the slot's release.

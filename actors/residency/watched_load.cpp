@@ -9,7 +9,7 @@
 #include "actors/serving/abandonable_thread.hpp"
 #include "actors/serving/slot.hpp"
 #include "inference/loader.hpp"
-#include "inference/torch/runtime.hpp"
+#include "inference/torch/thread_share.hpp"
 
 namespace troupe::actors {
 
@@ -37,7 +37,7 @@ std::string run_smallest_bucket(const inference::model& m, inference::instance& 
   if (buckets.empty()) return {};
   warm_rows warm;
   auto rows = warm.make(m, buckets.front());
-  inference::set_thread_intra_op_threads(1);
+  inference::use_threads({});
   return first_failure(run_rows(m, instance, rows), rows);
 }
 

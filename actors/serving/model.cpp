@@ -335,7 +335,7 @@ void pump(self_ptr self, std::vector<slot_wish>* collected) {
     w.lease = st.me->lease;
     w.priority = st.priority;
     w.background = background;
-    w.single = st.queue.size() == 1;
+    w.single = st.queue.size() == 1 && !st.me->model->info().helpers_leave;
     if (collected)
       collected->push_back(w);
     else

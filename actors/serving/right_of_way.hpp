@@ -25,6 +25,9 @@ class right_of_way {
   void batch_begins() noexcept { batches_.fetch_add(1); }
   void batch_ended() noexcept;
 
+  // Those that run now.
+  const std::atomic<std::uint32_t>& batches() const noexcept { return batches_; }
+
   // No batch runs, and none has for so long.
   bool quiet_for(std::chrono::milliseconds time) const noexcept {
     return batches_.load() == 0 && std::chrono::steady_clock::now().time_since_epoch() - last_ended_.load() >= time;

@@ -7,7 +7,7 @@
 #include "actors/serving/abandonable_thread.hpp"
 #include "cache/prediction/prediction_cache.hpp"
 #include "config/turns.hpp"
-#include "inference/torch/runtime.hpp"
+#include "inference/torch/thread_share.hpp"
 
 namespace troupe::actors {
 
@@ -122,7 +122,6 @@ void run_batch(batch& b) {
     }
   }
   if (b.instance && failure.empty()) {
-    inference::set_thread_intra_op_threads(static_cast<int>(b.threads));
     auto ran = run_rows(*b.owner->model, *b.instance, rows);
     if (ran.one_by_one) b.first_of_shape = true;  // it took as long as several
     failure = b.warm() ? first_failure(ran, rows) : std::move(ran.failure);
@@ -185,6 +184,7 @@ struct worker {
         running = b;
         way->batch_begins();
       }
+      inference::use_threads({static_cast<int>(b->threads), b->wide, &way->batches()});
       run_or_drop(*b);
       {
         const std::lock_guard lock(mutex);

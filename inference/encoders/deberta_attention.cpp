@@ -17,6 +17,7 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 #include "inference/encoders/deberta_distances.hpp"
+#include "inference/encoders/layers.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -103,11 +104,22 @@ void distance_attention::attend_whole(const at::Tensor& qkv, const distance_tabl
 
   const auto floats = (n + parts_of(tables) * count) * n;  // of a row and a head
   const auto at_once = std::max<std::int64_t>(1, cpu_floats_max / floats);
-  const auto heads = std::min(heads_, at_once), rows = std::clamp<std::int64_t>(at_once / heads, 1, g.rows);
+  const auto blocks = attention_blocks(heads_, g.rows * n * n * hidden_size_);
+  for_blocks(blocks, [&](std::uint32_t block) {
+    attend_heads(qkv, tables, g, part_of(heads_, block, blocks), {near, low, count, at_once}, out);
+  });
+}
+
+void distance_attention::attend_heads(const at::Tensor& qkv, const distance_tables& tables, const row_group& g,
+                                      block_range some, const near_lines& lines, at::Tensor& out) const {
+  const auto n = g.length, low = lines.low, count = lines.count;
+  const auto floats = (n + parts_of(tables) * count) * n;
+  const auto heads = std::min(some.size(), lines.at_once);
+  const auto rows = std::clamp<std::int64_t>(lines.at_once / heads, 1, g.rows);
   const auto memory = at::empty({floats * heads * rows}, at::kFloat);
   for (std::int64_t row = 0; row < g.rows; row += rows)
-    for (std::int64_t head = 0; head < heads_; head += heads) {
-      const piece at{g.first + row * n, std::min(rows, g.rows - row), n, head, std::min(heads, heads_ - head)};
+    for (auto head = some.from; head < some.to; head += heads) {
+      const piece at{g.first + row * n, std::min(rows, g.rows - row), n, head, std::min(heads, some.to - head)};
       const auto pairs = at.heads * at.rows;
       auto place = pairs * n * n;
       const auto project = [&](const at::Tensor& table, part p) -> const float* {
@@ -118,7 +130,7 @@ void distance_attention::attend_whole(const at::Tensor& qkv, const distance_tabl
         return to.const_data_ptr<float>();
       };
       distance_scores s{
-          at.rows, at.heads, n, count, near.data() + (n - 1), nullptr, nullptr, memory.mutable_data_ptr<float>()};
+          at.rows, at.heads, n, count, lines.near.data() + (n - 1), nullptr, nullptr, memory.mutable_data_ptr<float>()};
       s.by_query = project(tables.keys, query);
       s.by_key = project(tables.queries, key);
       sum_distances(s);

@@ -13,6 +13,7 @@
 
 #include "inference/encoders/deberta_config.hpp"
 #include "inference/encoders/packing.hpp"
+#include "inference/torch/fork_join.hpp"
 
 namespace troupe::inference {
 
@@ -54,6 +55,14 @@ class distance_attention {
   at::Tensor by_head(const at::Tensor& t, part p, const piece& at) const;
   at::Tensor out_of(const at::Tensor& out, const piece& at) const;
   void attend_whole(const at::Tensor& qkv, const distance_tables& tables, const row_group& g, at::Tensor& out) const;
+  // The lines of the tables that rows of one length read.
+  struct near_lines {
+    const std::vector<std::int32_t>& near;  // of distance 1 - length and on, counted from `low`
+    std::int64_t low = 0, count = 0;
+    std::int64_t at_once = 1;  // rows x heads whose scores are in memory together
+  };
+  void attend_heads(const at::Tensor& qkv, const distance_tables& tables, const row_group& g, block_range some,
+                    const near_lines& lines, at::Tensor& out) const;
   void attend_padded(const at::Tensor& qkv, const distance_tables& tables, const row_group& g, const at::Tensor& lines,
                      at::Tensor& out) const;
   // The distances' part of the scores of each row's first token: [rows, heads, 1, length].

@@ -43,7 +43,7 @@ class deberta_body final : public encoder_body {
     if (all.has("types")) types_ = all.at("types");
     // The positions hold type 0's already.
     if (types_.defined() && positions_.defined()) types_ = types_.sub(types_.narrow(0, 0, 1));
-    if (all.has("widen.weight")) widen_ = all.linear_at("widen");
+    if (all.has_linear("widen")) widen_ = all.linear_at("widen");
     if (c.conv_size > 0) read_convolution(all);
     at::Tensor distances;
     if (c.reads_distances()) {
@@ -105,8 +105,7 @@ class deberta_body final : public encoder_body {
       return {settings_.distance_keys ? by("distance_key") : at::Tensor(),
               settings_.distance_queries ? by("distance_query") : at::Tensor()};
     }
-    // In int8 there is only the whole; else values are left out.
-    const auto both = qkv.weight.defined() ? linear{qkv.weight.narrow(0, 0, 2 * h), qkv.bias.narrow(0, 0, 2 * h)} : qkv;
+    const auto both = qkv.divides_at(2 * h) ? part_of(qkv, 0, 2 * h) : qkv;  // values are left out where they can be
     const auto all_of_them = apply(both, distances);
     return {all_of_them.narrow(1, h, h), all_of_them.narrow(1, 0, h)};
   }

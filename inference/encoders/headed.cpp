@@ -10,6 +10,7 @@
 #include "inference/encoders/head.hpp"
 #include "inference/encoders/named_weights.hpp"
 #include "inference/torch/device.hpp"
+#include "inference/torch/fork_join.hpp"
 
 namespace troupe::inference {
 
@@ -35,6 +36,8 @@ class headed_encoder final : public encoder {
     if (rows.empty()) return {};
     return on_lane(lane, [&] {
       const c10::InferenceMode inference;
+      std::optional<crew_scope> crew;
+      if (!is_gpu(device_)) crew.emplace();
       auto packed = pack(rows, is_gpu(device_));
       if (is_gpu(device_)) packed.to(body_->words());
       if (wanted == network_output::logits) return unpack_rows(logits(packed).narrow(0, 0, packed.rows), packed);

@@ -13,18 +13,25 @@
 #include "inference/files/weights.hpp"
 #include "inference/torch/fused_linear.hpp"
 #include "inference/torch/int8_linear.hpp"
+#include "inference/torch/panels.hpp"
 
 namespace troupe::inference {
 
 // Views of `weights`, which must outlive them; on a GPU copies there.
 std::vector<at::Tensor> tensors_of(const loaded_weights& weights, const std::string& device);
 
-// Of either the bias may be undefined: there is none. A linear in int8 has no weight: apply() is the one way to use it.
+// Of either the bias may be undefined: there is none. apply() is the one way to use it: a linear in int8 has no weight,
+// and one in panels (torch/panel_linear.hpp) has its weight's values in another order.
 struct linear {
   at::Tensor weight, bias;
   std::shared_ptr<const int8_weight> packed = nullptr;
+  bool panels = false;
   bool defined() const noexcept { return packed != nullptr || weight.defined(); }
+  // Whether its outputs before and from `at` on can be had apart.
+  bool divides_at(std::int64_t at) const noexcept { return packed == nullptr && (!panels || at % panel_rows == 0); }
 };
+// Outputs `from` to `from + count` of it. REQUIRES it to divide there.
+linear part_of(const linear& l, std::int64_t from, std::int64_t count);
 struct norm {
   at::Tensor weight, bias;
 };
@@ -34,6 +41,10 @@ after_linear after(activation a);
 at::Tensor apply(const linear& l, const at::Tensor& x, after_linear after = after_linear::nothing);
 at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual);
 at::Tensor normalize(const norm& n, const at::Tensor& x, double epsilon);
+
+// Into how many blocks of heads attention is cut for helpers (torch/fork_join.hpp); `products`: a query's number times
+// a key's.
+std::uint32_t attention_blocks(std::int64_t heads, std::int64_t products);
 
 // Softmax attention of `heads` heads among the tokens of each row, by one kernel for every length: a row's neighbours
 // cannot change its answer.

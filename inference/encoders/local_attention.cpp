@@ -11,6 +11,9 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
+#include "inference/encoders/layers.hpp"
+#include "inference/torch/fork_join.hpp"
+
 namespace troupe::inference {
 namespace {
 
@@ -53,7 +56,20 @@ at::Tensor local_attention::heads_of(const at::Tensor& t, std::int64_t part, con
 at::Tensor local_attention::attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                    const std::optional<at::Tensor>& added) const {
   if (gpu_) return at::scaled_dot_product_attention(q, k, v, added);
-  return std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, false, added));
+  const auto products = q.size(0) * q.size(2) * k.size(2) * hidden_size_;
+  const auto blocks = attention_blocks(heads_, products);
+  const auto some_of = [](const at::Tensor& t, const block_range& r) { return t.narrow(1, r.from, r.size()); };
+  const auto of = [&](const block_range& r) {
+    return std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(some_of(q, r), some_of(k, r), some_of(v, r), 0.0,
+                                                                       false, added));
+  };
+  if (blocks < 2) return of({0, heads_});
+  const auto out = at::empty({q.size(0), heads_, q.size(2), hidden_size_ / heads_}, q.options());
+  for_blocks(blocks, [&](std::uint32_t block) {
+    const auto r = part_of(heads_, block, blocks);
+    some_of(out, r).copy_(of(r));
+  });
+  return out;
 }
 
 // What is added to the scores of the tokens `from` to `to` for those from `first` to `last`.

@@ -26,11 +26,6 @@ struct layer {
   bool local = false;
 };
 
-// Lines `from` to `from + count` of it.
-linear part_of(const linear& l, std::int64_t from, std::int64_t count) {
-  return {l.weight.narrow(0, from, count), l.bias.defined() ? l.bias.narrow(0, from, count) : at::Tensor()};
-}
-
 at::Tensor activated(const at::Tensor& x, activation act) {
   switch (act) {
     case activation::gelu: return at::gelu(x);
@@ -61,8 +56,8 @@ class modernbert_body final : public encoder_body {
       l.out = all.linear_at(name + "out");
       l.mlp_norm = all.norm_at(name + "mlp_norm");
       l.up = all.linear_at(name + "up");
-      // Two products: the first one's kernel applies the activation. What is packed for int8 stays one.
-      if (const auto both = l.up; both.weight.defined()) {
+      // Two products, where it can be cut: the first one's kernel applies the activation.
+      if (const auto both = l.up; both.divides_at(c.inner_size)) {
         l.up = part_of(both, 0, c.inner_size);
         l.gate = part_of(both, c.inner_size, c.inner_size);
       }
@@ -126,7 +121,7 @@ class modernbert_body final : public encoder_body {
   }
 
   at::Tensor gated(const layer& l, const at::Tensor& in) const {
-    if (l.gate.weight.defined()) return apply(l.up, in, after(settings_.act)).mul_(apply(l.gate, in));
+    if (l.gate.defined()) return apply(l.up, in, after(settings_.act)).mul_(apply(l.gate, in));
     const auto both = apply(l.up, in);
     return activated(both.narrow(1, 0, settings_.inner_size), settings_.act)
         .mul_(both.narrow(1, settings_.inner_size, settings_.inner_size));

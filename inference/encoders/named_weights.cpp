@@ -7,9 +7,15 @@ named_weights::named_weights(const loaded_weights& weights, const std::string& d
   for (std::size_t i = 0; i < tensors.size(); ++i) all_.emplace(weights.tensors[i].name, tensors[i]);
 }
 
+bool named_weights::has_linear(const std::string& name) const {
+  return has(name + ".weight") || has(panels_of(name + ".weight"));
+}
+
 linear named_weights::linear_at(const std::string& name) const {
   const auto weight = name + ".weight";
-  linear made{at(weight), has(name + ".bias") ? at(name + ".bias") : at::Tensor()};
+  const auto bias = has(name + ".bias") ? at(name + ".bias") : at::Tensor();
+  if (has(panels_of(weight))) return {at(panels_of(weight)), bias, nullptr, true};
+  linear made{at(weight), bias};
   if (made.weight.scalar_type() != at::kChar) return made;
   made.packed = pack_int8(made.weight, at(scales_of(weight)));
   made.weight = at::Tensor();

@@ -19,6 +19,7 @@ class named_weights {
   bool has(const std::string& name) const { return all_.contains(name); }
   // Throws std::out_of_range: the plan has no such tensor.
   const at::Tensor& at(const std::string& name) const { return all_.at(name); }
+  bool has_linear(const std::string& name) const;  // in whatever layout its weight is
   // A bias that was not planned is undefined.
   linear linear_at(const std::string& name) const;
   norm norm_at(const std::string& name) const;

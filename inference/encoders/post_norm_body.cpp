@@ -44,7 +44,7 @@ class post_norm_body final : public encoder_body {
         words_(all.at("words")),
         positions_(all.at("positions")),
         norm_(all.norm_at("norm")) {
-    if (all.has("projection.weight")) projection_ = all.linear_at("projection");
+    if (all.has_linear("projection")) projection_ = all.linear_at("projection");
     if (all.has("relative")) relative_ = all.at("relative");
     if (all.has("token_types")) {
       // The positions hold type 0's already.

@@ -174,24 +174,37 @@ void add_module_files(const fs::path& folder, std::vector<fs::path>& files) {
     const auto name = sub.path().filename().native();
     if (name.empty() || name.front() < '0' || name.front() > '9' || !sub.is_directory(ignored)) continue;
     for (const auto& file : fs::directory_iterator(sub.path(), ignored))
-      if (file.is_regular_file(ignored) && found.size() < files_max) found.push_back(file.path());
+      if (file.is_regular_file(ignored) && found.size() < files_max &&
+          std::find(files.begin(), files.end(), file.path()) == files.end())
+        found.push_back(file.path());
   }
   std::sort(found.begin(), found.end());
   files.insert(files.end(), found.begin(), found.end());
 }
 
-}  // namespace
-
-result<std::vector<fs::path>> artifact_files(const fs::path& folder) {
-  auto weights = find_weights(folder);
-  if (!weights) return tl::unexpected(weights.error());
-  auto files = std::move(weights->shards);
-  if (!weights->index.empty()) files.insert(files.begin(), weights->index);
+void add_named_files(const fs::path& folder, std::vector<fs::path>& files) {
+  const auto add = [&](const fs::path& file) {
+    if (file_exists(file)) files.push_back(file);
+  };
   for (const char* name :
        {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt",
         "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model", "added_tokens.json",
-        "special_tokens_map.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"})
-    if (file_exists(folder / name)) files.push_back(folder / name);
+        "special_tokens_map.json", "modules.json", "config_sentence_transformers.json"})
+    add(folder / name);
+  // The names of one file of sentence-transformers.
+  for (const std::string name : {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"})
+    add(folder / ("sentence_" + name + "_config.json"));
+}
+
+}  // namespace
+
+result<std::vector<fs::path>> artifact_files(const fs::path& folder, const fs::path& weights) {
+  auto found = find_weights(weights);
+  if (!found) return tl::unexpected(found.error());
+  auto files = std::move(found->shards);
+  if (!found->index.empty()) files.insert(files.begin(), found->index);
+  add_named_files(folder, files);
+  if (weights != folder) add_named_files(weights, files);
   if (file_exists(folder / "modules.json")) add_module_files(folder, files);
   return files;
 }

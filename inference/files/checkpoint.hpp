@@ -47,9 +47,10 @@ class checkpoint {
   std::uint64_t size_bytes_ = 0;
 };
 
-// The files of a folder that decide what is served: weights, config, tokenizer. What is missing is left
-// out.
-result<std::vector<std::filesystem::path>> artifact_files(const std::filesystem::path& folder);
+// The files of a folder that decide what is served: weights, config, tokenizer. What is missing is left out. `weights`:
+// where the checkpoint lies, the same folder or one inside.
+result<std::vector<std::filesystem::path>> artifact_files(const std::filesystem::path& folder,
+                                                          const std::filesystem::path& weights);
 
 // Names, sizes, times and inodes of files, as one short text.
 result<std::string> fingerprint_of(const std::vector<std::filesystem::path>& files);

@@ -11,6 +11,7 @@
 #include "inference/files/ready_copies.hpp"
 #include "inference/files/temporary_file.hpp"
 #include "inference/model/step_aside.hpp"
+#include "inference/torch/panels.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -18,19 +19,24 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::uint64_t chunk_bytes = 4U << 20U;
 // Part of an entry's name: another layout never reads an older one's files.
-constexpr int layout_version = 2;
+constexpr int layout_version = 3;
 
 dtype type_of(const planned_tensor& t, precision target) {
   if (target == precision::int8 && t.product) return dtype::i8;
   return t.full_precision || target != precision::bf16 ? dtype::f32 : dtype::bf16;
 }
 
-std::vector<stored_tensor> layout_of(const std::vector<planned_tensor>& plan, precision target) {
+bool in_panels(const planned_tensor& t, const weight_request& request) {
+  return request.panels && t.product && type_of(t, request.target) == dtype::f32 && t.shape.front() % panel_rows == 0;
+}
+
+std::vector<stored_tensor> layout_of(const weight_request& request) {
   std::vector<stored_tensor> tensors;
-  tensors.reserve(2 * plan.size());
-  for (const auto& t : plan) {
-    const auto type = type_of(t, target);
-    tensors.push_back({t.name, std::string(stored_name(type)), t.shape, 0, 0});
+  tensors.reserve(2 * request.plan.size());
+  for (const auto& t : request.plan) {
+    const auto type = type_of(t, request.target);
+    const auto name = in_panels(t, request) ? panels_of(t.name) : t.name;
+    tensors.push_back({name, std::string(stored_name(type)), t.shape, 0, 0});
     if (type == dtype::i8)
       tensors.push_back({scales_of(t.name), std::string(stored_name(dtype::f32)), {t.shape.front()}, 0, 0});
   }
@@ -86,14 +92,12 @@ result<void> copy_part(const checkpoint::located& from, bool to_half, std::span<
   return {};
 }
 
-// A matrix into int8, row by row; its scales follow it.
-result<void> quantize(const planned_tensor& t, const stored_tensor& to, const stored_tensor& scales_to,
-                      const checkpoint& source, const sink& out, cancel_flag cancelled) {
+// The rows of a matrix, its parts one after another, in fp32, some at a time.
+result<void> read_rows(const planned_tensor& t, const checkpoint& source,
+                       const std::function<result<void>(std::span<const float> rows)>& take, cancel_flag cancelled) {
   const auto width = static_cast<std::uint64_t>(t.shape.back());
   const auto step = std::max<std::uint64_t>(1, chunk_bytes / 8 / width);  // rows
-  std::vector<float> floats(step * width), scales;
-  std::vector<std::int8_t> small(step * width);
-  auto offset = to.begin;
+  std::vector<float> floats(step * width);
   for (const auto& part : t.parts) {
     const auto from = source.find(part);
     const auto type = floating_type_of(from.tensor->type).value_or(dtype::f32);
@@ -106,23 +110,65 @@ result<void> quantize(const planned_tensor& t, const stored_tensor& to, const st
       const auto bytes = std::span(raw).first(n * width * stored_type_bytes(from.tensor->type));
       if (auto ok = from.read(at * width, bytes); !ok) return ok;
       to_floats(type, bytes, std::span(floats).first(n * width));
-      for (std::uint64_t row = 0; row < n; ++row)
-        scales.push_back(
-            to_int8(std::span(floats).subspan(row * width, width), std::span(small).subspan(row * width, width)));
-      if (auto ok = out(offset, std::as_bytes(std::span(small).first(n * width))); !ok) return ok;
-      offset += n * width;
+      if (auto ok = take(std::span(floats).first(n * width)); !ok) return ok;
     }
   }
+  return {};
+}
+
+// A matrix into int8, row by row; its scales follow it.
+result<void> quantize(const planned_tensor& t, const stored_tensor& to, const stored_tensor& scales_to,
+                      const checkpoint& source, const sink& out, cancel_flag cancelled) {
+  const auto width = static_cast<std::uint64_t>(t.shape.back());
+  std::vector<float> scales;
+  std::vector<std::int8_t> small;
+  auto offset = to.begin;
+  const auto take = [&](std::span<const float> rows) -> result<void> {
+    small.resize(rows.size());
+    for (std::uint64_t at = 0; at < rows.size(); at += width)
+      scales.push_back(to_int8(rows.subspan(at, width), std::span(small).subspan(at, width)));
+    if (auto ok = out(offset, std::as_bytes(std::span(small))); !ok) return ok;
+    offset += small.size();
+    return {};
+  };
+  if (auto ok = read_rows(t, source, take, cancelled); !ok) return ok;
   return out(scales_to.begin, std::as_bytes(std::span(scales)));
 }
 
-result<void> convert_all(const std::vector<planned_tensor>& plan, const std::vector<stored_tensor>& layout,
-                         const checkpoint& source, const sink& out, cancel_flag cancelled) {
+// A matrix into panels; a part's rows need not fill its last one.
+result<void> lay_panels(const planned_tensor& t, const stored_tensor& to, const checkpoint& source, const sink& out,
+                        cancel_flag cancelled) {
+  const auto panel_size = static_cast<std::uint64_t>(panel_rows * t.shape.back());
+  std::vector<float> waiting, panel(panel_size);
+  auto offset = to.begin;
+  const auto take = [&](std::span<const float> rows) -> result<void> {
+    while (!rows.empty()) {
+      const auto some = rows.first(std::min<std::uint64_t>(rows.size(), panel_size - waiting.size()));
+      waiting.insert(waiting.end(), some.begin(), some.end());
+      rows = rows.subspan(some.size());
+      if (waiting.size() < panel_size) return {};
+      to_panel(waiting, panel);
+      waiting.clear();
+      if (auto ok = out(offset, std::as_bytes(std::span(panel))); !ok) return ok;
+      offset += panel_size * sizeof(float);
+    }
+    return {};
+  };
+  return read_rows(t, source, take, cancelled);
+}
+
+result<void> convert_all(const weight_request& request, const std::vector<stored_tensor>& layout,
+                         const checkpoint& source, const sink& out) {
+  const auto cancelled = request.cancelled;
   auto to = layout.begin();
-  for (const auto& t : plan) {
+  for (const auto& t : request.plan) {
     const auto& place = *to++;
     if (place.type == stored_name(dtype::i8)) {
       if (auto ok = quantize(t, place, *to++, source, out, cancelled); !ok) return ok;
+      continue;
+    }
+    if (in_panels(t, request)) {
+      if (auto ok = lay_panels(t, place, source, out, cancelled); !ok) return ok;
       continue;
     }
     std::vector<float> row;
@@ -196,7 +242,7 @@ void remove_stale(const fs::path& entry, const std::string& source_key, const st
     if (!name.starts_with(source_key + '-')) continue;
     if (name.ends_with(".tmp")) {
       remove_abandoned(e.path());
-    } else if (!name.starts_with(current) || version_in(name) < layout_version) {
+    } else if (!name.starts_with(current) || (name.ends_with(".safetensors") && version_in(name) < layout_version)) {
       fs::remove(e.path(), ignored);
     }
   }
@@ -219,7 +265,7 @@ result<void> write_entry(const weight_request& request, std::vector<stored_tenso
     at = offset + bytes.size();
     return file->write(offset, bytes);
   };
-  if (auto ok = convert_all(request.plan, layout, source, out, request.cancelled); !ok) return ok;
+  if (auto ok = convert_all(request, layout, source, out); !ok) return ok;
   const auto head = head_of(layout, named, digest.hex());
   if (auto ok = file->write(0, std::as_bytes(std::span(head))); !ok) return ok;
   return file->publish(entry);
@@ -237,8 +283,7 @@ result<loaded_weights> load_private(const weight_request& request, std::vector<s
     std::memcpy((*memory)->writable().data() + offset, bytes.data(), bytes.size());
     return {};
   };
-  if (auto ok = convert_all(request.plan, layout, source, out, request.cancelled); !ok)
-    return tl::unexpected(ok.error());
+  if (auto ok = convert_all(request, layout, source, out); !ok) return tl::unexpected(ok.error());
   return loaded_weights{std::move(*memory), std::move(layout), {}, std::move(notes)};
 }
 
@@ -247,6 +292,7 @@ result<loaded_weights> load_private(const weight_request& request, std::vector<s
 std::filesystem::path store_entry(const weight_request& request) {
   // The plan is part of the name: another configuration of the same weights is another layout.
   name_hash plan;
+  plan.add(request.panels ? 1 : 0);
   for (const auto& t : request.plan) {
     plan.add(t.name).add(t.plus_row).add(t.full_precision ? 1 : 0).add(t.product ? 1 : 0);
     for (const auto d : t.shape) plan.add(static_cast<std::uint64_t>(d));
@@ -258,11 +304,12 @@ std::filesystem::path store_entry(const weight_request& request) {
 }
 
 std::filesystem::path store_note(const fs::path& store, const fs::path& source, const std::string& name) {
-  return store / (ready_key(source) + '-' + name + ".v" + std::to_string(layout_version) + ".json");
+  constexpr int note_version = 2;  // whatever the layout's: what was chosen for vectors stays
+  return store / (ready_key(source) + '-' + name + ".v" + std::to_string(note_version) + ".json");
 }
 
 std::uint64_t entry_bytes(const weight_request& request) {
-  auto layout = layout_of(request.plan, request.target);
+  auto layout = layout_of(request);
   head_of(layout, request.source.string(), std::string(content_digest::hex_digits, '0'));
   return layout.empty() ? 0 : layout.back().end;
 }
@@ -294,7 +341,7 @@ result<void> check_plan(const std::vector<planned_tensor>& plan, const checkpoin
 }
 
 result<loaded_weights> load_weights(const weight_request& request, const checkpoint& source) {
-  const auto layout = layout_of(request.plan, request.target);
+  const auto layout = layout_of(request);
   if (request.store.empty()) return load_private(request, layout, source, {});
   const auto entry = store_entry(request);
   std::string notes;

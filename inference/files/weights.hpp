@@ -27,6 +27,8 @@ struct planned_tensor {
 
 // The scales of a tensor that is kept in int8, a tensor of their own: one a row, in fp32.
 inline std::string scales_of(const std::string& tensor) { return tensor + ":scale"; }
+// The name of a tensor whose values are in panels (torch/panels.hpp); its shape is the matrix'.
+inline std::string panels_of(const std::string& tensor) { return tensor + ":panels"; }
 
 // What a layout is made of, and where it may be kept.
 struct weight_request {
@@ -35,6 +37,7 @@ struct weight_request {
   std::filesystem::path source;        // the artifact's folder, names the store's entry
   std::string fingerprint;             // of the source's files
   std::filesystem::path store;         // empty: private memory
+  bool panels = false;                 // products that stay in fp32 are in panels where their rows divide
   std::shared_ptr<memory_account> account;
   cancel_flag cancelled = nullptr;
 };

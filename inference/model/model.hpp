@@ -84,6 +84,7 @@ struct model_info {
   std::int64_t hidden_size = 0, num_hidden_layers = 0, num_attention_heads = 0, vocab_size = 0;
   std::uint32_t max_length = 0;               // longest input in tokens; 0: not applicable
   bool stateful = false;                      // a stepping model with open_state()
+  bool helpers_leave = false;                 // a lone batch gives its other cores back when another begins
   std::string notes;                          // what an operator should know of this load; empty: nothing
   std::vector<precision_figures> precisions;  // what the choice of precision went by; empty: nothing was measured
   std::vector<tensor_spec> inputs;

@@ -29,30 +29,32 @@ result<prompt_length> length_of(const tokenizer& tokens, const std::string& prom
 
 class embedding_head final : public task_head {
  public:
-  embedding_head(task what, sentence_modules modules, sentence_config config,
+  // `counted`: the modules are this head's own, or it counts them for those that share them.
+  embedding_head(task what, std::shared_ptr<const sentence_modules> modules, bool counted, sentence_config config,
                  std::map<std::string, prompt_length, std::less<>> prompts)
       : what_(what),
         modules_(std::move(modules)),
+        counted_(counted),
         rules_(std::move(config.rules)),
-        width_(std::min<std::size_t>(config.truncate_dim.value_or(UINT32_MAX), modules_.width())),
+        width_(std::min<std::size_t>(config.truncate_dim.value_or(UINT32_MAX), modules_->width())),
         prompts_(std::move(prompts)),
         notes_(std::move(config.notes)) {
-    if (!modules_.notes().empty()) notes_ += (notes_.empty() ? "" : "; ") + modules_.notes();
+    if (!modules_->notes().empty()) notes_ += (notes_.empty() ? "" : "; ") + modules_->notes();
   }
 
   network_output wants() const noexcept override { return network_output::token_states; }
   const std::vector<std::string>& labels() const noexcept override { return none_; }
   const std::string& notes() const noexcept override { return notes_; }
-  std::uint64_t memory_bytes() const noexcept override { return modules_.memory_bytes(); }
+  std::uint64_t memory_bytes() const noexcept override { return counted_ ? modules_->memory_bytes() : 0; }
 
   result<void> check(const task_parameters& given) const override {
     if (auto ok = check_names(what_, given, {"normalize", "prompt_name", "dimensions", "all_tokens"}); !ok) return ok;
     if (given.prompt_name)
       if (auto known = rules_.prompt(given.prompt_name); !known) return tl::unexpected(known.error());
-    if (given.dimensions && (*given.dimensions < 1 || *given.dimensions > modules_.width()))
+    if (given.dimensions && (*given.dimensions < 1 || *given.dimensions > modules_->width()))
       return fail(error_code::bad_request,
                   "'dimensions' is " + std::to_string(*given.dimensions) + ", which this model does not have",
-                  "1 to " + std::to_string(modules_.width()));
+                  "1 to " + std::to_string(modules_->width()));
     if (!given.all_tokens.value_or(false)) return {};
     if (given.dimensions)
       return fail(error_code::bad_request, "'dimensions' is of a text's vector, not of its tokens' ('all_tokens')");
@@ -68,7 +70,7 @@ class embedding_head final : public task_head {
     // What stands in front; nothing does before token ids.
     if (in.only<std::string>() != nullptr) out.text = rules_.prompt(out.parameters.prompt_name).value();
     if (!out.parameters.all_tokens.value_or(false))
-      row.picks = tokens_for(modules_.pools(), static_cast<std::uint32_t>(row.tokens.ids.size()),
+      row.picks = tokens_for(modules_->pools(), static_cast<std::uint32_t>(row.tokens.ids.size()),
                              skipped(out, row.tokens.ids.size()));
     out.rows.push_back(std::move(row));
     return {};
@@ -83,9 +85,9 @@ class embedding_head final : public task_head {
       return token_embeddings{{lines.begin(), lines.end()}, static_cast<std::uint32_t>(given.width)};
     const auto& row = in.rows.front();
     const auto tokens = row.tokens.ids.size();
-    const bool unit = in.parameters.normalize.value_or(modules_.normalizes());
-    auto x = modules_.vector_of({lines, static_cast<std::size_t>(given.width), tokens, row.picks}, skipped(in, tokens),
-                                unit);
+    const bool unit = in.parameters.normalize.value_or(modules_->normalizes());
+    auto x = modules_->vector_of({lines, static_cast<std::size_t>(given.width), tokens, row.picks}, skipped(in, tokens),
+                                 unit);
     // A width of the checkpoint's own is cut and left so; one that is asked for is normalized again.
     const auto& asked = in.parameters.dimensions;
     x.resize(asked ? *asked : width_);
@@ -114,7 +116,7 @@ class embedding_head final : public task_head {
 
   // Tokens at the head of a row that the vector is not made of.
   std::uint32_t skipped(const prepared_text& in, std::size_t tokens) const {
-    if (modules_.pools().include_prompt || in.text.empty()) return 0;
+    if (modules_->pools().include_prompt || in.text.empty()) return 0;
     const auto found = prompts_.find(in.text);
     if (found == prompts_.end()) return 0;
     const auto kept = static_cast<std::uint32_t>(tokens - (found->second.end ? 1 : 0));
@@ -122,7 +124,8 @@ class embedding_head final : public task_head {
   }
 
   task what_;
-  sentence_modules modules_;
+  std::shared_ptr<const sentence_modules> modules_;
+  bool counted_;
   text_rules rules_;
   std::size_t width_;
   std::map<std::string, prompt_length, std::less<>> prompts_;  // by text; where they are left out
@@ -134,8 +137,14 @@ template <task what>
 result<std::unique_ptr<const task_head>> make_head(const head_source& from) {
   auto config = read_sentence_config(from.spec.path, sentence_model::embedder, from.tokens);
   if (!config) return tl::unexpected(config.error());
-  auto modules = sentence_modules::read(*config, from.shape.hidden_size);
-  if (!modules) return tl::unexpected(modules.error());
+  auto modules = from.shared != nullptr ? from.shared->modules : nullptr;
+  const bool counted = modules == nullptr;
+  if (!modules) {
+    auto read = sentence_modules::read(*config, from.shape.hidden_size);
+    if (!read) return tl::unexpected(read.error());
+    modules = std::make_shared<const sentence_modules>(std::move(*read));
+    if (from.shared != nullptr) from.shared->modules = modules;
+  }
   std::map<std::string, prompt_length, std::less<>> prompts;
   if (!modules->pools().include_prompt)
     for (const auto& [name, text] : config->rules.prompts) {
@@ -143,10 +152,20 @@ result<std::unique_ptr<const task_head>> make_head(const head_source& from) {
       // A prompt that is no text of its own (a space) has no tokens to leave out.
       if (const auto length = length_of(from.tokens, config->rules.applied(text, {}))) prompts.emplace(text, *length);
     }
-  return std::make_unique<const embedding_head>(what, std::move(*modules), std::move(*config), std::move(prompts));
+  return std::make_unique<const embedding_head>(what, std::move(modules), counted, std::move(*config),
+                                                std::move(prompts));
 }
 
 }  // namespace
+
+result<std::uint64_t> vectors_memory(const std::filesystem::path& folder, std::int64_t hidden_size,
+                                     const tokenizer& tokens) {
+  const auto config = read_sentence_config(folder, sentence_model::embedder, tokens);
+  if (!config) return tl::unexpected(config.error());
+  const auto modules = sentence_modules::plan(*config, hidden_size);
+  if (!modules) return tl::unexpected(modules.error());
+  return modules->memory_bytes();
+}
 
 task_kind feature_extraction() { return {task::feature_extraction, nullptr, make_head<task::feature_extraction>}; }
 task_kind sentence_similarity() { return {task::sentence_similarity, nullptr, make_head<task::sentence_similarity>}; }

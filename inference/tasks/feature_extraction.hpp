@@ -10,4 +10,8 @@ namespace troupe::inference {
 task_kind feature_extraction();
 task_kind sentence_similarity();
 
+// Bytes that the heads of both keep between them, by the settings of a folder's modules. unprocessable: as making them.
+result<std::uint64_t> vectors_memory(const std::filesystem::path& folder, std::int64_t hidden_size,
+                                     const tokenizer& tokens);
+
 }  // namespace troupe::inference

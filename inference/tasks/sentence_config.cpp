@@ -4,6 +4,7 @@
 #include <array>
 
 #include "inference/files/files.hpp"
+#include "inference/text/length_limit.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -31,6 +32,32 @@ result<model_json> read_modules(const fs::path& file) {
 bool leads_out(const fs::path& path) {
   return path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end();
 }
+
+// The names that the file of a Transformer's settings has had; the first one counts that is there and not empty. Null:
+// there is none.
+result<std::optional<model_json>> read_transformer_settings(const fs::path& folder) {
+  constexpr std::array names{"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"};
+  for (const std::string name : names) {
+    auto json = read_if_there(folder / ("sentence_" + name + "_config.json"));
+    if (!json || (*json && dom::object((*json)->root()).size() != 0)) return json;
+  }
+  return std::nullopt;
+}
+
+// Null: modules.json does not begin with a Transformer, or cannot be read.
+std::optional<fs::path> transformer_folder(const fs::path& folder) {
+  if (!file_exists(folder / "modules.json")) return std::nullopt;
+  const auto modules = read_modules(folder / "modules.json");
+  dom::element first;
+  if (!modules || modules->root()["modules"].at(0).get(first)) return std::nullopt;
+  const auto type = text_of(first, "type"), path = text_of(first, "path");
+  if (!type.starts_with("sentence_transformers.") || !type.ends_with(".Transformer") || leads_out(path))
+    return std::nullopt;
+  return path.empty() ? folder : folder / path;
+}
+
+// What it gives transformers' tokenizer; two generations of names, of which the older one counts.
+constexpr std::array tokenizer_arguments{"tokenizer_args", "processor_kwargs"};
 
 class reader {
  public:
@@ -131,16 +158,10 @@ class reader {
     return {};
   }
 
-  // The names that the file has had; the first one counts that is there.
   result<void> read_transformer(const fs::path& folder) {
-    constexpr std::array names{"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"};
-    for (const std::string name : names) {
-      const auto json = read_if_there(folder / ("sentence_" + name + "_config.json"));
-      if (!json) return tl::unexpected(json.error());
-      if (!*json || dom::object((*json)->root()).size() == 0) continue;
-      return read_transformer(**json);
-    }
-    return {};
+    const auto json = read_transformer_settings(folder);
+    if (!json) return tl::unexpected(json.error());
+    return *json ? read_transformer(**json) : result<void>{};
   }
 
   result<void> read_transformer(const model_json& json) {
@@ -151,10 +172,17 @@ class reader {
       if (const auto told = text_of(json.root(), key, own); told != own)
         return json.problem({key}, "is '" + told.substr(0, 60) + "', which is not supported", own);
     out_.rules.lower_case = flag_of(json.root(), "do_lower_case", false);
-    dom::object given;
-    if (const auto kwargs = member(json.root(), "processing_kwargs");
-        kwargs && !kwargs->get(given) && given.size() != 0)
-      out_.notes = "processing_kwargs of the sentence-transformers Transformer are not used";
+    for (const char* key : {"processing_kwargs", "tokenizer_args", "processor_kwargs"}) {
+      dom::object given;
+      const auto kwargs = member(json.root(), key);
+      if (!kwargs || kwargs->get(given)) continue;
+      const bool used = std::all_of(given.begin(), given.end(), [](const auto& one) {
+        return one.key == "model_max_length" || one.key == "trust_remote_code";
+      });
+      if (!used)
+        out_.notes += (out_.notes.empty() ? "" : "; ") + std::string(key) +
+                      " of the sentence-transformers Transformer are not used";
+    }
     return {};
   }
 
@@ -174,6 +202,29 @@ class reader {
 
 result<sentence_config> read_sentence_config(const fs::path& folder, sentence_model wanted, const tokenizer& tokens) {
   return reader(folder, wanted).read(tokens);
+}
+
+fs::path checkpoint_folder(const fs::path& folder) {
+  const auto own = transformer_folder(folder);
+  return own && file_exists(*own / "config.json") ? *own : folder;
+}
+
+result<std::optional<std::uint32_t>> sentence_length(const fs::path& folder) {
+  const auto own = transformer_folder(folder);
+  if (!own) return std::nullopt;
+  const auto json = read_transformer_settings(*own);
+  if (!json) return tl::unexpected(json.error());
+  if (!*json) return std::nullopt;
+  const auto limit = [&](const json_path& at, dom::element value) -> result<std::optional<std::uint32_t>> {
+    const auto read = length_limit(**json, at, value);
+    if (!read) return tl::unexpected(read.error());
+    return *read;
+  };
+  for (const char* key : tokenizer_arguments)
+    if (const auto arguments = member((*json)->root(), key))
+      if (const auto given = member(*arguments, "model_max_length")) return limit({key, "model_max_length"}, *given);
+  if (const auto given = member((*json)->root(), "max_seq_length")) return limit({"max_seq_length"}, *given);
+  return std::nullopt;
 }
 
 result<model_json> read_module_config(const fs::path& folder) {

@@ -36,6 +36,15 @@ enum class sentence_model { embedder, cross_encoder };
 result<sentence_config> read_sentence_config(const std::filesystem::path& folder, sentence_model wanted,
                                              const tokenizer& tokens);
 
+// Where config.json, weights and tokenizer of a folder lie: in its Transformer's own, where modules.json names one and
+// it has a config.json (as sentence-transformers before version 2 saved them), else in the folder itself.
+std::filesystem::path checkpoint_folder(const std::filesystem::path& folder);
+
+// The longest input of a folder with a modules.json, as its Transformer's settings say; 0: there is no limit; null:
+// they do not say. What is broken in modules.json is told by the tasks that read it. unprocessable: a value that cannot
+// be.
+result<std::optional<std::uint32_t>> sentence_length(const std::filesystem::path& folder);
+
 // A module's own config.json; an empty object where there is none.
 result<model_json> read_module_config(const std::filesystem::path& folder);
 

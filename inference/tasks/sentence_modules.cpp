@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cmath>
 
-#include "inference/model/overloaded.hpp"
 #include "inference/tasks/module_weights.hpp"
 
 namespace troupe::inference {
@@ -65,6 +64,24 @@ result<std::int64_t> width_in(const model_json& config, const char* key) {
   return static_cast<std::int64_t>(number);
 }
 
+// REQUIRES `dense` with its widths.
+result<void> read_weights(const std::filesystem::path& folder, bool bias, bool residual, dense_module& dense) {
+  const auto weights = module_weights::open(folder);
+  if (!weights) return tl::unexpected(weights.error());
+  const auto take = [](result<std::vector<float>> read, std::vector<float>& into) -> result<void> {
+    if (!read) return tl::unexpected(read.error());
+    into = std::move(*read);
+    return {};
+  };
+  const auto inputs = static_cast<std::int64_t>(dense.inputs), outputs = static_cast<std::int64_t>(dense.outputs);
+  if (auto ok = take(weights->read_turned("linear.weight", outputs, inputs), dense.weight); !ok) return ok;
+  if (bias)
+    if (auto ok = take(weights->read("linear.bias", {outputs}), dense.bias); !ok) return ok;
+  if (residual)
+    if (auto ok = take(weights->read_turned("residual.weight", outputs, inputs), dense.residual); !ok) return ok;
+  return {};
+}
+
 }  // namespace
 
 void normalize(std::span<double> values) noexcept {
@@ -75,9 +92,20 @@ void normalize(std::span<double> values) noexcept {
 }
 
 result<sentence_modules> sentence_modules::read(const sentence_config& config, std::int64_t hidden_size) {
-  sentence_modules made;
-  made.width_ = static_cast<std::size_t>(hidden_size);
-  if (!config.listed) return made;
+  sentence_modules made(true);
+  if (auto ok = made.add_all(config, hidden_size); !ok) return tl::unexpected(ok.error());
+  return made;
+}
+
+result<sentence_modules> sentence_modules::plan(const sentence_config& config, std::int64_t hidden_size) {
+  sentence_modules made(false);
+  if (auto ok = made.add_all(config, hidden_size); !ok) return tl::unexpected(ok.error());
+  return made;
+}
+
+result<void> sentence_modules::add_all(const sentence_config& config, std::int64_t hidden_size) {
+  width_ = static_cast<std::size_t>(hidden_size);
+  if (!config.listed) return {};
   if (config.modules.empty())
     return fail(error_code::unprocessable, "modules.json has no Pooling: there is no vector of a text",
                 "a Pooling after the Transformer");
@@ -88,9 +116,9 @@ result<sentence_modules> sentence_modules::read(const sentence_config& config, s
                   module.place + ": a " + module.type.substr(0, 60) +
                       (first ? " after the Transformer" : " in this place") + " is not supported",
                   "one Pooling, which follows the Transformer");
-    if (auto ok = made.add(module); !ok) return tl::unexpected(ok.error());
+    if (auto ok = add(module); !ok) return ok;
   }
-  return made;
+  return {};
 }
 
 result<void> sentence_modules::add(const sentence_module& module) {
@@ -140,27 +168,23 @@ result<void> sentence_modules::add_dense(const sentence_module& module) {
     return config->problem({"activation_function"}, activation.error().message, activation.error().detail);
   dense.activation = *activation;
 
-  const auto weights = module_weights::open(module.folder);
-  if (!weights) return tl::unexpected(weights.error());
-  const auto take = [](result<std::vector<float>> read, std::vector<float>& into) -> result<void> {
-    if (!read) return tl::unexpected(read.error());
-    into = std::move(*read);
-    return {};
-  };
-  if (auto ok = take(weights->read_turned("linear.weight", *outputs, *inputs), dense.weight); !ok) return ok;
-  if (flag_of(config->root(), "bias", true))
-    if (auto ok = take(weights->read("linear.bias", {*outputs}), dense.bias); !ok) return ok;
-  if (flag_of(config->root(), "use_residual", false)) {
-    dense.adds_input = *inputs == *outputs;
-    if (!dense.adds_input)
-      if (auto ok = take(weights->read_turned("residual.weight", *outputs, *inputs), dense.residual); !ok) return ok;
-  }
+  const bool bias = flag_of(config->root(), "bias", true), residual = flag_of(config->root(), "use_residual", false);
+  dense.adds_input = residual && *inputs == *outputs;
+  const bool own_residual = residual && !dense.adds_input;
+  weights_ += dense.inputs * dense.outputs * (own_residual ? 2 : 1) + (bias ? dense.outputs : 0);
   width_ = dense.outputs;
+  if (with_weights_)
+    if (auto ok = read_weights(module.folder, bias, own_residual, dense); !ok) return ok;
   steps_.emplace_back(std::move(dense));
   return {};
 }
 
 result<void> sentence_modules::add_layer_norm(const sentence_module& module) {
+  weights_ += 2 * width_;
+  if (!with_weights_) {
+    steps_.emplace_back(layer_norm_module{});
+    return {};
+  }
   const auto weights = module_weights::open(module.folder);
   if (!weights) return tl::unexpected(weights.error());
   const std::vector<std::int64_t> shape{static_cast<std::int64_t>(width_)};
@@ -182,15 +206,6 @@ std::vector<double> sentence_modules::vector_of(const token_lines& given, std::s
   for (std::size_t i = 0; i < last; ++i)
     x = std::visit([&](const auto& step) { return applied(step, std::move(x)); }, steps_[i]);
   return x;
-}
-
-std::uint64_t sentence_modules::memory_bytes() const noexcept {
-  std::size_t numbers = 0;
-  const overloaded count{[&](const dense_module& d) { numbers += d.weight.size() + d.bias.size() + d.residual.size(); },
-                         [&](const layer_norm_module& n) { numbers += n.weight.size() + n.bias.size(); },
-                         [](const normalize_module&) {}};
-  for (const auto& step : steps_) std::visit(count, step);
-  return numbers * sizeof(float);
 }
 
 }  // namespace troupe::inference

@@ -35,23 +35,30 @@ class sentence_modules {
   // `hidden_size`: of a token's line. unprocessable: a module or a value that is not supported, told by name; weights
   // that are missing or have another shape.
   static result<sentence_modules> read(const sentence_config& config, std::int64_t hidden_size);
+  // The same by their settings alone, without weights: of use for what they take.
+  static result<sentence_modules> plan(const sentence_config& config, std::int64_t hidden_size);
 
   const pooling& pools() const noexcept { return pooling_; }
   std::size_t width() const noexcept { return width_; }  // of the vector
   bool normalizes() const noexcept;                      // its vectors have length 1
   // `normalized` false leaves out the Normalize at the end.
   std::vector<double> vector_of(const token_lines& given, std::size_t skipped, bool normalized) const;
-  std::uint64_t memory_bytes() const noexcept;
+  std::uint64_t memory_bytes() const noexcept { return weights_ * sizeof(float); }
   const std::string& notes() const noexcept { return notes_; }
 
  private:
+  explicit sentence_modules(bool with_weights) : with_weights_(with_weights) {}
+
+  result<void> add_all(const sentence_config& config, std::int64_t hidden_size);
   result<void> add(const sentence_module& module);
   result<void> add_dense(const sentence_module& module);
   result<void> add_layer_norm(const sentence_module& module);
 
   pooling pooling_;
   std::vector<sentence_step> steps_;
+  bool with_weights_;
   std::size_t width_ = 0;
+  std::uint64_t weights_ = 0;  // numbers, read or not
   std::string notes_;
 };
 

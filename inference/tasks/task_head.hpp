@@ -51,13 +51,20 @@ class task_head {
   virtual std::string text_of(std::string_view text, const task_parameters&) const { return std::string(text); }
   // REQUIRES an item that this head read.
   virtual output make(const prepared_text& in, const network_answer& given) const = 0;
-  // Private bytes beside the network's (a projection of its own).
+  // Private bytes beside the network's (a projection of its own). What heads share is counted by one of them.
   virtual std::uint64_t memory_bytes() const noexcept { return 0; }
 };
 
 // bad_request naming the first parameter that is set and not among `own` (truncate and truncation_direction are every
 // task's).
 result<void> check_names(task what, const task_parameters& given, std::initializer_list<std::string_view> own);
+
+class sentence_modules;
+
+// What heads of one model share: of the first that needs it, which counts it as its own.
+struct shared_parts {
+  std::shared_ptr<const sentence_modules> modules;  // of vectors
+};
 
 // What a head is made of.
 struct head_source {
@@ -66,6 +73,7 @@ struct head_source {
   const weight_plan& plan;
   const encoder_shape& shape;
   const tokenizer& tokens;
+  shared_parts* shared = nullptr;  // with the model's other heads; null: with none
 };
 
 // A row of the table of tasks (inference/tables.hpp).

@@ -48,11 +48,8 @@ class ranking_head final : public task_head {
 
   output make(const prepared_text& in, const network_answer& given) const override {
     const auto logit = given.rows.front().front();
-    const auto raw = in.parameters.raw_scores;
-    if (raw == true) return single_score{logit};
-    // Who says that the scores shall not be raw does not want those of a checkpoint without an activation.
-    const auto function = raw == false && activation_ == identity ? sigmoid : activation_;
-    return single_score{static_cast<float>(function(logit))};
+    const bool raw = in.parameters.raw_scores.value_or(false);
+    return single_score{raw ? logit : static_cast<float>(activation_(logit))};
   }
 
  private:
@@ -79,7 +76,8 @@ result<std::unique_ptr<const task_head>> make_head(const head_source& from) {
   if (is_torch_class(*name)) {
     const auto known = torch_activation(*name);
     if (!known) return tl::unexpected(known.error());
-    activation = *known;
+    // Raw scores are given to those who ask for them.
+    if (*known != identity) activation = *known;
   } else if (!name->empty()) {
     sentence->notes += (sentence->notes.empty() ? "" : "; ") + ("the activation '" + name->substr(0, 100)) +
                        "' is code of the checkpoint's own: sigmoid stands for it, as in sentence-transformers";

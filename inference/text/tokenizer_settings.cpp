@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <iterator>
 #include <map>
 #include <set>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "inference/files/files.hpp"
+#include "inference/text/length_limit.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -258,27 +258,13 @@ class settings_reader {
 
   // ---- lengths ----
 
-  // 0: no limit. Libraries write 1e30, as an integer or not, where there is none.
-  static result<std::uint32_t> limit_in(const model_json& file, const char* key, dom::element value) {
-    const auto wrong = [&] { return file.problem({key}, "must be a whole number from 1"); };
-    std::int64_t number = 0;
-    double real = 0;
-    if (!value.get(number))
-      real = static_cast<double>(number);
-    else if (value.get(real) || file.written({key}) == "NaN")
-      return wrong();
-    if (real > UINT32_MAX) return 0U;
-    if (!(real >= 1) || real != std::floor(real)) return wrong();
-    return static_cast<std::uint32_t>(real);
-  }
-
   result<void> read_length() {
     if (config_) {
       // 'max_len' is the old name, and counts only where the new one does not stand, not even as null.
       dom::element ignored;
       const char* key = config_->root()["model_max_length"].get(ignored) ? "max_len" : "model_max_length";
       if (const auto given = in(config_, key)) {
-        const auto limit = limit_in(*config_, key, *given);
+        const auto limit = length_limit(*config_, {key}, *given);
         if (!limit) return tl::unexpected(limit.error());
         out_.length_max = *limit;
       }
@@ -296,13 +282,6 @@ class settings_reader {
           return config_->problem({"truncation_side"}, "must be 'left' or 'right'");
         out_.cut_left = text == "left";
       }
-    }
-    const auto sentence = open("sentence_bert_config.json");
-    if (!sentence) return tl::unexpected(sentence.error());
-    if (const auto given = in(*sentence, "max_seq_length")) {
-      const auto limit = limit_in(**sentence, "max_seq_length", *given);
-      if (!limit) return tl::unexpected(limit.error());
-      out_.length_max = *limit;
     }
     return {};
   }

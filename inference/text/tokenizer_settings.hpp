@@ -1,8 +1,8 @@
 #pragma once
 // What a checkpoint says of its tokenizer outside tokenizer.json and the older files of its vocabulary:
-// tokenizer_config.json, special_tokens_map.json, added_tokens.json, config.json's tokenizer_class and model_type,
-// sentence_bert_config.json. Read as transformers' AutoTokenizer does, and no class is taken for another: what is not
-// known to be equal is refused. Internal to the tokenizers' reading (wordpiece_load.cpp, library_load.cpp).
+// tokenizer_config.json, special_tokens_map.json, added_tokens.json, config.json's tokenizer_class and model_type.
+// Read as transformers' AutoTokenizer does, and no class is taken for another: what is not known to be equal is
+// refused. Internal to the tokenizers' reading (wordpiece_load.cpp, library_load.cpp).
 
 #include <cstdint>
 #include <filesystem>

@@ -1,17 +1,21 @@
 #include "inference/torch/fused_linear.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <optional>
 #include <string_view>
 
 #include <ATen/core/List.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 
+#include "inference/torch/fork_join.hpp"
 #include "inference/torch/operators.hpp"
 
 namespace troupe::inference {
@@ -73,7 +77,9 @@ at::Tensor activated(at::Tensor y, after_linear after) {
 
 void use_fp32_linear(linear_kernel kernel) noexcept { fp32_linear.store(kernel, std::memory_order_relaxed); }
 
-at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, after_linear after) {
+namespace {
+
+at::Tensor whole(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, after_linear after) {
   const auto* k = usable(x);
   if (k == nullptr) return activated(at::linear(x, weight, given(bias)), after);
   const auto call = [&](std::string_view what, std::optional<std::string_view> algorithm) {
@@ -87,10 +93,69 @@ at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at:
   }
 }
 
-at::Tensor fused_linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                            const at::Tensor& residual) {
+at::Tensor whole_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                     const at::Tensor& residual) {
   if (const auto* k = usable(x)) return k->with_sum->call(x, residual, weight, given(bias), "add");
   return at::linear(x, weight, given(bias)).add_(residual);
+}
+
+// Columns of the output that are a block: narrower ones cost the product's kernel too much of its speed, wider ones
+// leave a helper that is late nothing to take.
+constexpr std::int64_t columns_min = 64, columns_good = 128, columns_unit = 16;
+constexpr std::int64_t operations_min = 1 << 20;  // below that a hand-off costs what it gains
+
+}  // namespace
+
+std::uint32_t linear_blocks(std::int64_t rows, std::int64_t in, std::int64_t out) {
+  const std::int64_t threads = crew_threads();
+  if (threads < 2 || 2 * rows * in * out < operations_min) return 1;
+  const auto each = out / (threads * columns_good);  // as many for each thread
+  return static_cast<std::uint32_t>(each > 0 ? threads * std::min<std::int64_t>(each, 2)
+                                             : std::clamp<std::int64_t>(out / columns_min, 1, threads));
+}
+
+namespace {
+
+std::uint32_t blocks_of(const at::Tensor& x, const at::Tensor& weight) {
+  return x.device().is_cpu() ? linear_blocks(x.size(0), weight.size(1), weight.size(0)) : 1;
+}
+
+at::Tensor part(const at::Tensor& t, std::int64_t dim, const block_range& r) {
+  return t.defined() ? t.narrow(dim, r.from, r.size()) : t;
+}
+
+at::Tensor in_blocks(std::uint32_t blocks, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                     const at::Tensor& residual, after_linear after) {
+  const auto out = weight.size(0);
+  auto y = at::empty({x.size(0), out}, x.options());
+  const bool in_place = usable(x) == nullptr && bias.defined();
+  for_blocks(blocks, [&](std::uint32_t block) {
+    const auto columns = part_of(out, block, blocks, columns_unit);
+    auto to = part(y, 1, columns);
+    const auto w = part(weight, 0, columns), b = part(bias, 0, columns), r = part(residual, 1, columns);
+    if (in_place) {
+      at::addmm_out(to, b, x, w.t());
+      if (r.defined()) to.add_(r);
+      activated(to, after);
+    } else {
+      to.copy_(r.defined() ? whole_add(x, w, b, r.contiguous()) : whole(x, w, b, after));
+    }
+  });
+  return y;
+}
+
+}  // namespace
+
+at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, after_linear after) {
+  if (const auto blocks = blocks_of(x, weight); blocks > 1) return in_blocks(blocks, x, weight, bias, {}, after);
+  return whole(x, weight, bias, after);
+}
+
+at::Tensor fused_linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& residual) {
+  if (const auto blocks = blocks_of(x, weight); blocks > 1)
+    return in_blocks(blocks, x, weight, bias, residual, after_linear::nothing);
+  return whole_add(x, weight, bias, residual);
 }
 
 }  // namespace troupe::inference

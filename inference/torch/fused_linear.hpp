@@ -1,8 +1,11 @@
 #pragma once
 // Linear layers by the fastest kernel for weights as they lie in a mapped file: oneDNN's, which fuses what follows,
 // or LibTorch's own (MKL's product). Which is faster in fp32 depends on the CPU: twice as fast as the other here
-// (AVX-512; docs/experiments.md, c), a fifth slower there (AVX2), so it is measured (runtime.cpp). Included by our
-// Torch code only.
+// (AVX-512; docs/experiments.md, c), a fifth slower there (AVX2), so it is measured (kernel_speed.cpp). With helpers
+// (fork_join.hpp) a product is cut by its columns; last bits may differ from a whole one's. Included by our Torch code
+// only.
+
+#include <cstdint>
 
 #include <ATen/core/Tensor.h>
 
@@ -14,6 +17,9 @@ enum class linear_kernel { onednn, aten };
 void use_fp32_linear(linear_kernel kernel) noexcept;
 
 enum class after_linear { nothing, gelu, gelu_tanh, relu, silu };
+
+// Blocks of columns that a product is cut into, for the helpers that this thread has (fork_join.hpp).
+std::uint32_t linear_blocks(std::int64_t rows, std::int64_t in, std::int64_t out);
 
 // after(y), in place.
 at::Tensor activated(at::Tensor y, after_linear after);

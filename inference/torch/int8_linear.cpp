@@ -1,5 +1,6 @@
 #include "inference/torch/int8_linear.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
+#include "inference/torch/fork_join.hpp"
 #include "inference/torch/operators.hpp"
 
 namespace troupe::inference {
@@ -118,8 +120,10 @@ bool has_int8_linear() {
   return works;
 }
 
-at::Tensor int8_linear(const at::Tensor& x, const int8_weight& weight, const at::Tensor& bias,
-                       const at::Tensor& residual, after_linear after) {
+namespace {
+
+at::Tensor whole(const at::Tensor& x, const int8_weight& weight, const at::Tensor& bias, const at::Tensor& residual,
+                 after_linear after) {
   const auto rows = x.size(0), in = x.size(1);
   const auto dense = x.contiguous(), added = residual.defined() ? residual.contiguous() : residual;
   auto codes = at::empty({rows, in}, at::kByte);
@@ -136,6 +140,25 @@ at::Tensor int8_linear(const at::Tensor& x, const int8_weight& weight, const at:
     finish(y.mutable_data_ptr<float>() + i * out, out, scales[static_cast<std::size_t>(i)], data_of(bias),
            added.defined() ? data_of(added) + i * out : nullptr);
   return activated(std::move(y), after);
+}
+
+constexpr std::int64_t rows_min = 8;  // of a block: what the kernel computes at once, or nearly
+
+}  // namespace
+
+at::Tensor int8_linear(const at::Tensor& x, const int8_weight& weight, const at::Tensor& bias,
+                       const at::Tensor& residual, after_linear after) {
+  // By rows: the packed weights are one piece, and a token's numbers are its own.
+  const auto rows = x.size(0);
+  const auto blocks = static_cast<std::uint32_t>(std::clamp<std::int64_t>(rows / rows_min, 1, crew_threads()));
+  if (blocks < 2) return whole(x, weight, bias, residual, after);
+  auto y = at::empty({rows, weight.scales.size(0)}, x.options());
+  for_blocks(blocks, [&](std::uint32_t block) {
+    const auto lines = part_of(rows, block, blocks, rows_min);
+    const auto mine = [&](const at::Tensor& t) { return t.defined() ? t.narrow(0, lines.from, lines.size()) : t; };
+    mine(y).copy_(whole(mine(x), weight, bias, mine(residual), after));
+  });
+  return y;
 }
 
 }  // namespace troupe::inference

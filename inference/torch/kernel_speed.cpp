@@ -5,20 +5,22 @@
 #include <thread>
 #include <vector>
 
+#include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <c10/core/InferenceMode.h>
 
 #include "config/machine.hpp"
+#include "inference/torch/fork_join.hpp"
 #include "inference/torch/fused_linear.hpp"
 #include "inference/torch/int8_linear.hpp"
-#include "inference/torch/runtime.hpp"
+#include "inference/torch/panel_linear.hpp"
+#include "inference/torch/thread_share.hpp"
 
 namespace troupe::inference {
 namespace {
 
-// With fewer cores the threads of one batch share them with everything else in the process, and wait for each other
-// (docs/experiments.md, a).
-constexpr int lone_cores_min = 4;
+// More than this no product of a single text is worth cutting into.
+constexpr int lone_threads_max = 16;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -39,41 +41,66 @@ double best_seconds(double budget_s, F f) {
   return best;
 }
 
+// A layer's two large products as a network runs them: oneDNN's erf alone can cost a third of the first.
+constexpr std::int64_t rows = 64, width = 768, inner = 3072;
+constexpr double gigaoperations = 4e-9 * rows * width * inner;
+
 double linear_gflops(at::ScalarType type, linear_kernel fp32_kernel) {
   use_fp32_linear(fp32_kernel);
-  constexpr std::int64_t rows = 64, in = 768, out = 3072;
   const c10::InferenceMode inference;
-  const auto x = at::ones({rows, in}, type), w = at::ones({out, in}, type), b = at::ones({out}, type);
-  return 2e-9 * rows * in * out / best_seconds(0.02, [&] { fused_linear(x, w, b); });
+  const auto x = at::ones({rows, width}, type), up = at::full({inner, width}, 1e-3, type), b = at::ones({inner}, type),
+             down = at::full({width, inner}, 1e-3, type), c = at::ones({width}, type);
+  return gigaoperations /
+         best_seconds(0.04, [&] { fused_linear_add(fused_linear(x, up, b, after_linear::gelu), down, c, x); });
 }
 
-// How long a short chain of small products takes after a pause, as lone batches come: worker threads sleep then.
+// How long a short chain of small products takes after a pause, as lone batches come: helpers sleep then.
 // The given quantile of several.
 double lone_seconds(at::ScalarType type, int threads, double quantile) {
-  constexpr std::int64_t rows = 32, width = 768;
+  constexpr std::int64_t tokens = 32;
   const c10::InferenceMode inference;
-  set_thread_intra_op_threads(threads);
-  const auto x = at::ones({rows, width}, type), w = at::ones({width, width}, type), b = at::ones({width}, type);
+  use_threads({.threads = threads, .lone = true});
+  const bool panels = type == at::kFloat && fp32_in_panels();
+  const auto x = at::ones({tokens, width}, type), w = at::ones({width, width}, type), b = at::ones({width}, type);
   std::vector<double> took;
   for (int i = 0; i < 12; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     const auto start = std::chrono::steady_clock::now();
-    for (int k = 0; k < 12; ++k) fused_linear(x, w, b);
+    {
+      const crew_scope crew;
+      for (int k = 0; k < 12; ++k)
+        if (panels)
+          panel_linear(x, w, b, {}, after_linear::nothing);
+        else
+          fused_linear(x, w, b);
+    }
     took.push_back(seconds_since(start));
   }
-  set_thread_intra_op_threads(1);
+  use_threads({});
   std::sort(took.begin(), took.end());
   return took[static_cast<std::size_t>(quantile * static_cast<double>(took.size() - 1))];
+}
+
+double panels_gflops() {
+  if (!has_panel_linear()) return 0;
+  const c10::InferenceMode inference;
+  const auto x = at::ones({rows, width}), up = at::full({inner, width}, 1e-3), b = at::ones({inner}),
+             down = at::full({width, inner}, 1e-3), c = at::ones({width});
+  return gigaoperations / best_seconds(0.04, [&] {
+           panel_linear(panel_linear(x, up, b, {}, after_linear::gelu), down, c, x, after_linear::nothing);
+         });
 }
 
 // What comes and goes around the product included: codes of the activations, scales of the sums.
 double int8_gflops() {
   if (!has_int8_linear()) return 0;
-  constexpr std::int64_t rows = 64, in = 768, out = 3072;
   const c10::InferenceMode inference;
-  const auto x = at::ones({rows, in}), scales = at::ones({out}), bias = at::ones({out});
-  const auto w = pack_int8(at::ones({out, in}, at::kChar), scales);
-  return 2e-9 * rows * in * out / best_seconds(0.02, [&] { int8_linear(x, *w, bias, {}, after_linear::nothing); });
+  const auto x = at::ones({rows, width}), b = at::ones({inner}), c = at::ones({width});
+  const auto up = pack_int8(at::ones({inner, width}, at::kChar), at::full({inner}, 1e-3)),
+             down = pack_int8(at::ones({width, inner}, at::kChar), at::full({width}, 1e-3));
+  return gigaoperations / best_seconds(0.04, [&] {
+           int8_linear(int8_linear(x, *up, b, {}, after_linear::gelu), *down, c, x, after_linear::nothing);
+         });
 }
 
 }  // namespace
@@ -82,6 +109,7 @@ kernel_speeds measure_kernels() {
   kernel_speeds speeds;
   speeds.fp32_aten_gflops = linear_gflops(at::kFloat, linear_kernel::aten);
   speeds.fp32_onednn_gflops = linear_gflops(at::kFloat, linear_kernel::onednn);
+  speeds.fp32_panels_gflops = panels_gflops();
   speeds.bf16_gflops = linear_gflops(at::kBFloat16, linear_kernel::onednn);
   speeds.int8_gflops = int8_gflops();
   return speeds;
@@ -92,8 +120,14 @@ void use_fp32_by_aten(bool aten) noexcept { use_fp32_linear(aten ? linear_kernel
 int choose_lone_threads(bool bf16) {
   const int cores = static_cast<int>(config::usable_cores());
   const auto type = bf16 ? at::kBFloat16 : at::kFloat;
-  if (cores < lone_cores_min) return 1;
-  return lone_seconds(type, cores, 0.9) < 0.8 * lone_seconds(type, 1, 0.5) ? cores : 1;
+  int best = 1;
+  auto best_s = cores > 1 ? lone_seconds(type, 1, 0.5) : 0;
+  for (int threads = 2; threads <= cores && threads <= lone_threads_max; threads *= 2) {
+    if (lone_seconds(type, threads, 0.9) >= 0.9 * best_s) continue;
+    best = threads;
+    best_s = lone_seconds(type, threads, 0.5);
+  }
+  return best;
 }
 
 }  // namespace troupe::inference

@@ -12,7 +12,8 @@ import subprocess
 import pytest
 
 import checkpoints
-from driver import BINARY, TESTSERVER, TORCHSCRIPT, Server, have
+from driver import BINARY, FIXTURES, TESTSERVER, TORCHSCRIPT, Server, have
+from encoders import DOCUMENT_001, Checkpoint, assemble, unpack
 from stand_in_hub import Files, Hub
 from stand_in_s3 import S3
 
@@ -108,6 +109,15 @@ def tiny_shape() -> checkpoints.Bert:
 def tiny(tmp_path_factory, tiny_shape) -> pathlib.Path:
     """A checkpoint that answers in microseconds (its answers are known: checkpoints.reference)."""
     return checkpoints.write_bert(tmp_path_factory.mktemp("models") / "tiny", tiny_shape)
+
+
+@pytest.fixture(scope="session")
+def document_001(tmp_path_factory) -> dict[str, Checkpoint]:
+    """The models of API document 001 by name, each of its own architecture."""
+    unpacked, models = tmp_path_factory.mktemp("unpacked"), tmp_path_factory.mktemp("models")
+    made = {c.name: c for family in {family for family, _ in DOCUMENT_001.values()}
+            for c in assemble(unpack(FIXTURES / "encoders" / f"{family}.tar.xz", unpacked), models)}
+    return {name: made["-".join(of)] for name, of in DOCUMENT_001.items()}
 
 
 @pytest.fixture(scope="session")

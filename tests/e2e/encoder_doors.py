@@ -34,6 +34,13 @@ def unit(vector: list[float]) -> list[float]:
     return [v / length for v in vector]
 
 
+def normalized(rows: list[dict]) -> list[dict]:
+    """A checkpoint that names no activation of its own ranks raw in sentence-transformers; a server does where it is
+    asked to."""
+    by_sigmoid = {row["ask"]["query"]: row["answer"] for row in rows if row["parameters"] == {"raw_scores": False}}
+    return [row if row["parameters"] else {**row, "answer": by_sigmoid[row["ask"]["query"]]} for row in rows]
+
+
 class Doors:
     """One checkpoint on one server. Each door gives the differences, a line each."""
 
@@ -41,6 +48,8 @@ class Doors:
 
     def __init__(self, server: Server, checkpoint: Checkpoint):
         self.server, self.checkpoint, self.rows = server, checkpoint, checkpoint.rows
+        if checkpoint.name.endswith("-identity"):
+            self.rows = {**self.rows, "rank": normalized(self.rows["rank"])}
 
     def ask(self, door: str) -> list[str]:
         return getattr(self, door)()
@@ -170,9 +179,6 @@ class Doors:
     def rerank(self, rows: list[dict]) -> list[str]:
         out, model = [], {"model": self.checkpoint.name}
         for row in rows:
-            # What TEI's own server makes of such a checkpoint is a matter of its version.
-            if not row["parameters"] and self.checkpoint.name.endswith("-identity"):
-                continue
             out += self.compare("/tei/rerank", {**row["ask"], **row["parameters"], **model}, row["answer"],
                                 f"/tei/rerank {short(row['parameters'])}")
             if row["parameters"]:

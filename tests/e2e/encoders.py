@@ -10,6 +10,14 @@ import tarfile
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 
+# The names of API document 001, each with a random classifier of the architecture that it tells.
+DOCUMENT_001 = {
+    "deberta-v3-base_pretrained": ("deberta-v2", "nli"),
+    "roberta-base_pretrained": ("roberta", "nli"),
+    "bert-base-uncased_pretrained": ("bert", "nli"),
+    "distilbert-base-uncased_pretrained": ("distilbert", "nli"),
+}
+
 
 class Checkpoint:
     """One folder as a model's directory, and its questions: rows of {"ask", .., "answer"} by kind."""

@@ -9,18 +9,16 @@ import pytest
 from driver import SLOW, have
 
 CLIENTS = pathlib.Path(__file__).parent / "clients/001"
-NAMES = ["deberta-v3-base_pretrained", "roberta-base_pretrained", "bert-base-uncased_pretrained",
-         "distilbert-base-uncased_pretrained"]
 
 
 @pytest.fixture(scope="module")
-def server(serve_module, tiny):
+def server(serve_module, document_001):
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if s.connect_ex(("127.0.0.1", 8003)) == 0:
             pytest.skip("port 8003 is taken")
-    registry = {name: {"path": str(tiny), "source": "Hugging Face"} for name in NAMES}
-    return serve_module(registry, {"preload_models": NAMES[:2]}, port=8003)
+    registry = {name: {"path": str(c.folder), "source": "Hugging Face"} for name, c in document_001.items()}
+    return serve_module(registry, {"preload_models": list(document_001)[:2]}, port=8003)
 
 
 def test_python_client(server):

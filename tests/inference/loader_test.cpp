@@ -7,6 +7,7 @@
 
 #include "inference/files/safetensors.hpp"
 #include "inference/model/step_aside.hpp"
+#include "inference/precision_choice.hpp"
 #include "inference/programs/torchscript.hpp"
 #include "inference/tables.hpp"
 #include "inference/tasks/text_classification.hpp"
@@ -160,6 +161,29 @@ TEST_F(estimates, are_close_for_every_kind_of_checkpoint) {
     }
   }
   for (const auto p : {precision::fp32, precision::bf16}) expect_close(spec_of(folder(), p), stored());
+}
+
+// Files of sentence-transformers for a BERT of write_bert(): a Dense of 64 to `outputs`.
+void write_dense(const fs::path& folder, std::int64_t outputs) {
+  write_file(folder / "modules.json",
+             R"([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
+                 {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+                 {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}])");
+  write_file(folder / "2_Dense" / "config.json",
+             R"({"in_features": 64, "bias": false, "out_features": )" + std::to_string(outputs) + "}");
+  std::vector<stored_tensor> tensors{{"linear.weight", "F32", {outputs, 64}, 0, 0}};
+  auto file = make_safetensors_head(tensors, {});
+  file.resize(tensors.back().end, '\0');
+  write_file(folder / "2_Dense" / "model.safetensors", file);
+}
+
+TEST_F(estimates, count_modules_behind_the_network_once) {
+  write_bert(scratch_.path() / "dense", 100, 100);
+  write_dense(scratch_.path() / "dense", 8000);
+  auto spec = spec_of(scratch_.path() / "dense");
+  spec.task = task::sentence_similarity;
+  expect_close(spec, stored());
+  expect_close(spec, {});
 }
 
 TEST_F(estimates, tell_what_is_shared) {
@@ -451,6 +475,85 @@ TEST_F(loader, numbers_as_python_writes_them_are_read) {
   }
 }
 
+class open_precision : public loader {
+ protected:
+  void SetUp() override {
+    loader::SetUp();
+    options_.store = scratch_.path() / "store";
+    options_.automatic_precision = precision::automatic;
+    options_.precision_tolerance = 1;
+    spec_ = spec_of(folder(), precision::automatic);
+  }
+  std::vector<fs::path> in_store(const char* extension) const {
+    std::vector<fs::path> found;
+    for (const auto& e : fs::directory_iterator(options_.store))
+      if (e.path().extension() == extension) found.push_back(e.path());
+    return found;
+  }
+  std::string precision_now() const {
+    const auto made = load(spec_, options_);
+    EXPECT_TRUE(made) << made.error().message;
+    return made ? (*made)->info().precision : "";
+  }
+  load_options options_;
+  artifact_spec spec_;
+};
+
+TEST_F(open_precision, of_vectors_stays_whatever_this_cpu_is_fast_in) {
+  spec_.task = task::feature_extraction;
+  EXPECT_EQ(precision_now(), "fp32");
+  const auto notes = in_store(".json");
+  ASSERT_EQ(notes.size(), 1U) << "kept, though there was nothing to choose from";
+  options_.candidates = {precision::bf16};
+  EXPECT_EQ(precision_now(), "fp32");
+  // As if it had been chosen on a CPU that is fast in it.
+  keep_choice(notes.front(),
+              {precision::bf16, "another CPU", false, {{"fp32", 1, 0, true}, {"bf16", 9, 0, true}}, true});
+  for (const auto& candidates : {std::vector<precision>{}, {precision::bf16}}) {
+    options_.candidates = candidates;
+    EXPECT_EQ(precision_now(), "bf16");
+    EXPECT_NE(estimate_memory(spec_, options_)->file.find(".bf16."), std::string::npos);
+  }
+  options_.precision_tolerance = 0;
+  EXPECT_EQ(precision_now(), "bf16");
+  spec_.wanted = precision::fp32;
+  EXPECT_EQ(precision_now(), "fp32") << "a named one is another matter";
+}
+
+TEST_F(open_precision, leaves_the_copy_of_the_chosen_one_alone) {
+  options_.candidates = {precision::bf16};
+  const auto chosen = precision_now();
+  auto copies = in_store(".safetensors");
+  ASSERT_EQ(copies.size(), 1U);
+  EXPECT_NE(copies.front().native().find('.' + chosen + '.'), std::string::npos) << copies.front();
+  EXPECT_EQ(precision_now(), chosen);
+  EXPECT_EQ(in_store(".safetensors"), copies);
+}
+
+// An upgrade writes the copies anew: of what is beside them, what was chosen for vectors stays.
+TEST_F(open_precision, of_vectors_outlives_an_older_layout_of_the_copy) {
+  spec_.task = task::feature_extraction;
+  EXPECT_EQ(precision_now(), "fp32");
+  const auto notes = in_store(".json");
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_TRUE(notes.front().native().ends_with(".precision.v2.json")) << notes.front();
+  const auto copy = in_store(".safetensors").front();
+  auto older = copy.native();
+  older.replace(older.rfind(".v"), 3, ".v1");
+  fs::rename(copy, older);
+  EXPECT_EQ(precision_now(), "fp32");
+  EXPECT_EQ(in_store(".safetensors"), std::vector{copy});
+  EXPECT_EQ(in_store(".json"), notes);
+}
+
+TEST_F(open_precision, takes_no_copy_away_that_another_model_made) {
+  const auto named = spec_of(folder(), precision::fp32);
+  ASSERT_TRUE(load(named, options_));
+  options_.candidates = {precision::bf16};
+  const auto chosen = precision_now();
+  EXPECT_EQ(in_store(".safetensors").size(), chosen == "fp32" ? 1U : 2U);
+}
+
 TEST_F(loader, the_registry_s_task_must_be_one_of_the_class) {
   auto spec = spec_of(folder());
   spec.task = task::text_classification;
@@ -500,6 +603,37 @@ TEST_F(loader, max_length_is_the_least_of_all) {
   EXPECT_EQ(refusal(spec).code, error_code::unprocessable);
   write_file(folder() / "tokenizer_config.json", R"({"model_max_length": 20})");
   EXPECT_EQ((*load(spec_of(folder()), {}))->info().max_length, 20U);
+  write_file(folder() / "modules.json",
+             R"([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
+                 {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}])");
+  EXPECT_EQ((*load(spec_of(folder()), {}))->info().max_length, 20U);
+  const auto before = *fingerprint(spec_of(folder()));
+  write_file(folder() / "0_Transformer" / "sentence_roberta_config.json", R"({"max_seq_length": 30})");
+  EXPECT_EQ((*load(spec_of(folder()), {}))->info().max_length, 30U) << "it stands for the tokenizer's";
+  EXPECT_NE(*fingerprint(spec_of(folder())), before);
+}
+
+TEST_F(loader, a_transformer_may_have_a_folder_of_its_own) {
+  const auto plain = probabilities(**load(spec_of(folder()), {}));
+  const auto moved = scratch_.path() / "moved";
+  copy_folder(folder(), moved / "0_Transformer");
+  write_file(moved / "config.json", R"({"__version__": "1.0.0"})");
+  write_file(moved / "modules.json",
+             R"([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
+                 {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}])");
+  const auto spec = spec_of(moved);
+  const auto made = load(spec, {});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(probabilities(**made), plain);
+  EXPECT_TRUE(estimate_memory(spec, {}));
+  fs::remove(moved / "config.json");
+  EXPECT_TRUE(load(spec, {}));
+  const auto version = *fingerprint(spec);
+  write_file(moved / "0_Transformer" / "tokenizer_config.json", R"({"model_max_length": 20})");
+  EXPECT_EQ((*load(spec, {}))->info().max_length, 20U);
+  EXPECT_NE(*fingerprint(spec), version);
+  fs::rename(moved / "0_Transformer" / "config.json", moved / "config.json");
+  EXPECT_FALSE(load(spec, {})) << "the folder is the one with config.json, and has no weights";
 }
 
 TEST_F(loader, an_artifact_has_a_largest_size) {

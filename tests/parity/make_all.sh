@@ -17,6 +17,7 @@ PYTHON=${PYTHON:-${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}}
 "$PYTHON" "$here/make_bert.py"
 "$PYTHON" "$here/make_families.py"
 "$PYTHON" "$here/make_encoders.py"
+"$PYTHON" "$here/make_api001.py"
 "$PYTHON" "$here/make_deberta.py"
 "$PYTHON" "$here/make_modernbert.py"
 "$PYTHON" "$here/make_tasks.py"

@@ -10,7 +10,9 @@
 #include "inference/encoders/body.hpp"
 #include "inference/encoders/deberta.hpp"
 #include "inference/encoders/named_weights.hpp"
+#include "inference/torch/panel_linear.hpp"
 #include "inference/torch/runtime.hpp"
+#include "inference/torch/thread_share.hpp"
 #include "tests/inference/support.hpp"
 
 namespace troupe::inference::tests {
@@ -68,8 +70,9 @@ model_json config_of(const std::string& name) {
 }
 
 loaded_weights weights_of(const std::string& name, std::vector<planned_tensor> plan, const checkpoint& source,
-                          precision p) {
+                          precision p, bool panels = false) {
   weight_request request;
+  request.panels = panels && has_panel_linear();
   request.plan = std::move(plan);
   request.target = p;
   request.source = folder_of(name);
@@ -77,13 +80,13 @@ loaded_weights weights_of(const std::string& name, std::vector<planned_tensor> p
 }
 
 std::shared_ptr<const encoder> load_one(const std::string& name, const std::string& suffix,
-                                        precision p = precision::fp32) {
+                                        precision p = precision::fp32, bool panels = false) {
   for (const auto& row : architectures_of(family_of(name)))
     if (row.class_name.ends_with(suffix)) {
       const auto config = or_throw(row.read(config_of(name)));
       const auto source = or_throw(checkpoint::open(folder_of(name), 0));
       auto plan = or_throw(config->plan(source));
-      return config->make(weights_of(name, std::move(plan.tensors), source, p), "cpu");
+      return config->make(weights_of(name, std::move(plan.tensors), source, p, panels), "cpu");
     }
   throw std::runtime_error("no such class");
 }
@@ -134,6 +137,17 @@ class deberta : public testing::TestWithParam<std::string> {
  protected:
   static void SetUpTestSuite() { initialise_runtime(); }
 };
+
+TEST_P(deberta, agrees_with_transformers_in_fp32_on_panels_by_two_threads) {
+  const auto rows = expected_of(GetParam());
+  use_threads({.threads = 2});
+  for (const auto& o : outputs) {
+    const auto e = load_one(GetParam(), suffix_of(o, GetParam()), precision::fp32, true);
+    for (const auto& r : rows)
+      EXPECT_LT(difference(run(*e, {r.in()}, o.what), r.*o.expected), 1e-5) << o.suffix << ", " << r.ids.size();
+  }
+  use_threads({});
+}
 
 TEST_P(deberta, agrees_with_transformers_in_fp32) {
   const auto rows = expected_of(GetParam());

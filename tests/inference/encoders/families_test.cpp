@@ -6,7 +6,9 @@
 #include "inference/files/checkpoint.hpp"
 #include "inference/files/weights.hpp"
 #include "inference/tables.hpp"
+#include "inference/torch/panel_linear.hpp"
 #include "inference/torch/runtime.hpp"
+#include "inference/torch/thread_share.hpp"
 #include "tests/inference/encoders/expected_rows.hpp"
 
 namespace troupe::inference::tests {
@@ -16,7 +18,7 @@ class families : public testing::TestWithParam<std::string> {
  protected:
   static void SetUpTestSuite() { initialise_runtime(); }
 
-  std::shared_ptr<const encoder> network_of(precision what = precision::fp32) {
+  std::shared_ptr<const encoder> network_of(precision what = precision::fp32, bool panels = false) {
     const auto folder = fixtures() / "inference" / "families" / GetParam();
     auto json = model_json::read(folder / "config.json", 1U << 20U);
     if (!json) throw std::runtime_error(json.error().message);
@@ -29,7 +31,12 @@ class families : public testing::TestWithParam<std::string> {
       if (!source) throw std::runtime_error(source.error().message);
       auto plan = (*config)->plan(*source);
       if (!plan) throw std::runtime_error(plan.error().message + " / " + plan.error().detail);
-      auto weights = load_weights({plan->tensors, what, folder, "v", {}, nullptr, nullptr}, *source);
+      weight_request request;
+      request.plan = plan->tensors;
+      request.target = what;
+      request.source = folder;
+      request.panels = panels;
+      auto weights = load_weights(request, *source);
       if (!weights) throw std::runtime_error(weights.error().message);
       return (*config)->make(std::move(*weights), "cpu");
     }
@@ -59,11 +66,18 @@ class families : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(families, agrees_with_transformers) {
-  const auto network = network_of();
   const auto& name = GetParam();
-  if (name.ends_with("_sequence")) return compare(*network, network_output::logits);
-  compare(*network, network_output::token_logits);
-  if (name.ends_with("_mask")) compare(*network, network_output::token_states);
+  for (const bool on_panels_and_two_threads : {false, true}) {
+    const auto network = network_of(precision::fp32, on_panels_and_two_threads && has_panel_linear());
+    use_threads({.threads = on_panels_and_two_threads ? 2 : 1});
+    if (name.ends_with("_sequence")) {
+      compare(*network, network_output::logits);
+      continue;
+    }
+    compare(*network, network_output::token_logits);
+    if (name.ends_with("_mask")) compare(*network, network_output::token_states);
+  }
+  use_threads({});
 }
 
 // Far enough from a mistake, near enough for weights as sharp as these.

@@ -15,7 +15,9 @@
 #include "inference/files/checkpoint.hpp"
 #include "inference/files/weights.hpp"
 #include "inference/torch/fused_linear.hpp"
+#include "inference/torch/panel_linear.hpp"
 #include "inference/torch/runtime.hpp"
+#include "inference/torch/thread_share.hpp"
 #include "tests/inference/encoders/expected_rows.hpp"
 
 namespace troupe::inference::tests {
@@ -29,7 +31,7 @@ T or_throw(result<T> made) {
   return std::move(*made);
 }
 
-std::shared_ptr<const encoder> load_one(const std::string& name, precision p = precision::fp32) {
+std::shared_ptr<const encoder> load_one(const std::string& name, precision p = precision::fp32, bool panels = false) {
   const auto json = or_throw(model_json::read(folder_of(name) / "config.json", 1 << 20));
   const std::string_view wanted = json.root()["architectures"].at(0);
   for (const auto& row : architectures_of(modernbert()))
@@ -40,6 +42,7 @@ std::shared_ptr<const encoder> load_one(const std::string& name, precision p = p
       request.plan = or_throw(config->plan(source)).tensors;
       request.target = p;
       request.source = folder_of(name);
+      request.panels = panels && has_panel_linear();
       return config->make(or_throw(load_weights(request, source)), "cpu");
     }
   throw std::runtime_error("no such class");
@@ -87,6 +90,9 @@ TEST_P(modernberts, agree_with_transformers) {
     use_fp32_linear(kernel);
     compare(*load_one(GetParam()), 2e-5);
   }
+  use_threads({.threads = 2});
+  compare(*load_one(GetParam(), precision::fp32, true), 2e-5);
+  use_threads({});
 }
 
 // Weights of 0.3 make attention so sharp that bf16 turns some of it over: the bound tells a mistake, not a rounding.

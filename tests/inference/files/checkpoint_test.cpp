@@ -97,7 +97,7 @@ TEST(checkpoint, pickled_weights_come_after_safetensors) {
   const auto& folder = scratch.path();
   const auto names = [&] {
     std::vector<std::string> out;
-    const auto files = artifact_files(folder);
+    const auto files = artifact_files(folder, folder);
     EXPECT_TRUE(files) << files.error().message;
     for (const auto& file : *files) out.push_back(file.filename());
     return out;

@@ -9,8 +9,10 @@
 
 #include "inference/files/mapped_file.hpp"
 #include "inference/files/ready_copies.hpp"
+#include "inference/files/weights.hpp"
 #include "inference/model/step_aside.hpp"
 #include "inference/torch/memory.hpp"
+#include "inference/torch/panels.hpp"
 #include "inference/torch/runtime.hpp"
 #include "tests/inference/support.hpp"
 
@@ -59,6 +61,44 @@ TEST_F(store, is_written_once_and_used_again) {
   EXPECT_EQ(answer(*load_it()), first);
   EXPECT_EQ(fs::last_write_time(entries(folder())[0]), written);
   EXPECT_EQ(live_mappings(), 0U);
+}
+
+// One part's rows need not fill a panel; where all parts' do not, the matrix lies as it is.
+TEST_F(store, lays_products_out_in_panels) {
+  const auto checkpoint = checkpoint::open(source(), 0);
+  ASSERT_TRUE(checkpoint);
+  const auto& q = *checkpoint->find("bert.encoder.layer.0.attention.self.query.weight").tensor;
+  const auto width = q.shape[1];
+  const std::string key = "bert.encoder.layer.0.attention.self.key.weight", query = q.name;
+  ASSERT_EQ(q.shape[0] % (panel_rows / 2), 0);
+  weight_request request;
+  request.source = source();
+  request.fingerprint = "f";
+  request.plan.push_back({"pair", {2 * q.shape[0], width}, false, {query, key}, {}, true});
+  request.plan.push_back({"other", q.shape, false, {query}, {}, false});
+  const auto plain = load_weights(request, *checkpoint);
+  ASSERT_TRUE(plain);
+  request.panels = true;
+  request.store = folder();
+  for (int turn = 0; turn < 2; ++turn) {  // made, and found
+    const auto made = load_weights(request, *checkpoint);
+    ASSERT_TRUE(made);
+    ASSERT_EQ(made->tensors[0].name, panels_of("pair"));
+    EXPECT_EQ(made->tensors[1].name, "other");
+    const auto values = [](const loaded_weights& w, std::size_t i) {
+      const auto& t = w.tensors[i];
+      const auto* from = reinterpret_cast<const float*>(w.memory->bytes().data() + t.begin);
+      return std::vector<float>(from, from + t.elements());
+    };
+    auto wanted = values(*plain, 0);
+    const auto rows = wanted;
+    const auto size = static_cast<std::size_t>(panel_rows * width);
+    for (std::size_t at = 0; at < rows.size(); at += size)
+      to_panel(std::span(rows).subspan(at, size), std::span(wanted).subspan(at, size));
+    EXPECT_EQ(values(*made, 0), wanted);
+    EXPECT_EQ(values(*made, 1), values(*plain, 1));
+  }
+  EXPECT_EQ(entries(folder()).size(), 1U);
 }
 
 TEST_F(store, keeps_one_entry_a_precision_and_none_of_an_older_source) {
@@ -172,7 +212,7 @@ TEST_F(store, entries_of_an_older_layout_go) {
   load_it();
   const auto entry = entries(folder())[0];
   auto older = entry.string();
-  const auto layout = older.find(".v2.");
+  const auto layout = older.find(".v3.");
   ASSERT_NE(layout, std::string::npos);
   older.replace(layout, 4, ".v1.");
   fs::rename(entry, older);

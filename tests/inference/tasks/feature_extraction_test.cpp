@@ -1,5 +1,6 @@
 #include "inference/tasks/feature_extraction.hpp"
 
+#include "inference/tasks/sentence_modules.hpp"
 #include "tests/inference/tasks/support.hpp"
 
 namespace troupe::inference::tests {
@@ -89,6 +90,23 @@ TEST(feature_extraction, of_a_bare_encoder_is_the_mean) {
   EXPECT_TRUE(std::isnan(vector_of(kit, *head, std::string("a"), {}, {NAN, 4, 4, 4})[0]));
   EXPECT_NE(problem_of(kit.read(*head, text_pair{}), error_code::unprocessable).find("feature-extraction takes a text"),
             std::string::npos);
+}
+
+TEST(feature_extraction, weights_of_modules_are_shared_and_counted_once) {
+  const auto kit = embedder(task_fixtures() / "sentence" / "dense", 8);
+  shared_parts shared;
+  auto from = kit.source();
+  from.shared = &shared;
+  const auto vectors = feature_extraction().make(from);
+  ASSERT_TRUE(vectors) << vectors.error().message;
+  const auto* first = shared.modules.get();
+  const auto similarity = sentence_similarity().make(from);
+  ASSERT_TRUE(similarity) << similarity.error().message;
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(shared.modules.get(), first);
+  EXPECT_EQ((*vectors)->memory_bytes() + (*similarity)->memory_bytes(), first->memory_bytes());
+  EXPECT_EQ(vectors_memory(kit.spec.path, 8, *kit.tokens).value(), first->memory_bytes());
+  EXPECT_GT(first->memory_bytes(), 0U);
 }
 
 TEST(feature_extraction, vectors_of_a_model_that_normalizes) {

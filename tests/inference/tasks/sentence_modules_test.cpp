@@ -85,6 +85,48 @@ TEST(sentence_config, do_lower_case_counts_under_all_names_of_its_file) {
   }
 }
 
+TEST(sentence_config, the_length_is_the_transformer_s_under_all_names_of_its_file) {
+  const auto length = [](const std::string& path, const std::string& file, const std::string& text) {
+    folder_of_modules folder;
+    folder.file("modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": ")" + path + "\"}]")
+        .file(file, text);
+    return sentence_length(folder.scratch.path());
+  };
+  using number = std::optional<std::uint32_t>;
+  for (const char* name : {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"}) {
+    const auto file = "sentence_" + std::string(name) + "_config.json";
+    EXPECT_EQ(length("0_Transformer", "0_Transformer/" + file, R"({"max_seq_length": 8})").value(), number(8)) << name;
+    EXPECT_EQ(length("", file, R"({"max_seq_length": 8})").value(), number(8)) << name;
+    EXPECT_EQ(length("0_Transformer", file, R"({"max_seq_length": 8})").value(), number()) << "another folder's";
+  }
+  const auto of = [&](const std::string& text) { return length("", "sentence_bert_config.json", text).value(); };
+  EXPECT_EQ(of("{}"), number());
+  EXPECT_EQ(of(R"({"max_seq_length": null})"), number());
+  EXPECT_EQ(of(R"({"max_seq_length": 1e30})"), number(0)) << "no limit";
+  EXPECT_EQ(of(R"({"max_seq_length": 8, "tokenizer_args": {"model_max_length": 9}})"), number(9));
+  EXPECT_EQ(of(R"({"max_seq_length": 8, "processor_kwargs": {"model_max_length": 9}})"), number(9));
+  const auto broken = length("", "sentence_bert_config.json", R"({"max_seq_length": -1})");
+  ASSERT_FALSE(broken);
+  EXPECT_TRUE(holds(broken.error().message, "sentence_bert_config.json:1:20: 'max_seq_length' must be a whole number"));
+  folder_of_modules bare;
+  bare.file("sentence_bert_config.json", R"({"max_seq_length": 8})");
+  EXPECT_EQ(sentence_length(bare.scratch.path()).value(), number()) << "without modules.json nobody reads it";
+  for (const char* modules : {"[", "{}", "[]", R"([{"type": "mine.Transformer", "path": ""}])",
+                              R"([{"type": "sentence_transformers.models.Transformer", "path": "../x"}])"}) {
+    bare.file("modules.json", modules);
+    EXPECT_EQ(sentence_length(bare.scratch.path()).value(), number()) << modules;
+  }
+}
+
+TEST(sentence_config, what_else_is_told_to_the_tokenizer_is_not_used_and_told) {
+  folder_of_modules folder;
+  folder.file("modules.json", '[' + transformer + ',' + pooling_row + ']')
+      .file("sentence_bert_config.json", R"({"tokenizer_args": {"model_max_length": 9}})");
+  EXPECT_EQ(folder.config()->notes, "");
+  folder.file("sentence_bert_config.json", R"({"tokenizer_args": {"do_lower_case": true}})");
+  EXPECT_TRUE(holds(folder.config()->notes, "tokenizer_args"));
+}
+
 TEST(sentence_config, what_it_does_not_know_is_refused_by_name) {
   EXPECT_TRUE(
       holds(problem_with(transformer, R"({"model_type": "SparseEncoder"})"), "'model_type' is 'SparseEncoder'"));
@@ -167,6 +209,10 @@ TEST(sentence_modules, an_activation_of_the_checkpoint_s_own_is_tanh_and_told) {
   EXPECT_EQ(modules->width(), 5U);
   EXPECT_TRUE(modules->normalizes());
   EXPECT_EQ(modules->memory_bytes(), (8 * 5 + 5) * sizeof(float));
+  fs::remove(scratch.path() / "m" / "2_Dense" / "model.safetensors");
+  const auto planned = sentence_modules::plan(*config, 8);
+  ASSERT_TRUE(planned) << planned.error().message;
+  EXPECT_EQ(planned->memory_bytes(), modules->memory_bytes()) << "told without the weights";
 }
 
 TEST(pooling, modes_have_names_of_two_generations) {

@@ -258,14 +258,6 @@ TEST_F(other_files, what_the_class_builds_itself_is_told_where_tokenizer_json_sa
   }
 }
 
-TEST_F(other_files, max_seq_length_is_asked_first) {
-  write("tokenizer_config.json", R"({"model_max_length": 40})");
-  write("sentence_bert_config.json", R"({"max_seq_length": 20, "do_lower_case": false})");
-  EXPECT_EQ((*tokenizer::load(folder()))->length_max(), 20U);
-  write("sentence_bert_config.json", R"({"max_seq_length": null})");
-  EXPECT_EQ((*tokenizer::load(folder()))->length_max(), 40U);
-}
-
 TEST_F(other_files, added_tokens_have_a_limit_that_the_defaults_of_the_class_do_not_reach) {
   std::string vocabulary = "[UNK]\n[CLS]\n[SEP]\n", tokens;
   for (int i = 0; i < 100'000; ++i) {
