@@ -4,9 +4,9 @@
     bench/run.sh BUILD_FOLDER [--quick] [--only overhead,throughput,..] [--results FILE] [--troupe PROGRAM]
                  [--models 6x384,..] [--precisions fp32,..] [--counts 1,8,..] [--longest-batch-s 5]
 
-The last line is for `sweep`, `pair` and `peers`. Standard library only (and the end-to-end tests' driver, which starts the
-server). The load generator is `troupe bench`. Nothing is pinned: generator and server share the cores, as in every
-figure given.
+The last line is for `sweep`, `pair`, `peers` and `footprint`. Standard library only (and the end-to-end tests' driver, which
+starts the server). The load generator is `troupe bench`. Nothing is pinned: generator and server share the cores, as in
+every figure given.
 """
 from __future__ import annotations
 
@@ -21,23 +21,27 @@ import sys
 import time
 
 import compare
+import footprint
 import pair
+import peer_models
 import pulls
 import pulls_beside
 import residency
 import speed
 import store
 import sweep
+import tokenizing
 from driver import Server
 from tables import Table
-from tools import SETTINGS, SHAPES, machine
+from tools import SETTINGS, machine
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 # By name, in the order of the report. Each gives a table, or several one after another.
 BENCHMARKS = {f.__name__: f for f in (speed.overhead, speed.throughput, speed.mixed, speed.interference, residency.load,
-                                      residency.memory, speed.growth, sweep.sweep, pair.pair, compare.peers, pulls.pulls,
-                                      pulls_beside.beside_pulls, store.store)}
+                                      residency.memory, speed.growth, sweep.sweep, pair.pair, compare.peers,
+                                      footprint.footprint, tokenizing.tokenizers, pulls.pulls, pulls_beside.beside_pulls,
+                                      store.store)}
 
 
 def names_of(known):
@@ -65,11 +69,12 @@ def parse_arguments() -> argparse.Namespace:
     p.add_argument("--quick", action="store_true", help="a few minutes: shorter and fewer rounds")
     p.add_argument("--only", type=names_of(BENCHMARKS), default=[], help="comma-separated names")
     p.add_argument("--results", type=pathlib.Path, default=HERE / "RESULTS.md")
-    p.add_argument("--models", type=names_of(SHAPES), default=list(SHAPES), help="of sweep and peers")
+    p.add_argument("--models", type=names_of(peer_models.NAMES), default=[],
+                   help="of sweep, peers and footprint; a sweep has BERT's shapes alone")
     p.add_argument("--precisions", type=names_of(sweep.PRECISIONS), default=list(sweep.PRECISIONS), help="of sweep and peers")
     p.add_argument("--counts", type=counts_of, default=[], help="numbers of clients of the sweep, instead of all")
     p.add_argument("--longest-batch-s", type=float, default=sweep.LONGEST_BATCH_S,
-                   help="a precision whose full batch takes longer is left out of sweep and peers, and told [%(default)s]")
+                   help="a precision whose full batch takes longer is left out of sweep and pair, and told [%(default)s]")
     return p.parse_args()
 
 

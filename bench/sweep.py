@@ -24,7 +24,7 @@ SPREAD = 0.1  # of the shares of a point's rounds, beyond which more rounds are 
 class Choice:
     """What of it is run: all, or what the command line names."""
 
-    models: list[str] = field(default_factory=lambda: list(SHAPES))
+    models: list[str] = field(default_factory=list)
     precisions: list[str] = field(default_factory=lambda: list(PRECISIONS))
     counts: list[int] = field(default_factory=list)
     longest_batch_s: float = LONGEST_BATCH_S
@@ -32,6 +32,10 @@ class Choice:
     def take(self, arguments) -> None:
         self.models, self.precisions = arguments.models, arguments.precisions
         self.counts, self.longest_batch_s = arguments.counts, arguments.longest_batch_s
+
+    def models_of(self, known) -> list[str]:
+        """Of those that a benchmark knows."""
+        return [model for model in self.models or known if model in known]
 
     def of(self, usual: tuple[int, ...], again: tuple[int, ...]) -> tuple[list[int], list[int]]:
         """Numbers of clients: at the first start, and at the others."""
@@ -174,7 +178,7 @@ def left_out(title: str, why: list[str]) -> Table:
 
 def sweep() -> Iterator[Table]:
     usual, again = CHOICE.of(COUNTS, START_COUNTS)
-    for shape in CHOICE.models:
+    for shape in CHOICE.models_of(SHAPES):
         for precision in CHOICE.precisions:
             title = f"8. Sweep: {shape} {precision}"
             with BareLimit(shape, precision) as bare:

@@ -10,7 +10,8 @@ import tempfile
 from dataclasses import dataclass, field
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/e2e"))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/e2e"))
 
 import checkpoints  # noqa: E402
 import driver  # noqa: E402
@@ -18,6 +19,7 @@ from driver import Server  # noqa: E402
 
 MODELS = pathlib.Path(tempfile.gettempdir()) / "troupe-bench-models"
 SHAPES = {"6x384": checkpoints.BERT_6X384, "12x768": checkpoints.BERT_12X768}
+NO_PARITY = "The Python environment of scripts/parity.txt is missing: `make parity` makes it (some 5 GB)."
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Run:
 
 def generator(url: str, *, concurrency: int, seconds: float | None = None, requests: int | None = None,
               text: str | None = None, texts: pathlib.Path | None = None, rate: float | None = None,
-              model: str | None = None, warmup_s: float = 0.2, no_cache: bool = False) -> list[str]:
+              model: str | None = None, warmup_s: float = 0.2, no_cache: bool = False, timeout_s: float | None = None) -> list[str]:
     """The load generator's command."""
     command = [str(SETTINGS.build / "troupe"), "bench", url, "--concurrency", str(concurrency), "--json"]
     if seconds is not None:
@@ -84,6 +86,8 @@ def generator(url: str, *, concurrency: int, seconds: float | None = None, reque
         command += ["--model", model]
     if no_cache:
         command += ["--no-cache"]
+    if timeout_s is not None:
+        command += ["--timeout", str(timeout_s)]
     return command
 
 
@@ -132,9 +136,12 @@ def start(name: str, registry: dict, settings: dict | None = None, *, test: bool
 
 
 def checkpoint(name: str, **shape) -> pathlib.Path:
-    """Written once a machine; other runs find it."""
+    return written(name, checkpoints.Bert(**shape))
+
+
+def written(name: str, model: checkpoints.Bert) -> pathlib.Path:
+    """Once a machine; other runs find it."""
     folder = MODELS / name
-    model = checkpoints.Bert(**shape)
     file = folder / "model.safetensors"
     if not file.exists() or file.stat().st_size < model.size_bytes():
         checkpoints.write_bert(folder, model)
@@ -149,9 +156,7 @@ def texts_file(name: str, lengths: list[int]) -> pathlib.Path:
 
 
 def precision_of(server: Server, model: str) -> str:
-    info = server.model(model)
-    found = json.dumps(info)
-    return "bf16" if '"bf16"' in found else "fp32"
+    return server.model(model)["model_info"]["precision"]
 
 
 def cores() -> int:
@@ -159,9 +164,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def cpu_flags() -> set[str]:
+    return set(next((line for line in open("/proc/cpuinfo") if line.startswith("flags")), "").split())
+
+
+def has_bf16() -> bool:
+    return bool(cpu_flags() & {"avx512_bf16", "amx_bf16"})
+
+
+def parity_python() -> str | None:
+    """Of the environment that `make parity` makes, where it is there."""
+    found = subprocess.run([str(ROOT / "scripts/python-environment.sh"), "parity", "--if-there"], capture_output=True, text=True)
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
 def machine() -> str:
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    flags = next((line for line in open("/proc/cpuinfo") if line.startswith("flags")), "")
-    isa = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {f}" in flags]
+    isa = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in cpu_flags()]
     total = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal")) / 2**20
     return f"{model} ({', '.join(isa) or 'no AVX2'}), {os.cpu_count()} cores, {total:.0f} GiB"
