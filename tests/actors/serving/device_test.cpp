@@ -65,6 +65,22 @@ TEST_F(ModelActor, ALoneBatchThatTakesLongHoldsNobodyUp) {
   end_batches();
 }
 
+TEST_F(ModelActor, ALoneBatchWhoseHelpersLeaveHoldsNobodyUp) {
+  start_device(2, 30s, 2);
+  auto m = std::make_unique<fake_model>();
+  m->say_helpers_leave();
+  auto r = start_model({}, std::move(m));
+  auto other = start_model({});
+  auto first = send(r);
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->threads, 2u);
+  EXPECT_TRUE(slots[0]->running->wide);
+  auto second = send(other);
+  ASSERT_TRUE(slots[1]->running);
+  EXPECT_EQ(slots[1]->running->threads, 1u);
+  end_batches();
+}
+
 TEST_F(ModelActor, ALoneBatchThatLeavesCoresFreeKeepsNobodyWaiting) {
   start_device(4, 30s, 2);
   auto r = start_model({});
