@@ -117,7 +117,7 @@ outcome<std::string> predict_here(const config::settings& settings, const std::s
   }
   inference::initialise_runtime();
   const auto compute = choose_compute(settings);
-  inference::use_threads({.threads = static_cast<int>(compute.lone_threads), .lone = true});
+  inference::use_threads({.threads = static_cast<int>(compute.lone_threads)});
   auto loaded = inference::load(*spec, compute.load);
   if (!loaded) return tl::unexpected(failure{std::move(loaded.error()), exit_status::failed});
   try {

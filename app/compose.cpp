@@ -246,7 +246,7 @@ actors::compute_options choose_compute(const config::settings& settings) {
   // On the CPU it also says which kernels are used.
   if (settings.device == "cpu" || precision_open || chosen.slots == 0 || chosen.threads_per_slot == 0 ||
       chosen.lone_threads == 0) {
-    // On a thread of its own: the team of threads that it has used ends with it (see threads_needed).
+    // On a thread of its own: OpenMP's settings are a thread's, and the kernels that it has made end with it.
     const auto measured = std::async(std::launch::async, [&] {
                             return inference::calibrate(settings.data_dir / "calibration.json", false);
                           }).get();
@@ -327,7 +327,9 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto slots = chosen(settings.compute_slots, std::max(cores, gpu_slots));
   // One batch with the device to itself, or the measurement for it; and each slot's batch.
   const auto lone = chosen(settings.lone_batch_threads, std::min(cores, 16U));
-  const auto others = std::max(lone - 1, slots * (chosen(settings.threads_per_slot, 1) - 1));
+  // Helpers of encoders and OpenMP's of programs are threads of their own.
+  const auto each = chosen(settings.threads_per_slot, 1);
+  const auto others = 2 * (each > 1 ? slots : 1) * (std::max(lone, each) - 1);
   const auto loads = settings.loader_threads + 1;
   constexpr std::uint32_t log = 1, caf = 2, reclaimer = 1, registry_keeper = 1, teardown = 1;
   constexpr std::uint32_t artifact_keeper = 1, transfers = 3;

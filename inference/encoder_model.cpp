@@ -106,7 +106,7 @@ class encoder_model final : public model {
  public:
   encoder_model(std::shared_ptr<const encoder_parts> parts, model_info info, std::vector<mapping_use> mappings)
       : parts_(std::move(parts)), info_(std::move(info)), mappings_(std::move(mappings)), texts_(*parts_) {
-    info_.helpers_leave = true;  // torch/fork_join.hpp
+    info_.lone = lone_use::shares_cores;  // torch/fork_join.hpp
   }
 
   const text_tools* texts() const noexcept override { return &texts_; }

@@ -137,7 +137,7 @@ result<settled_network> settle(const artifact_spec& spec, const load_options& op
     auto made = make(out.what, options);
     if (!made) return tl::unexpected(made.error());
     out.made = std::move(*made);
-    if (wanted.to_keep) keeper.keep({out.what, cpu_model(), false, {}, vectors});
+    if (wanted.to_keep) keeper.keep({out.what, cpu_model(), false, out.measured, vectors});
     return out;
   }
 

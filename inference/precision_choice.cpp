@@ -64,8 +64,9 @@ result<precision_plan> plan_precisions(const precision_question& asked, const st
   if (kept && kept->cpu_model == asked.cpu_model && covers(*kept, others)) {
     if (auto ok = open ? result<void>{} : check_precision(asked.asked, kept->measured, asked.tolerance); !ok)
       return tl::unexpected(ok.error());
-    return precision_plan{
-        {open ? choose_precision(kept->measured, asked.tolerance) : asked.asked}, kept->measured, false};
+    return precision_plan{{open ? choose_precision(kept->measured, asked.tolerance) : asked.asked},
+                          kept->measured,
+                          open && asked.vectors};
   }
   others.insert(others.begin(), precision::fp32);
   return precision_plan{std::move(others), {}, false};

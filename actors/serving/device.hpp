@@ -83,7 +83,8 @@ struct device_state {
 // Warm-up in the background waits until the device was left alone for so long.
 constexpr std::chrono::milliseconds quiet_after{50};
 
-// For so long nothing else starts beside a batch that was given all cores: its threads would wait for each other.
+// For so long nothing else starts beside a batch that was given all cores and keeps them (inference::lone_use): its
+// threads would wait for each other.
 constexpr std::chrono::milliseconds whole_device_max{20};
 
 // REQUIRES slots that nobody has taken, in the order of their indices.

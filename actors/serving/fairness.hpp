@@ -46,8 +46,9 @@ struct company {
   std::uint32_t loads = 0;                  // models being loaded
   std::chrono::nanoseconds since_shared{};  // since a batch last had company
 };
-// A batch that had no company lately either may use the other cores. Where others use them too, its threads wait
-// for each other: one batch in a hundred then takes ten times as long (docs/experiments.md, a).
+// A batch that had no company lately either may use the other cores. Where others use them too, threads of OpenMP wait
+// for each other: one batch in a hundred then takes ten times as long (docs/experiments.md, a); helpers are woken for
+// nothing.
 constexpr std::chrono::milliseconds lone_after{100};
 bool is_lone(const company& c) noexcept;
 // Intra-op threads for a batch: a lone one gets all cores, many get their slot's share.

@@ -233,7 +233,8 @@ std::unique_ptr<inference::instance> instance_for(model_state& st, const batch& 
 void run(self_ptr self, const std::shared_ptr<grant>& g, batch_ptr b) {
   auto& st = self->state;
   b->owner = st.me;
-  b->wide = !b->warm() && b->items.size() == 1 && st.queue.empty() && g->lone_threads > g->threads;
+  b->wide = !b->warm() && b->items.size() == 1 && st.queue.empty() && g->lone_threads > g->threads &&
+            st.me->model->info().lone != inference::lone_use::none;
   b->threads = b->wide ? g->lone_threads : g->threads;
   if (!b->wide && g->lone_threads > g->threads) self->send(st.device, narrow_atom::value, g);
   b->instance = instance_for(st, *b);
@@ -335,7 +336,7 @@ void pump(self_ptr self, std::vector<slot_wish>* collected) {
     w.lease = st.me->lease;
     w.priority = st.priority;
     w.background = background;
-    w.single = st.queue.size() == 1 && !st.me->model->info().helpers_leave;
+    w.single = st.queue.size() == 1 && st.me->model->info().lone == inference::lone_use::keeps_cores;
     if (collected)
       collected->push_back(w);
     else

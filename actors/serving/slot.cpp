@@ -184,7 +184,7 @@ struct worker {
         running = b;
         way->batch_begins();
       }
-      inference::use_threads({static_cast<int>(b->threads), b->wide, &way->batches()});
+      inference::use_threads({static_cast<int>(b->threads), b->wide ? &way->batches() : nullptr});
       run_or_drop(*b);
       {
         const std::lock_guard lock(mutex);

@@ -50,7 +50,8 @@ class encoder {
  public:
   virtual ~encoder() = default;
   virtual std::unique_ptr<device_lane> make_lane() const = 0;
-  // REQUIRES an output that its configuration gives. A row's answer does not depend on its neighbours (on a CPU).
+  // REQUIRES an output that its configuration gives. On a CPU a row's answer depends on its neighbours in last bits at
+  // most: products are cut by their number of rows, and for helpers (torch/fork_join.hpp).
   // Throws std::exception.
   virtual features run(std::span<const token_row> rows, network_output wanted, device_lane& lane) const = 0;
 };

@@ -2,7 +2,6 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/tanh.h>
@@ -29,11 +28,11 @@ encoder_head::encoder_head(const head_recipe& recipe, const named_weights& weigh
 at::Tensor encoder_head::operator()(const at::Tensor& states) const {
   auto x = states.to(out_.weight.scalar_type());
   if (dense_.weight.defined()) {
-    x = at::linear(x, dense_.weight, dense_.bias);
+    x = plain_linear(x, dense_.weight, dense_.bias);
     activate(x, recipe_.act);
   }
   if (norm_.weight.defined()) x = normalize(norm_, x, recipe_.norm_epsilon);
-  return at::linear(x, out_.weight, out_.bias).to(at::kFloat);
+  return plain_linear(x, out_.weight, out_.bias).to(at::kFloat);
 }
 
 at::Tensor row_means(const at::Tensor& states, const packed_rows& p) {

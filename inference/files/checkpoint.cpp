@@ -189,10 +189,11 @@ void add_named_files(const fs::path& folder, std::vector<fs::path>& files) {
   for (const char* name :
        {"config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt",
         "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model", "added_tokens.json",
-        "special_tokens_map.json", "modules.json", "config_sentence_transformers.json"})
+        "special_tokens_map.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"})
     add(folder / name);
-  // The names of one file of sentence-transformers.
-  for (const std::string name : {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"})
+  // The other names of sentence_bert_config.json. Last: the order is part of the fingerprints that notes are kept
+  // under.
+  for (const std::string name : {"roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"})
     add(folder / ("sentence_" + name + "_config.json"));
 }
 

@@ -72,6 +72,13 @@ struct precision_figures {
   bool vectors = false;  // difference is 1 - the least cosine
 };
 
+// What a batch that is alone does with the cores of idle slots.
+enum class lone_use : std::uint8_t {
+  none,          // it runs on its own slot's threads
+  shares_cores,  // its helpers leave when another batch begins
+  keeps_cores,   // its threads wait for each other until it ends: nothing should start beside it
+};
+
 struct model_info {
   std::string architecture;            // "BertForSequenceClassification", "TorchScript", ..
   std::string format;                  // "safetensors", "torchscript", ..
@@ -82,9 +89,9 @@ struct model_info {
   std::vector<std::string> labels;
   std::int64_t parameters = 0;
   std::int64_t hidden_size = 0, num_hidden_layers = 0, num_attention_heads = 0, vocab_size = 0;
-  std::uint32_t max_length = 0;               // longest input in tokens; 0: not applicable
-  bool stateful = false;                      // a stepping model with open_state()
-  bool helpers_leave = false;                 // a lone batch gives its other cores back when another begins
+  std::uint32_t max_length = 0;  // longest input in tokens; 0: not applicable
+  bool stateful = false;         // a stepping model with open_state()
+  lone_use lone = lone_use::keeps_cores;
   std::string notes;                          // what an operator should know of this load; empty: nothing
   std::vector<precision_figures> precisions;  // what the choice of precision went by; empty: nothing was measured
   std::vector<tensor_spec> inputs;

@@ -18,6 +18,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include "config/machine.hpp"
 #include "inference/files/checkpoint.hpp"
 #include "inference/files/zip_archive.hpp"
 #include "inference/torch/device.hpp"
@@ -408,6 +409,10 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
 
   model_info info;
   info.architecture = "TorchScript";
+  // OpenMP's threads wait for each other: with fewer cores for whatever else the process does (docs/experiments.md, a).
+  constexpr std::uint32_t lone_cores_min = 4;
+  static const bool cores_to_spare = config::usable_cores() >= lone_cores_min;
+  info.lone = cores_to_spare ? lone_use::keeps_cores : lone_use::none;
   info.format = "torchscript";
   info.precision = "fp32";
   info.device = options.device;

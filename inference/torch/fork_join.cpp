@@ -6,7 +6,6 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,31 +53,30 @@ class crew {
   // With one caller at a time, from here until dismiss().
   void begin(const thread_share& share) {
     batches_ = share.batches;
-    while (helpers_ + 1 < share.threads) {
+    while (started_ + 1 < share.threads) {
       try {
-        std::thread([this, n = helpers_] { help(n); }).detach();
-      } catch (const std::system_error&) {
+        std::thread([this, n = started_] { help(n); }).detach();
+      } catch (const std::exception&) {
         break;
       }
-      ++helpers_;
+      ++started_;
     }
-    most_ = std::min(helpers_, share.threads - 1);
+    most_ = std::min(started_, share.threads - 1);
+    if (size_.exchange(most_) != most_) size_.notify_all();
     state_.store(call_state{static_cast<std::uint16_t>(most_), 0, 0}.word());
     wake();  // they are awake when the first blocks come
   }
   void dismiss() noexcept { state_.store(call_state{}.word()); }
-  int threads() const noexcept { return most_ + 1; }
+  int threads() const noexcept { return alone() ? most_ + 1 : 1; }
 
   void run(std::uint32_t blocks, void (*call)(void*, std::uint32_t), void* body) {
     assert(!call_state::of(state_.load()).open() && "F1");
     call_ = call;
     body_ = body;
     done_.store(0, std::memory_order_relaxed);
-    // Looked at here, where it is sure to live; helpers know this object alone.
-    const bool alone = batches_ == nullptr || batches_->load(std::memory_order_relaxed) < 2;
-    state_.store(
-        call_state{static_cast<std::uint16_t>(alone ? most_ : 0), static_cast<std::uint16_t>(blocks), 0}.word());
-    wake();
+    const auto helpers = alone() ? most_ : 0;
+    state_.store(call_state{static_cast<std::uint16_t>(helpers), static_cast<std::uint16_t>(blocks), 0}.word());
+    if (helpers > 0) wake();
     while (take_block(the_caller)) {
     }
     // Only what helpers have begun is left.
@@ -95,6 +93,9 @@ class crew {
   }
 
  private:
+  // Looked at by the caller, while what it looks at is sure to live; helpers know this object alone.
+  bool alone() const noexcept { return batches_ == nullptr || batches_->load(std::memory_order_relaxed) < 2; }
+
   bool take_block(int who) {
     auto word = state_.load(std::memory_order_acquire);
     for (;;) {
@@ -123,6 +124,8 @@ class crew {
     set_thread_intra_op_threads(1);
     const c10::InferenceMode inference;
     for (;;) {
+      // Those that this caller has no use for are not woken at its calls.
+      for (auto size = size_.load(); size <= helper; size = size_.load()) size_.wait(size);
       const auto heard = rung_.load();
       while (take_block(helper)) {
       }
@@ -131,7 +134,7 @@ class crew {
              std::chrono::steady_clock::now() < until)
         for (int i = 0; i < 16; ++i) pause();
       asleep_.fetch_add(1);
-      if (rung_.load() == heard) rung_.wait(heard);
+      if (rung_.load() == heard && helper < size_.load()) rung_.wait(heard);
       asleep_.fetch_sub(1);
     }
   }
@@ -143,9 +146,10 @@ class crew {
   std::atomic<std::uint32_t> done_{0};
   std::atomic<bool> failed_{false};
   std::atomic<std::uint32_t> rung_{0}, asleep_{0};
+  std::atomic<int> size_{0};  // helpers that the caller may have
   // The caller's alone:
   const std::atomic<std::uint32_t>* batches_ = nullptr;
-  int helpers_ = 0, most_ = 0;
+  int started_ = 0, most_ = 0;
 };
 
 namespace {
@@ -155,12 +159,15 @@ class idle_crews {
  public:
   crew& take() {
     const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return *new crew;
+    if (idle_.empty()) {
+      idle_.reserve(++made_);  // so that each can be given back
+      return *new crew;
+    }
     auto& one = *idle_.back();
     idle_.pop_back();
     return one;
   }
-  void give_back(crew& one) {
+  void give_back(crew& one) noexcept {
     const std::lock_guard lock(mutex_);
     idle_.push_back(&one);
   }
@@ -168,6 +175,7 @@ class idle_crews {
  private:
   std::mutex mutex_;
   std::vector<crew*> idle_;
+  std::size_t made_ = 0;
 };
 idle_crews& idle() {
   static auto& all = *new idle_crews;
@@ -199,7 +207,12 @@ int crew_threads() noexcept { return current == nullptr ? 1 : current->threads()
 
 void detail::run_blocks(std::uint32_t blocks, void (*call)(void*, std::uint32_t), void* body) {
   assert(blocks < 65536);
-  if (current != nullptr && blocks > 1) return current->run(blocks, call, body);
+  auto* const mine = std::exchange(current, nullptr);  // a body's own blocks are its thread's
+  struct restored {
+    crew* mine;
+    ~restored() { current = mine; }
+  } const after{mine};
+  if (mine != nullptr && blocks > 1) return mine->run(blocks, call, body);
   for (std::uint32_t i = 0; i < blocks; ++i) call(body, i);
 }
 

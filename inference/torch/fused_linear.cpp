@@ -146,6 +146,18 @@ at::Tensor in_blocks(std::uint32_t blocks, const at::Tensor& x, const at::Tensor
 
 }  // namespace
 
+at::Tensor plain_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto blocks = blocks_of(x, weight);
+  if (blocks < 2) return at::linear(x, weight, given(bias));
+  const auto out = weight.size(0);
+  auto y = at::empty({x.size(0), out}, x.options());
+  for_blocks(blocks, [&](std::uint32_t block) {
+    const auto columns = part_of(out, block, blocks, columns_unit);
+    part(y, 1, columns).copy_(at::linear(x, part(weight, 0, columns), given(part(bias, 0, columns))));
+  });
+  return y;
+}
+
 at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, after_linear after) {
   if (const auto blocks = blocks_of(x, weight); blocks > 1) return in_blocks(blocks, x, weight, bias, {}, after);
   return whole(x, weight, bias, after);

@@ -28,6 +28,9 @@ at::Tensor activated(at::Tensor y, after_linear after);
 at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                         after_linear after = after_linear::nothing);
 
+// x * weight^T + bias, always by LibTorch's own kernel, which keeps nothing for a shape.
+at::Tensor plain_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+
 // x * weight^T + bias + residual
 at::Tensor fused_linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                             const at::Tensor& residual);

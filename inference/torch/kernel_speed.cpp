@@ -59,7 +59,7 @@ double linear_gflops(at::ScalarType type, linear_kernel fp32_kernel) {
 double lone_seconds(at::ScalarType type, int threads, double quantile) {
   constexpr std::int64_t tokens = 32;
   const c10::InferenceMode inference;
-  use_threads({.threads = threads, .lone = true});
+  use_threads({.threads = threads});
   const bool panels = type == at::kFloat && fp32_in_panels();
   const auto x = at::ones({tokens, width}, type), w = at::ones({width, width}, type), b = at::ones({width}, type);
   std::vector<double> took;
@@ -120,9 +120,11 @@ void use_fp32_by_aten(bool aten) noexcept { use_fp32_linear(aten ? linear_kernel
 int choose_lone_threads(bool bf16) {
   const int cores = static_cast<int>(config::usable_cores());
   const auto type = bf16 ? at::kBFloat16 : at::kFloat;
+  const int most = std::min(cores, lone_threads_max);
   int best = 1;
   auto best_s = cores > 1 ? lone_seconds(type, 1, 0.5) : 0;
-  for (int threads = 2; threads <= cores && threads <= lone_threads_max; threads *= 2) {
+  for (int threads = 1; threads < most;) {
+    threads = std::min(2 * threads, most);
     if (lone_seconds(type, threads, 0.9) >= 0.9 * best_s) continue;
     best = threads;
     best_s = lone_seconds(type, threads, 0.5);

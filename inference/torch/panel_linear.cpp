@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cassert>
 #include <cmath>
+#include <exception>
 #include <vector>
 
 #include <ATen/ops/empty.h>
@@ -83,9 +84,10 @@ struct product {
 
 const float* data_of(const at::Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
 
+// Every way in which a product is cut.
 bool gives_right_sums() {
   if (kernel() == nullptr) return false;
-  constexpr std::int64_t rows = 43, in = 40, out = 2 * panel_rows;
+  constexpr std::int64_t rows = 43, in = depth_most + 40, out = 2 * panel_rows;
   const auto x = at::empty({rows, in}, at::kFloat), w = at::empty({out, in}, at::kFloat);
   auto* xs = x.mutable_data_ptr<float>();
   for (std::int64_t i = 0; i < x.numel(); ++i) xs[i] = static_cast<float>(i % 7) - 3;
@@ -100,7 +102,7 @@ bool gives_right_sums() {
     for (std::int64_t column = 0; column < out; ++column) {
       float sum = 0;
       for (std::int64_t k = 0; k < in; ++k) sum += xs[row * in + k] * plain[static_cast<std::size_t>(column * in + k)];
-      if (std::fabs(ys[row * out + column] - sum) > 1e-3F) return false;
+      if (std::fabs(ys[row * out + column] - sum) > 1e-2F) return false;
     }
   return true;
 }
@@ -110,7 +112,13 @@ std::atomic<bool> in_panels{false};
 }  // namespace
 
 bool has_panel_linear() {
-  static const bool works = gives_right_sums();
+  static const bool works = [] {
+    try {
+      return gives_right_sums();
+    } catch (const std::exception&) {
+      return false;
+    }
+  }();
   return works;
 }
 

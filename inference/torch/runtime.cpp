@@ -10,16 +10,11 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/version.h>
 
-#include "config/machine.hpp"
 #include "inference/torch/tagged_allocator.hpp"
 #include "inference/torch/thread_share.hpp"
 
 namespace troupe::inference {
 namespace {
-
-// With fewer cores the threads of a region share them with everything else in the process, and wait for each other
-// (docs/experiments.md, a).
-constexpr std::uint32_t lone_openmp_cores_min = 4;
 
 using omp_set_threads = void (*)(int);
 omp_set_threads find_omp_set_num_threads() {
@@ -53,7 +48,7 @@ thread_local thread_share in_use;
 
 void use_threads(const thread_share& share) {
   in_use = share;
-  set_thread_intra_op_threads(share.lone && config::usable_cores() < lone_openmp_cores_min ? 1 : share.threads);
+  set_thread_intra_op_threads(share.threads);
 }
 
 const thread_share& threads_in_use() noexcept { return in_use; }

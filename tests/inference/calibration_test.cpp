@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "inference/torch/panel_support.hpp"
 #include "inference/torch/runtime.hpp"
 #include "tests/inference/support.hpp"
 
@@ -22,6 +23,9 @@ TEST(calibration, is_kept_for_the_next_start) {
   EXPECT_FALSE(second.measured_now);
   EXPECT_EQ(second.best, first.best);
   EXPECT_EQ(second.fp32_by_aten, first.fp32_by_aten);
+  EXPECT_EQ(second.fp32_in_panels, first.fp32_in_panels);
+  EXPECT_EQ(second.lone_threads, first.lone_threads);
+  EXPECT_EQ(fp32_in_panels(), first.fp32_in_panels);
   EXPECT_NEAR(second.fp32_gflops, first.fp32_gflops, 0.01);
   EXPECT_TRUE(calibrate(file, true).measured_now);
 }

@@ -109,6 +109,18 @@ TEST(plan_precisions, one_that_is_named_says_nothing_of_what_is_open) {
   EXPECT_TRUE(plan_precisions(open_question({}), named)->to_keep);
 }
 
+TEST(plan_precisions, what_figures_of_a_named_one_say_of_vectors_is_kept) {
+  auto named = choice_of(precision::int8, true, "a CPU");
+  named.named = true;
+  const auto plan = plan_precisions(open_question({precision::int8}), named);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->to_load.size(), 1U);
+  EXPECT_EQ(plan->measured.size(), named.measured.size());
+  EXPECT_TRUE(plan->to_keep) << "else another CPU would choose anew";
+  named.vectors = false;
+  EXPECT_FALSE(plan_precisions(open_question({precision::int8}, false), named)->to_keep);
+}
+
 TEST(plan_precisions, without_a_tolerance_nothing_is_compared) {
   auto asked = open_question({precision::bf16, precision::int8});
   asked.tolerance = 0;

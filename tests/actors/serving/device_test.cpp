@@ -68,7 +68,7 @@ TEST_F(ModelActor, ALoneBatchThatTakesLongHoldsNobodyUp) {
 TEST_F(ModelActor, ALoneBatchWhoseHelpersLeaveHoldsNobodyUp) {
   start_device(2, 30s, 2);
   auto m = std::make_unique<fake_model>();
-  m->say_helpers_leave();
+  m->say_lone(inference::lone_use::shares_cores);
   auto r = start_model({}, std::move(m));
   auto other = start_model({});
   auto first = send(r);
@@ -78,6 +78,21 @@ TEST_F(ModelActor, ALoneBatchWhoseHelpersLeaveHoldsNobodyUp) {
   auto second = send(other);
   ASSERT_TRUE(slots[1]->running);
   EXPECT_EQ(slots[1]->running->threads, 1u);
+  end_batches();
+}
+
+TEST_F(ModelActor, ALoneBatchOfAModelThatUsesOneThreadHoldsNobodyUp) {
+  start_device(2, 30s, 2);
+  auto m = std::make_unique<fake_model>();
+  m->say_lone(inference::lone_use::none);
+  auto r = start_model({}, std::move(m));
+  auto other = start_model({});
+  auto first = send(r);
+  ASSERT_TRUE(slots[0]->running);
+  EXPECT_EQ(slots[0]->running->threads, 1u);
+  EXPECT_FALSE(slots[0]->running->wide) << "its time is one to learn from";
+  auto second = send(other);
+  EXPECT_TRUE(slots[1]->running);
   end_batches();
 }
 

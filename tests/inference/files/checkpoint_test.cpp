@@ -90,6 +90,33 @@ TEST(checkpoint, a_tensor_that_its_shard_lacks_is_named) {
   EXPECT_NE(c.error().message.find("2.safetensors lacks tensor 'b'"), std::string::npos) << c.error().message;
 }
 
+// Fingerprints go by it, and what was chosen for an artifact is kept under its fingerprint.
+TEST(checkpoint, the_order_of_an_artifacts_files_stays) {
+  scratch_folder scratch;
+  const std::vector<std::string> order{"model.safetensors",
+                                       "config.json",
+                                       "tokenizer.json",
+                                       "tokenizer_config.json",
+                                       "vocab.txt",
+                                       "vocab.json",
+                                       "merges.txt",
+                                       "sentencepiece.bpe.model",
+                                       "spiece.model",
+                                       "spm.model",
+                                       "tokenizer.model",
+                                       "added_tokens.json",
+                                       "special_tokens_map.json",
+                                       "modules.json",
+                                       "sentence_bert_config.json",
+                                       "config_sentence_transformers.json"};
+  for (const auto& name : order) write_file(scratch.path() / name, "{}");
+  const auto files = artifact_files(scratch.path(), scratch.path());
+  ASSERT_TRUE(files);
+  std::vector<std::string> names;
+  for (const auto& file : *files) names.push_back(file.filename());
+  EXPECT_EQ(names, order);
+}
+
 // In transformers' order; the file that comes first is read, whatever lies beside it.
 TEST(checkpoint, pickled_weights_come_after_safetensors) {
   const auto pickled = fixtures() / "inference" / "torch_files";

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -120,13 +121,41 @@ TEST_F(fork_join, throws_what_a_block_has_thrown) {
 
 TEST_F(fork_join, is_left_by_its_helpers_when_another_batch_begins) {
   std::atomic<std::uint32_t> batches{1};
-  use_threads({.threads = 2, .lone = true, .batches = &batches});
+  use_threads({.threads = 2, .batches = &batches});
   const crew_scope crew;
   ASSERT_TRUE(together(2));
+  EXPECT_EQ(crew_threads(), 2);
   batches = 2;
+  EXPECT_EQ(crew_threads(), 1) << "nothing is cut for nobody";
   for (int i = 0; i < 200; ++i) ASSERT_EQ(threads_of(16), std::set{std::this_thread::get_id()});
   batches = 1;
   EXPECT_TRUE(together(2));
+}
+
+TEST_F(fork_join, of_fewer_threads_than_before_has_fewer) {
+  for (const int threads : {5, 2, 4}) {
+    use_threads({.threads = threads});
+    const crew_scope crew;
+    EXPECT_EQ(crew_threads(), threads);
+    EXPECT_TRUE(together(static_cast<std::uint32_t>(threads)));
+    for (int i = 0; i < 100; ++i) EXPECT_LE(threads_of(64).size(), static_cast<std::size_t>(threads));
+  }
+}
+
+TEST_F(fork_join, within_a_block_is_that_threads_own) {
+  use_threads({.threads = 2});
+  const crew_scope crew;
+  std::atomic<int> wrong{0}, ran{0};
+  for_blocks(8, [&](std::uint32_t) {
+    const auto me = std::this_thread::get_id();
+    for_blocks(4, [&](std::uint32_t) {
+      wrong += std::this_thread::get_id() != me;
+      ++ran;
+    });
+  });
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(ran, 32);
+  EXPECT_EQ(crew_threads(), 2);
 }
 
 TEST_F(fork_join, has_helpers_in_inference_mode_and_no_blocks_of_their_own) {
@@ -160,6 +189,8 @@ TEST(fork_join_parts, are_all_of_it) {
       }
 }
 
+std::optional<at::Tensor> given(const at::Tensor& bias) { return bias.defined() ? std::optional(bias) : std::nullopt; }
+
 class cut_product : public fork_join {
  protected:
   void SetUp() override { at::manual_seed(3); }
@@ -178,6 +209,7 @@ TEST_F(cut_product, is_the_whole_one) {
           EXPECT_TRUE(at::allclose(fused_linear(x, w, bias, after), whole, 1e-4, 1e-4))
               << in << ' ' << out << ' ' << rows;
           EXPECT_TRUE(at::allclose(fused_linear_add(x, w, bias, r), added, 1e-4, 1e-4)) << in << ' ' << out;
+          EXPECT_TRUE(at::allclose(plain_linear(x, w, bias), at::linear(x, w, given(bias)), 1e-4, 1e-4));
           use_threads({});
         }
     }
