@@ -8,6 +8,7 @@
 #include "inference/model/similarity.hpp"
 #include "inference/model/step_aside.hpp"
 #include "inference/tasks/scores.hpp"
+#include "inference/torch/thread_share.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -50,6 +51,18 @@ double largest_difference(std::span<const float> a, std::span<const float> b) {
   return most;
 }
 
+// OpenMP's default is all cores, which some kernels use and others do not.
+class one_thread {
+ public:
+  one_thread() : before_(threads_in_use()) { use_threads({}); }
+  ~one_thread() { use_threads(before_); }
+  one_thread(const one_thread&) = delete;
+  one_thread& operator=(const one_thread&) = delete;
+
+ private:
+  const thread_share before_;
+};
+
 }  // namespace
 
 precision_trial::precision_trial(const task_head& head, const text_reader& reader) : head_(head) {
@@ -71,6 +84,7 @@ precision_trial::precision_trial(const task_head& head, const text_reader& reade
 }
 
 precision_trial::outcome precision_trial::run(const encoder& network) const {
+  const one_thread as_in_a_full_server;
   outcome out;
   const auto lane = network.make_lane();
   for (const auto& probe : probes_) {

@@ -37,13 +37,13 @@ std::string run_smallest_bucket(const inference::model& m, inference::instance& 
   if (buckets.empty()) return {};
   warm_rows warm;
   auto rows = warm.make(m, buckets.front());
-  inference::use_threads({});
   return first_failure(run_rows(m, instance, rows), rows);
 }
 
 load_outcome load_and_run(const load_order& order, inference::load_options options, watch& w) {
   const auto started = steady_clock::now();
   options.cancelled = order.cancelled.get();
+  inference::use_threads({});
   auto loaded = inference::load(order.spec, options);
   if (!loaded) return tl::unexpected(std::move(loaded.error()));
   w.first_run_begins();

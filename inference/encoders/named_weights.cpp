@@ -15,6 +15,7 @@ linear named_weights::linear_at(const std::string& name) const {
   const auto weight = name + ".weight";
   const auto bias = has(name + ".bias") ? at(name + ".bias") : at::Tensor();
   if (has(panels_of(weight))) return {at(panels_of(weight)), bias, nullptr, true};
+  gave_other_ = true;
   linear made{at(weight), bias};
   if (made.weight.scalar_type() != at::kChar) return made;
   made.packed = pack_int8(made.weight, at(scales_of(weight)));

@@ -13,11 +13,13 @@ namespace {
 // oneDNN keeps some 0.2 MB for every shape of a product that it meets, and as much again for each thread. With the
 // number of tokens rounded up there are some dozens of them instead of a thousand; the spare tokens are a row of
 // their own that nobody asked for.
+constexpr std::int64_t step_min = 8;  // kernels compute so many lines at once
+std::int64_t rounded_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
 std::int64_t rounded_tokens(std::int64_t tokens) {
   const auto octave = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(tokens)));
   const auto step =
-      std::max<std::int64_t>(8, octave / (octave <= 256 ? 4 : 8));  // 8 16 24 32 48 64 96 .. 256 320 384 ..
-  return (tokens + step - 1) / step * step;
+      std::max<std::int64_t>(step_min, octave / (octave <= 256 ? 4 : 8));  // 8 16 24 32 48 64 96 .. 256 320 384 ..
+  return rounded_up(tokens, step);
 }
 // The same for what follows the last layer's attention, which sees one token a row.
 std::int64_t rounded_rows(std::size_t rows) { return static_cast<std::int64_t>(std::bit_ceil(rows)); }
@@ -25,7 +27,8 @@ std::int64_t rounded_rows(std::size_t rows) { return static_cast<std::int64_t>(s
 // Every row's tokens, types and places; groups of one length.
 class packer {
  public:
-  packer(std::span<const token_row> rows, bool padded) : rows_(rows), padded_(padded) {
+  packer(std::span<const token_row> rows, bool padded, bool few_shapes)
+      : rows_(rows), padded_(padded), few_shapes_(few_shapes) {
     out_.rows = static_cast<std::int64_t>(rows.size());
     out_.order.resize(rows.size());
     std::iota(out_.order.begin(), out_.order.end(), std::size_t{0});
@@ -37,7 +40,7 @@ class packer {
   packed_rows run() {
     std::int64_t tokens = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) tokens += length_of(i);
-    const auto room = padded_ ? tokens : rounded_tokens(tokens);
+    const auto room = padded_ ? tokens : few_shapes_ ? rounded_tokens(tokens) : rounded_up(tokens, step_min);
     out_.ids = at::zeros({room}, at::kInt);
     out_.positions = at::zeros({room}, at::kInt);
     out_.firsts = at::zeros({padded_ ? out_.rows : rounded_rows(rows_.size())}, at::kInt);
@@ -86,19 +89,19 @@ class packer {
   }
 
   std::span<const token_row> rows_;
-  bool padded_;
+  bool padded_, few_shapes_;
   std::int64_t longest_ = 0;
   packed_rows out_;
 };
 
 }  // namespace
 
-packed_rows pack(std::span<const token_row> rows, bool padded) {
+packed_rows pack(std::span<const token_row> rows, bool padded, bool few_shapes) {
   assert(!rows.empty());
   assert(std::all_of(rows.begin(), rows.end(), [](const token_row& r) {
     return !r.ids.empty() && (r.types.empty() || r.types.size() == r.ids.size());
   }));
-  return packer(rows, padded).run();
+  return packer(rows, padded, few_shapes).run();
 }
 
 void packed_rows::to(const at::Tensor& like) {

@@ -33,8 +33,9 @@ struct packed_rows {
   void to(const at::Tensor& like);
 };
 
-// `padded`: one group, all as long as the longest; for a GPU. REQUIRES rows.
-packed_rows pack(std::span<const token_row> rows, bool padded);
+// `padded`: one group, all as long as the longest; for a GPU. `few_shapes`: for products that keep something for every
+// number of tokens; else it is only rounded up to a multiple of 8. REQUIRES rows.
+packed_rows pack(std::span<const token_row> rows, bool padded, bool few_shapes = true);
 
 // `lines` [rows or more, width] of the packed order, as the batch has them.
 features unpack_rows(const at::Tensor& lines, const packed_rows& packed);

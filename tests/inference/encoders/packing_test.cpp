@@ -58,6 +58,13 @@ TEST(packing, shortest_first_rows_of_one_length_together) {
   for (const auto& g : p.groups) EXPECT_FALSE(g.mask.defined()) << "nothing is padded";
 }
 
+TEST(packing, where_no_product_keeps_anything_little_is_added) {
+  for (const auto& [tokens, rounded] : {std::pair{1, 8}, {8, 8}, {33, 40}, {129, 136}, {257, 264}}) {
+    const batch b{{numbers(static_cast<std::size_t>(tokens), 1)}, {}};
+    EXPECT_EQ(pack(b.rows(), false, false).ids.size(0), rounded);
+  }
+}
+
 TEST(packing, few_numbers_of_tokens_are_computed) {
   for (const auto& [tokens, rounded] : {std::pair{1, 8},
                                         {8, 8},
