@@ -20,6 +20,7 @@
 #include "config/version.hpp"
 #include "http/core/reserved_names.hpp"
 #include "inference/calibration.hpp"
+#include "inference/torch/kernel_speed.hpp"
 #include "inference/torch/runtime.hpp"
 
 namespace troupe::app {
@@ -326,7 +327,7 @@ std::uint32_t threads_needed(const config::settings& settings) {
   const auto chosen = [](std::uint32_t wanted, std::uint32_t otherwise) { return wanted != 0 ? wanted : otherwise; };
   const auto slots = chosen(settings.compute_slots, std::max(cores, gpu_slots));
   // One batch with the device to itself, or the measurement for it; and each slot's batch.
-  const auto lone = chosen(settings.lone_batch_threads, std::min(cores, 16U));
+  const auto lone = chosen(settings.lone_batch_threads, std::min<std::uint32_t>(cores, inference::lone_threads_max));
   // Helpers of encoders and OpenMP's of programs are threads of their own.
   const auto each = chosen(settings.threads_per_slot, 1);
   const auto others = 2 * (each > 1 ? slots : 1) * (std::max(lone, each) - 1);

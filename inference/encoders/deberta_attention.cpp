@@ -102,20 +102,18 @@ void distance_attention::attend_whole(const at::Tensor& qkv, const distance_tabl
   std::vector<std::int32_t> near(centre + (1 - n), centre + n);
   for (auto& line : near) line -= low;
 
-  const auto floats = (n + parts_of(tables) * count) * n;  // of a row and a head
-  const auto at_once = std::max<std::int64_t>(1, cpu_floats_max / floats);
   const auto blocks = attention_blocks(heads_, g.rows * n * n * hidden_size_);
   for_blocks(blocks, [&](std::uint32_t block) {
-    attend_heads(qkv, tables, g, part_of(heads_, block, blocks), {near, low, count, at_once}, out);
+    attend_heads(qkv, tables, g, part_of(heads_, block, blocks), {near, low, count}, out);
   });
 }
 
 void distance_attention::attend_heads(const at::Tensor& qkv, const distance_tables& tables, const row_group& g,
                                       block_range some, const near_lines& lines, at::Tensor& out) const {
   const auto n = g.length, low = lines.low, count = lines.count;
-  const auto floats = (n + parts_of(tables) * count) * n;
-  const auto heads = std::min(some.size(), lines.at_once);
-  const auto rows = std::clamp<std::int64_t>(lines.at_once / heads, 1, g.rows);
+  const auto floats = (n + parts_of(tables) * count) * n;  // of a row and a head
+  const auto at_once = std::max<std::int64_t>(1, cpu_floats_max / floats);
+  const auto heads = std::min(some.size(), at_once), rows = std::clamp<std::int64_t>(at_once / heads, 1, g.rows);
   const auto memory = at::empty({floats * heads * rows}, at::kFloat);
   for (std::int64_t row = 0; row < g.rows; row += rows)
     for (auto head = some.from; head < some.to; head += heads) {

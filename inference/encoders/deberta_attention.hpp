@@ -59,7 +59,6 @@ class distance_attention {
   struct near_lines {
     const std::vector<std::int32_t>& near;  // of distance 1 - length and on, counted from `low`
     std::int64_t low = 0, count = 0;
-    std::int64_t at_once = 1;  // rows x heads whose scores are in memory together
   };
   void attend_heads(const at::Tensor& qkv, const distance_tables& tables, const row_group& g, block_range some,
                     const near_lines& lines, at::Tensor& out) const;

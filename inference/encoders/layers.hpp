@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,10 @@ at::Tensor normalize(const norm& n, const at::Tensor& x, double epsilon);
 // Into how many blocks of heads attention is cut for helpers (torch/fork_join.hpp); `products`: a query's number times
 // a key's.
 std::uint32_t attention_blocks(std::int64_t heads, std::int64_t products);
+// Softmax attention on a CPU in such blocks: q, k and v are [rows, heads, length, width], `added` to the scores, `out`
+// [rows, queries, heads, width].
+void attend_by_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const std::optional<at::Tensor>& added, const at::Tensor& out);
 
 // Softmax attention of `heads` heads among the tokens of each row, by one kernel for every length: a row's neighbours
 // cannot change its answer.

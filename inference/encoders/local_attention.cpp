@@ -4,7 +4,6 @@
 #include <limits>
 #include <vector>
 
-#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -12,7 +11,6 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 #include "inference/encoders/layers.hpp"
-#include "inference/torch/fork_join.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -53,23 +51,12 @@ at::Tensor local_attention::heads_of(const at::Tensor& t, std::int64_t part, con
                       (g.first + from) * stride + part * hidden_size_);
 }
 
-at::Tensor local_attention::attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                   const std::optional<at::Tensor>& added) const {
-  if (gpu_) return at::scaled_dot_product_attention(q, k, v, added);
-  const auto products = q.size(0) * q.size(2) * k.size(2) * hidden_size_;
-  const auto blocks = attention_blocks(heads_, products);
-  const auto some_of = [](const at::Tensor& t, const block_range& r) { return t.narrow(1, r.from, r.size()); };
-  const auto of = [&](const block_range& r) {
-    return std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(some_of(q, r), some_of(k, r), some_of(v, r), 0.0,
-                                                                       false, added));
-  };
-  if (blocks < 2) return of({0, heads_});
-  const auto out = at::empty({q.size(0), heads_, q.size(2), hidden_size_ / heads_}, q.options());
-  for_blocks(blocks, [&](std::uint32_t block) {
-    const auto r = part_of(heads_, block, blocks);
-    some_of(out, r).copy_(of(r));
-  });
-  return out;
+void local_attention::attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             const std::optional<at::Tensor>& added, const at::Tensor& out) const {
+  if (gpu_)
+    out.copy_(at::scaled_dot_product_attention(q, k, v, added).transpose(1, 2));
+  else
+    attend_by_heads(q, k, v, added, out);
 }
 
 // What is added to the scores of the tokens `from` to `to` for those from `first` to `last`.
@@ -101,10 +88,8 @@ at::Tensor local_attention::of_all(const at::Tensor& qkv, const packed_rows& row
     for (std::int64_t from = 0; from < g.length; from += step) {
       const auto to = std::min(g.length, from + step);
       const auto first = std::max<std::int64_t>(0, from - reach_), last = std::min(g.length, to + reach_);
-      part.narrow(1, from, to - from)
-          .copy_(attend(heads_of(qkv, 0, g, from, to - from), heads_of(qkv, 1, g, first, last - first),
-                        heads_of(qkv, 2, g, first, last - first), band(g, from, to, first, last))
-                     .transpose(1, 2));
+      attend(heads_of(qkv, 0, g, from, to - from), heads_of(qkv, 1, g, first, last - first),
+             heads_of(qkv, 2, g, first, last - first), band(g, from, to, first, last), part.narrow(1, from, to - from));
     }
   }
   return out;
@@ -119,10 +104,9 @@ at::Tensor local_attention::of_firsts(const at::Tensor& qkv, const at::Tensor& f
     std::optional<at::Tensor> padding;
     if (g.mask.defined()) padding = g.mask.narrow(3, 0, keys);
     const row_group queries{g.first_row, g.first_row, g.rows, 1, {}, false};
-    parts.push_back(
-        attend(heads_of(q, 0, queries, 0, 1), heads_of(qkv, 1, g, 0, keys), heads_of(qkv, 2, g, 0, keys), padding)
-            .transpose(1, 2)
-            .reshape({g.rows, hidden_size_}));
+    const auto out = at::empty({g.rows, 1, heads_, hidden_size_ / heads_}, q.options());
+    attend(heads_of(q, 0, queries, 0, 1), heads_of(qkv, 1, g, 0, keys), heads_of(qkv, 2, g, 0, keys), padding, out);
+    parts.push_back(out.view({g.rows, hidden_size_}));
   }
   if (const auto spare = filler.size(0) - rows.rows; spare > 0) parts.push_back(filler.narrow(0, 0, spare));
   return parts.size() == 1 ? parts.front() : at::cat(parts);

@@ -28,8 +28,9 @@ class local_attention {
  private:
   at::Tensor heads_of(const at::Tensor& t, std::int64_t part, const row_group& g, std::int64_t from,
                       std::int64_t count) const;
-  at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                    const std::optional<at::Tensor>& added) const;
+  // `out`: [rows, queries, heads, width].
+  void attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::optional<at::Tensor>& added,
+              const at::Tensor& out) const;
   std::optional<at::Tensor> band(const row_group& g, std::int64_t from, std::int64_t to, std::int64_t first,
                                  std::int64_t last) const;
 

@@ -10,11 +10,12 @@
 namespace troupe::inference {
 namespace {
 
+constexpr std::int64_t step_min = 8;  // kernels compute so many lines at once
+std::int64_t rounded_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
+
 // oneDNN keeps some 0.2 MB for every shape of a product that it meets, and as much again for each thread. With the
 // number of tokens rounded up there are some dozens of them instead of a thousand; the spare tokens are a row of
 // their own that nobody asked for.
-constexpr std::int64_t step_min = 8;  // kernels compute so many lines at once
-std::int64_t rounded_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
 std::int64_t rounded_tokens(std::int64_t tokens) {
   const auto octave = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(tokens)));
   const auto step =

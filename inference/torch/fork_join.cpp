@@ -64,7 +64,7 @@ class crew {
     most_ = std::min(started_, share.threads - 1);
     if (size_.exchange(most_) != most_) size_.notify_all();
     state_.store(call_state{static_cast<std::uint16_t>(most_), 0, 0}.word());
-    wake();  // they are awake when the first blocks come
+    if (alone()) wake();  // they are awake when the first blocks come
   }
   void dismiss() noexcept { state_.store(call_state{}.word()); }
   int threads() const noexcept { return alone() ? most_ + 1 : 1; }

@@ -124,24 +124,34 @@ at::Tensor part(const at::Tensor& t, std::int64_t dim, const block_range& r) {
   return t.defined() ? t.narrow(dim, r.from, r.size()) : t;
 }
 
-at::Tensor in_blocks(std::uint32_t blocks, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                     const at::Tensor& residual, after_linear after) {
+// `compute` fills the columns of a block: compute(to, weight's rows, bias' part, columns).
+template <class F>
+at::Tensor by_columns(std::uint32_t blocks, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                      F compute) {
   const auto out = weight.size(0);
   auto y = at::empty({x.size(0), out}, x.options());
-  const bool in_place = usable(x) == nullptr && bias.defined();
   for_blocks(blocks, [&](std::uint32_t block) {
     const auto columns = part_of(out, block, blocks, columns_unit);
     auto to = part(y, 1, columns);
-    const auto w = part(weight, 0, columns), b = part(bias, 0, columns), r = part(residual, 1, columns);
-    if (in_place) {
-      at::addmm_out(to, b, x, w.t());
-      if (r.defined()) to.add_(r);
-      activated(to, after);
-    } else {
-      to.copy_(r.defined() ? whole_add(x, w, b, r.contiguous()) : whole(x, w, b, after));
-    }
+    compute(to, part(weight, 0, columns), part(bias, 0, columns), columns);
   });
   return y;
+}
+
+at::Tensor in_blocks(std::uint32_t blocks, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                     const at::Tensor& residual, after_linear after) {
+  const bool in_place = usable(x) == nullptr && bias.defined();
+  return by_columns(blocks, x, weight, bias,
+                    [&](at::Tensor& to, const at::Tensor& w, const at::Tensor& b, const block_range& columns) {
+                      const auto r = part(residual, 1, columns);
+                      if (in_place) {
+                        at::addmm_out(to, b, x, w.t());
+                        if (r.defined()) to.add_(r);
+                        activated(to, after);
+                      } else {
+                        to.copy_(r.defined() ? whole_add(x, w, b, r.contiguous()) : whole(x, w, b, after));
+                      }
+                    });
 }
 
 }  // namespace
@@ -149,13 +159,10 @@ at::Tensor in_blocks(std::uint32_t blocks, const at::Tensor& x, const at::Tensor
 at::Tensor plain_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const auto blocks = blocks_of(x, weight);
   if (blocks < 2) return at::linear(x, weight, given(bias));
-  const auto out = weight.size(0);
-  auto y = at::empty({x.size(0), out}, x.options());
-  for_blocks(blocks, [&](std::uint32_t block) {
-    const auto columns = part_of(out, block, blocks, columns_unit);
-    part(y, 1, columns).copy_(at::linear(x, part(weight, 0, columns), given(part(bias, 0, columns))));
-  });
-  return y;
+  return by_columns(blocks, x, weight, bias,
+                    [&](at::Tensor& to, const at::Tensor& w, const at::Tensor& b, const block_range&) {
+                      to.copy_(at::linear(x, w, given(b)));
+                    });
 }
 
 at::Tensor fused_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, after_linear after) {

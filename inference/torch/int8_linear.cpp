@@ -15,6 +15,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
+#include "inference/torch/finish_line.hpp"
 #include "inference/torch/fork_join.hpp"
 #include "inference/torch/operators.hpp"
 
@@ -74,21 +75,6 @@ __attribute__((target_clones("avx2", "default"))) float encode(const float* x, s
   return most;
 }
 
-// y[i] = y[i] * scale + bias[i] + residual[i]
-__attribute__((target_clones("avx2", "default"))) void finish(float* y, std::int64_t n, float scale, const float* bias,
-                                                              const float* residual) {
-  if (bias != nullptr && residual != nullptr) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = y[i] * scale + (bias[i] + residual[i]);
-  } else if (bias != nullptr || residual != nullptr) {
-    const auto* add = bias != nullptr ? bias : residual;
-    for (std::int64_t i = 0; i < n; ++i) y[i] = y[i] * scale + add[i];
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) y[i] *= scale;
-  }
-}
-
-const float* data_of(const at::Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
-
 }  // namespace
 
 class int8_weight {
@@ -137,8 +123,8 @@ at::Tensor whole(const at::Tensor& x, const int8_weight& weight, const at::Tenso
                                 1.0, 0, at::kFloat, "none", c10::List<std::optional<at::Scalar>>(), "");
   const auto out = y.size(1);
   for (std::int64_t i = 0; i < rows; ++i)
-    finish(y.mutable_data_ptr<float>() + i * out, out, scales[static_cast<std::size_t>(i)], data_of(bias),
-           added.defined() ? data_of(added) + i * out : nullptr);
+    finish_line(y.mutable_data_ptr<float>() + i * out, out, scales[static_cast<std::size_t>(i)], data_of(bias),
+                added.defined() ? data_of(added) + i * out : nullptr);
   return activated(std::move(y), after);
 }
 

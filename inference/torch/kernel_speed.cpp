@@ -19,9 +19,6 @@
 namespace troupe::inference {
 namespace {
 
-// More than this no product of a single text is worth cutting into.
-constexpr int lone_threads_max = 16;
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -45,13 +42,24 @@ double best_seconds(double budget_s, F f) {
 constexpr std::int64_t rows = 64, width = 768, inner = 3072;
 constexpr double gigaoperations = 4e-9 * rows * width * inner;
 
+struct layer {
+  at::Tensor x, up, up_bias, down, down_bias;
+};
+layer layer_of(at::ScalarType type) {
+  return {at::ones({rows, width}, type), at::full({inner, width}, 1e-3, type), at::ones({inner}, type),
+          at::full({width, inner}, 1e-3, type), at::ones({width}, type)};
+}
+template <class F>
+double gflops(F run) {
+  return gigaoperations / best_seconds(0.04, run);
+}
+
 double linear_gflops(at::ScalarType type, linear_kernel fp32_kernel) {
   use_fp32_linear(fp32_kernel);
   const c10::InferenceMode inference;
-  const auto x = at::ones({rows, width}, type), up = at::full({inner, width}, 1e-3, type), b = at::ones({inner}, type),
-             down = at::full({width, inner}, 1e-3, type), c = at::ones({width}, type);
-  return gigaoperations /
-         best_seconds(0.04, [&] { fused_linear_add(fused_linear(x, up, b, after_linear::gelu), down, c, x); });
+  const auto l = layer_of(type);
+  return gflops(
+      [&] { fused_linear_add(fused_linear(l.x, l.up, l.up_bias, after_linear::gelu), l.down, l.down_bias, l.x); });
 }
 
 // How long a short chain of small products takes after a pause, as lone batches come: helpers sleep then.
@@ -84,23 +92,24 @@ double lone_seconds(at::ScalarType type, int threads, double quantile) {
 double panels_gflops() {
   if (!has_panel_linear()) return 0;
   const c10::InferenceMode inference;
-  const auto x = at::ones({rows, width}), up = at::full({inner, width}, 1e-3), b = at::ones({inner}),
-             down = at::full({width, inner}, 1e-3), c = at::ones({width});
-  return gigaoperations / best_seconds(0.04, [&] {
-           panel_linear(panel_linear(x, up, b, {}, after_linear::gelu), down, c, x, after_linear::nothing);
-         });
+  const auto l = layer_of(at::kFloat);
+  return gflops([&] {
+    panel_linear(panel_linear(l.x, l.up, l.up_bias, {}, after_linear::gelu), l.down, l.down_bias, l.x,
+                 after_linear::nothing);
+  });
 }
 
 // What comes and goes around the product included: codes of the activations, scales of the sums.
 double int8_gflops() {
   if (!has_int8_linear()) return 0;
   const c10::InferenceMode inference;
-  const auto x = at::ones({rows, width}), b = at::ones({inner}), c = at::ones({width});
+  const auto l = layer_of(at::kFloat);
   const auto up = pack_int8(at::ones({inner, width}, at::kChar), at::full({inner}, 1e-3)),
              down = pack_int8(at::ones({width, inner}, at::kChar), at::full({width}, 1e-3));
-  return gigaoperations / best_seconds(0.04, [&] {
-           int8_linear(int8_linear(x, *up, b, {}, after_linear::gelu), *down, c, x, after_linear::nothing);
-         });
+  return gflops([&] {
+    int8_linear(int8_linear(l.x, *up, l.up_bias, {}, after_linear::gelu), *down, l.down_bias, l.x,
+                after_linear::nothing);
+  });
 }
 
 }  // namespace

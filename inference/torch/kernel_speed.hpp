@@ -15,6 +15,9 @@ kernel_speeds measure_kernels();
 // fp32 linears of the whole process, from now on; before models run.
 void use_fp32_by_aten(bool aten) noexcept;
 
+// More than this no product of a single text is worth cutting into.
+inline constexpr int lone_threads_max = 16;
+
 // Threads for a batch that has the device to itself (fork_join.hpp): as many as were reliably faster than fewer. Some
 // 100 ms a number that is tried; at once where there is one core. Throws std::exception.
 int choose_lone_threads(bool bf16);

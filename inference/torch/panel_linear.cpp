@@ -11,6 +11,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include "inference/torch/finish_line.hpp"
 #include "inference/torch/fork_join.hpp"
 #include "inference/torch/panels.hpp"
 
@@ -47,16 +48,6 @@ std::int64_t depth_of(std::int64_t in) {
   return (in + parts - 1) / parts;
 }
 
-__attribute__((target_clones("avx2", "default"))) void add_lines(float* y, std::int64_t n, const float* bias,
-                                                                 const float* residual) {
-  if (bias != nullptr && residual != nullptr) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] += bias[i] + residual[i];
-  } else if (bias != nullptr || residual != nullptr) {
-    const auto* add = bias != nullptr ? bias : residual;
-    for (std::int64_t i = 0; i < n; ++i) y[i] += add[i];
-  }
-}
-
 struct product {
   const float* x;
   const float* panels;
@@ -76,13 +67,12 @@ struct product {
                  panels + first * in + k * panel_rows, y + row * out + first, false);
         row += n;
       }
+    if (bias == nullptr && residual == nullptr) return;
     for (std::int64_t row = 0; row < rows; ++row)
-      add_lines(y + row * out + first, panel_rows, bias == nullptr ? nullptr : bias + first,
-                residual == nullptr ? nullptr : residual + row * out + first);
+      finish_line(y + row * out + first, panel_rows, 1, bias == nullptr ? nullptr : bias + first,
+                  residual == nullptr ? nullptr : residual + row * out + first);
   }
 };
-
-const float* data_of(const at::Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
 
 // Every way in which a product is cut.
 bool gives_right_sums() {

@@ -65,11 +65,15 @@ TEST_F(ModelActor, ALoneBatchThatTakesLongHoldsNobodyUp) {
   end_batches();
 }
 
+std::unique_ptr<fake_model> alone_on(inference::lone_use use) {
+  auto m = std::make_unique<fake_model>();
+  m->say_lone(use);
+  return m;
+}
+
 TEST_F(ModelActor, ALoneBatchWhoseHelpersLeaveHoldsNobodyUp) {
   start_device(2, 30s, 2);
-  auto m = std::make_unique<fake_model>();
-  m->say_lone(inference::lone_use::shares_cores);
-  auto r = start_model({}, std::move(m));
+  auto r = start_model({}, alone_on(inference::lone_use::shares_cores));
   auto other = start_model({});
   auto first = send(r);
   ASSERT_TRUE(slots[0]->running);
@@ -83,9 +87,7 @@ TEST_F(ModelActor, ALoneBatchWhoseHelpersLeaveHoldsNobodyUp) {
 
 TEST_F(ModelActor, ALoneBatchOfAModelThatUsesOneThreadHoldsNobodyUp) {
   start_device(2, 30s, 2);
-  auto m = std::make_unique<fake_model>();
-  m->say_lone(inference::lone_use::none);
-  auto r = start_model({}, std::move(m));
+  auto r = start_model({}, alone_on(inference::lone_use::none));
   auto other = start_model({});
   auto first = send(r);
   ASSERT_TRUE(slots[0]->running);
