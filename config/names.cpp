@@ -1,5 +1,7 @@
 #include "config/names.hpp"
 
+#include <algorithm>
+
 namespace troupe::config {
 namespace {
 
@@ -35,6 +37,12 @@ result<void> check_model_name(std::string_view name) {
   if (name.find('/', slash + 1) != std::string_view::npos) return broken("it has more than one '/'");
   if (auto checked = check_segment(name.substr(0, slash)); !checked) return checked;
   return check_segment(name.substr(slash + 1));
+}
+
+bool is_provider_name(std::string_view name) noexcept {
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= 64 && plain(name.front()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return plain(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 result<void> check_registered_name(std::string_view name, const reserved_names& reserved) {

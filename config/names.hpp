@@ -1,5 +1,6 @@
 #pragma once
-// Model names: [A-Za-z0-9][A-Za-z0-9._-]*, optionally one namespace before a `/`, 128 bytes, no `..`.
+// Model names: [A-Za-z0-9][A-Za-z0-9._-]*, optionally one namespace before a `/`, 128 bytes, no `..`. And names of
+// providers.
 
 #include <set>
 #include <string>
@@ -15,6 +16,9 @@ inline constexpr std::string_view model_name_pattern = "^[A-Za-z0-9][A-Za-z0-9._
 
 // A name as a client may send it. Error: bad_request, saying which rule is broken.
 result<void> check_model_name(std::string_view name);
+
+// A provider of the catalog: [a-z0-9][a-z0-9._-]*, 64 bytes. It stands in Redis' keys and in paths.
+bool is_provider_name(std::string_view name) noexcept;
 
 // Parts that a registered name may not have, because a path would mean something else by them. The routes say
 // which (http/core/reserved_names.hpp).

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <set>
 
+#include "config/catalog_providers.hpp"
 #include "config/located_json.hpp"
 #include "config/settings_table.hpp"
 
@@ -194,6 +195,11 @@ std::optional<std::string> text_for(const setting_row& row, const json_value& va
 result<void> assign_json(const located_json& json, const setting_row& row, const json_value& value, settings& values) {
   if (const auto* many = std::get_if<std::vector<listener> settings::*>(&row.member)) {
     return listeners_of(json, value).map([&](auto&& all) { values.** many = std::forward<decltype(all)>(all); });
+  }
+  if (const auto* many = std::get_if<std::vector<catalog_provider> settings::*>(&row.member)) {
+    return catalog_providers_of(json, value).map([&](auto&& all) {
+      values.** many = std::forward<decltype(all)>(all);
+    });
   }
   if (const auto* many = std::get_if<std::vector<std::string> settings::*>(&row.member)) {
     if (value.kind != json_kind::array) return refuse(json, value, row.name, allowed(row), row.secret);
@@ -386,6 +392,13 @@ result<void> settings_builder::resolve_paths(const std::optional<fs::path>& fold
     if (!path) return tl::unexpected(path.error());
     out_.values.** member = std::move(*path);
   }
+  if (source_["providers"].rfind(source, 0) == 0) {
+    for (auto& p : out_.values.providers) {
+      auto path = resolve("providers", p.path);
+      if (!path) return tl::unexpected(path.error());
+      p.path = std::move(*path);
+    }
+  }
   if (source_["listeners"].rfind(source, 0) != 0) return {};
   for (auto& l : out_.values.listeners) {
     if (!l.tls) continue;
@@ -432,6 +445,8 @@ result<void> settings_builder::check_together() const {
 
 result<loaded_settings> settings_builder::finish() {
   if (auto checked = check_together(); !checked) return tl::unexpected(checked.error());
+  for (const auto& name : take_api_keys(out_.values.providers, environment_))
+    out_.warnings.push_back("the variable " + name + ", which holds a provider's key, is not set");
   for (const auto& row : setting_rows()) {
     provenance p;
     p.name = row.name;

@@ -32,6 +32,19 @@ struct listener {
 // "127.0.0.1:8000", "[::1]:8000".
 std::string address_text(const std::string& host, std::uint16_t port);
 
+inline constexpr std::uint64_t local_sync_interval_s = 60;
+
+// One that the catalog lists models of (cache/catalog/providers/).
+struct catalog_provider {
+  std::string name;                 // config/names.hpp says what is one
+  std::string type = "openai";      // or local, huggingface, file
+  std::string base_url;             // openai, huggingface
+  std::filesystem::path path;       // file
+  std::string api_key_env;          // the variable that holds its key; empty: it needs none
+  std::string api_key;              // of that variable, when the settings were read
+  std::uint64_t interval_s = 3600;  // between syncs; 0: only on demand
+};
+
 // Plain values; a settings object is immutable once the server runs.
 struct settings {
   // listeners
@@ -82,6 +95,24 @@ struct settings {
   std::string s3_endpoint;  // empty: AWS, by the region
   std::string s3_region = "us-east-1";
   std::string s3_access_key, s3_secret_key, s3_session_token;
+  // catalog (docs/catalog.md)
+  std::vector<catalog_provider> providers{{"local", "local", {}, {}, {}, {}, local_sync_interval_s}};
+  std::string database_url;              // empty: data_dir/catalog.db
+  std::string redis_url;                 // empty: none
+  std::uint32_t redis_timeout_ms = 100;  // of a command
+  std::uint64_t redis_retry_ms = 30000;  // the longest pause before Redis is tried again
+  bool model_cache_enabled = true;       // false: the database answers, local copies where it fails
+  bool model_cache_warm_on_startup = true;
+  std::uint64_t model_cache_ttl_s = 900;     // "model_cache_ttl": of the full catalog and the statistics
+  std::uint64_t model_cache_grace_s = 3600;  // served stale for so long, while one refresh runs
+  std::uint32_t model_cache_local_entries = 500;
+  std::uint64_t model_cache_local_mb = 50;
+  std::uint64_t model_cache_max_value_mb = 8;  // larger values are not cached
+  std::vector<std::string> model_cache_warm_providers{"openrouter", "anthropic", "openai",           "groq",
+                                                      "together",   "fireworks", "vercel-ai-gateway"};
+  std::uint32_t catalog_readers = 2;            // connections that read the database
+  std::uint32_t max_catalog_waiters = 1024;     // requests that wait for the database
+  std::uint32_t max_provider_models = 2000000;  // of one provider
   // compute
   std::string device = "cpu";             // cpu, cuda, cuda:N
   std::string precision = "auto";         // auto, fp32, bf16, int8
@@ -133,6 +164,7 @@ struct settings {
   }
   // Serving-ready copies, which loads write: under the store's roof (docs/artifacts.md).
   std::filesystem::path ready_directory() const { return store_directory() / ".store" / "ready"; }
+  std::filesystem::path catalog_file() const { return data_dir / "catalog.db"; }
   // What was registered at run time (config/registered_models.hpp).
   std::filesystem::path registered_file() const { return data_dir / "registered.json"; }
 };

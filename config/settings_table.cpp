@@ -6,6 +6,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "config/catalog_providers.hpp"
 #include "config/names.hpp"
 
 namespace troupe::config {
@@ -123,11 +124,12 @@ void write_model_rows(table_writer& t) {
   t.number("usage_half_life_s", &s::usage_half_life_s, "s", 1, year_s, "decay of the use that makes priorities");
 }
 
+text_options variable(std::string name, text_rule rule = text_rule::one_line, bool secret = false) {
+  return {.choices = {}, .rule = rule, .env = std::move(name), .secret = secret};
+}
+
 void write_artifact_rows(table_writer& t) {
   using s = settings;
-  const auto variable = [](std::string name, text_rule rule = text_rule::one_line, bool secret = false) {
-    return text_options{.choices = {}, .rule = rule, .env = std::move(name), .secret = secret};
-  };
   t.group("Artifacts");
   t.number(
        "store_limit_gb", &s::store_limit_gb, "GiB", 0, million,
@@ -174,6 +176,47 @@ void write_artifact_rows(table_writer& t) {
          variable("AWS_SECRET_ACCESS_KEY", text_rule::key, true));
   t.text("s3_session_token", &s::s3_session_token, "for s3:// addresses",
          variable("AWS_SESSION_TOKEN", text_rule::key, true));
+}
+
+void write_catalog_rows(table_writer& t) {
+  using s = settings;
+  t.group("Catalog");
+  t.text("providers", &s::providers,
+         "whose models the catalog lists: {name, type, base_url or path, api_key_env, interval_s}. `type`: local "
+         "(this server's own), huggingface, openai (any /v1/models), file (the same JSON). Outside the file the same "
+         "list, as JSON")
+      .basic = true;
+  t.text("database_url", &s::database_url,
+         "the catalog's database: postgresql://USER:PASSWORD@HOST/NAME; empty: SQLite in data_dir/catalog.db",
+         variable("DATABASE_URL", text_rule::one_line, true))
+      .basic = true;
+  t.text("redis_url", &s::redis_url,
+         "the catalog's cache: redis[s]://[USER:PASSWORD@]HOST[:PORT][/N] or unix:///SOCKET; empty: memory alone",
+         variable("REDIS_URL", text_rule::one_line, true))
+      .basic = true;
+  t.number("redis_timeout_ms", &s::redis_timeout_ms, "ms", 1, 60000, "no request waits longer for Redis");
+  t.number("redis_retry_ms", &s::redis_retry_ms, "ms", 100, 30000,
+           "the longest pause before a Redis that failed is asked again; shorter after the first failures");
+  t.flag("model_cache_enabled", &s::model_cache_enabled,
+         "false: the database answers, and local copies only while it fails")
+      .documented_env = "MODEL_CACHE_ENABLED";
+  t.flag("model_cache_warm_on_startup", &s::model_cache_warm_on_startup,
+         "the full catalog, the unique models and model_cache_warm_providers are cached at start")
+      .documented_env = "MODEL_CACHE_WARM_ON_STARTUP";
+  t.number("model_cache_ttl", &s::model_cache_ttl_s, "s", 1, year_s,
+           "of the full catalog and the statistics; providers and unique models have 1800, models and prices 3600")
+      .documented_env = "MODEL_CACHE_TTL";
+  t.number("model_cache_grace", &s::model_cache_grace_s, "s", 0, year_s,
+           "an entry past its time is served for so long, while one refresh runs");
+  t.number("model_cache_local_entries", &s::model_cache_local_entries, "", 1, million, "of the local tier, LRU");
+  t.number("model_cache_local_mb", &s::model_cache_local_mb, "MiB", 1, million, "of the local tier, LRU");
+  t.number("model_cache_max_value_mb", &s::model_cache_max_value_mb, "MiB", 1, 512,
+           "larger values are not cached under any key, and the log says so");
+  t.text("model_cache_warm_providers", &s::model_cache_warm_providers, "warmed at start where they exist",
+         {.choices = {}, .rule = text_rule::provider_name, .env = {}, .secret = false});
+  t.number("catalog_readers", &s::catalog_readers, "", 1, 64, "connections that read the catalog's database");
+  t.number("max_catalog_waiters", &s::max_catalog_waiters, "", 1, million, "requests that wait for that database");
+  t.number("max_provider_models", &s::max_provider_models, "", 1, 1e8, "of one provider; more fail its sync");
 }
 
 void write_compute_rows(table_writer& t) {
@@ -299,6 +342,7 @@ bool obeys(text_rule rule, std::string_view text) {
     case text_rule::device: return is_device(text);
     case text_rule::key: return !blank && text.find(',') == std::string_view::npos;
     case text_rule::origin: return !blank;
+    case text_rule::provider_name: return is_provider_name(text);
     case text_rule::base_url:
       return text.empty() || (!blank && (text.starts_with("http://") || text.starts_with("https://")) &&
                               text.find_first_of("?#@") == std::string_view::npos);
@@ -312,6 +356,7 @@ std::string rule_text(text_rule rule) {
     case text_rule::device: return "cpu, cuda or cuda:N";
     case text_rule::key: return "a key without blanks and commas";
     case text_rule::base_url: return "an http or https address without a query, or nothing";
+    case text_rule::provider_name: return "a provider's name";
     case text_rule::origin: return "an origin such as https://example.org, *, or nothing";
     default: return "text on one line";
   }
@@ -370,6 +415,12 @@ struct text_reader {
     values.*member = std::move(all);
     return true;
   }
+  bool operator()(std::vector<catalog_provider> settings::*member) const {
+    const auto json = located_json::parse(std::string(text), row.name);
+    auto all = json ? catalog_providers_of(*json, json->root()) : tl::unexpected(json.error());
+    if (all) values.*member = std::move(*all);
+    return all.has_value();
+  }
 
  private:
   template <class Integer>
@@ -393,6 +444,7 @@ struct value_writer {
   std::string operator()(std::string settings::*m) const { return values.*m; }
   std::string operator()(std::filesystem::path settings::*m) const { return (values.*m).string(); }
   std::string operator()(std::vector<std::string> settings::*m) const { return join(values.*m); }
+  std::string operator()(std::vector<catalog_provider> settings::*m) const { return to_text(values.*m); }
   std::string operator()(std::vector<listener> settings::*m) const {
     std::vector<std::string> parts;
     for (const auto& l : values.*m) parts.push_back(to_text(l));
@@ -414,6 +466,7 @@ const std::vector<setting_row>& setting_rows() {
     write_listener_rows(t);
     write_model_rows(t);
     write_artifact_rows(t);
+    write_catalog_rows(t);
     write_compute_rows(t);
     write_admission_rows(t);
     write_edge_rows(t);
@@ -436,8 +489,8 @@ std::string environment_name(std::string_view setting) {
 }
 
 std::string type_of(const setting_row& row) {
-  static const char* const names[] = {"boolean", "integer", "integer",         "number",
-                                      "string",  "path",    "list of strings", "list of listeners"};
+  static const char* const names[] = {"boolean", "integer",         "integer",           "number",           "string",
+                                      "path",    "list of strings", "list of listeners", "list of providers"};
   return names[row.member.index()];
 }
 
@@ -449,6 +502,7 @@ std::string allowed(const setting_row& row) {
   if (type == "number") return "a number " + bounds;
   if (type == "path") return "a path";
   if (type == "list of listeners") return "a list of listeners: {\"host\", \"port\", \"tls\", \"dialect\"}";
+  if (type == "list of providers") return "a list of {\"name\", \"type\", \"base_url\" or \"path\", ..}";
   if (!row.choices.empty()) return join(row.choices);
   return type == "string" ? rule_text(row.rule) : "a list of strings, each " + rule_text(row.rule);
 }

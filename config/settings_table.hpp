@@ -14,11 +14,12 @@
 
 namespace troupe::config {
 
-using settings_member = std::variant<bool settings::*, std::uint32_t settings::*, std::uint64_t settings::*,
-                                     double settings::*, std::string settings::*, std::filesystem::path settings::*,
-                                     std::vector<std::string> settings::*, std::vector<listener> settings::*>;
+using settings_member =
+    std::variant<bool settings::*, std::uint32_t settings::*, std::uint64_t settings::*, double settings::*,
+                 std::string settings::*, std::filesystem::path settings::*, std::vector<std::string> settings::*,
+                 std::vector<listener> settings::*, std::vector<catalog_provider> settings::*>;
 
-enum class text_rule : std::uint8_t { any, one_line, model_name, device, key, origin, base_url };
+enum class text_rule : std::uint8_t { any, one_line, model_name, device, key, origin, base_url, provider_name };
 
 struct setting_row {
   std::string group;
