@@ -20,6 +20,7 @@ class fake_client final : public http_client {
     header_lines proof;
     reach may_reach;
     bool follow;
+    header_lines headers;
   };
 
   void answers(const std::string& what, unsigned status, std::string body = {}, header_lines headers = {}) {
@@ -30,7 +31,7 @@ class fake_client final : public http_client {
   result<http_answer> ask(const http_request& request, const std::atomic<bool>*) override {
     const auto what = request.method + ' ' + request.url;
     seen.push_back({what, request.authorize ? request.authorize(request.method, request.url) : header_lines{},
-                    request.may_reach, request.follow});
+                    request.may_reach, request.follow, request.headers});
     if (down_) return fail(error_code::unavailable, "cannot be reached");
     const auto found = table_.find(what);
     if (found == table_.end()) {
