@@ -46,7 +46,12 @@ result<http_answer> ask_for_page(http_client& net, const provider_access& access
       return fail(error_code::forbidden, answer.error().message + "; " + shown_url(url) + " redirects there",
                   "the address that it redirects to as base_url, if that is meant");
     if (!answer) return answer;
-    if (answer->status == 200) return answer;
+    if (answer->status == 200) {
+      const auto* encoding = answer->header("content-encoding");
+      if (encoding == nullptr || *encoding == "identity") return answer;
+      return fail(error_code::unavailable,
+                  shown_url(answer->url) + " answers in '" + printable(*encoding, 40) + "', which was not asked for");
+    }
     if (!is_redirect(answer->status)) return wrong_status(access, *answer, proves);
     const auto* location = answer->header("location");
     at = next_hop(*at, location == nullptr ? std::string_view() : *location, hop);

@@ -111,6 +111,9 @@ TEST(OpenaiListing, OtherStatuses) {
   EXPECT_FAILS(got, error_code::unavailable, "the key is refused");
   EXPECT_THAT(got.error().detail, HasSubstr("P_KEY"));
   EXPECT_THAT(got.error().message + got.error().detail, Not(HasSubstr("secret")));
+  reading packed(reading::openai("https://h"));
+  packed.net.answers(usual, 200, one_row, {{"content-encoding", "gzip"}});
+  EXPECT_FAILS(packed.read(), error_code::unavailable, "answers in 'gzip', which was not asked for");
   reading down(reading::openai("https://h"));
   down.net.is_down();
   EXPECT_FAILS(down.read(), error_code::unavailable, "cannot be reached");
