@@ -138,7 +138,7 @@ void client::submit(std::span<redis_command> commands, waiting_reply who) {
   who.commands = who.replies_left = static_cast<std::uint32_t>(commands.size());
   bool is_one = true;
   for (const auto& c : commands) is_one = is_one && c.size() != 0, who.bytes += c.size();
-  if (!is_one) return who.answer(error{error_code::bad_request, "redis: a command without words, or over 1 GiB"});
+  if (!is_one) return who.answer(error{error_code::bad_request, "redis: a command without words, or over 1 GiB", {}, {}});
   who.deadline = steady_clock::now() + std::chrono::milliseconds(options_.timeout_ms);
 
   const bool is_first = thread_.is_here() && replaying_;
@@ -160,9 +160,9 @@ void client::submit(std::span<redis_command> commands, waiting_reply who) {
 std::optional<error> client::refusal(const waiting_reply& who) const {
   if (!open_) return not_now(last_error_);
   if (waiting_.load(std::memory_order_relaxed) + std::uint64_t{who.commands} > options_.waiting_max)
-    return error{error_code::too_many_requests, "redis: too many commands wait for replies"};
+    return error{error_code::too_many_requests, "redis: too many commands wait for replies", {}, {}};
   if (waiting_bytes_.load(std::memory_order_relaxed) + who.bytes > options_.waiting_bytes_max)
-    return error{error_code::too_many_requests, "redis: commands of too many bytes wait for replies"};
+    return error{error_code::too_many_requests, "redis: commands of too many bytes wait for replies", {}, {}};
   return std::nullopt;
 }
 
@@ -203,7 +203,7 @@ void client::watch_deadlines() {
     if (cancelled || when != deadline_timer_at_) return;
     deadline_timer_at_ = no_deadline;
     while (auto late = queue_.take_expired(steady_clock::now()))
-      answer_one(*late, error{error_code::deadline_exceeded, "redis: no reply in time"});
+      answer_one(*late, error{error_code::deadline_exceeded, "redis: no reply in time", {}, {}});
     watch_deadlines();
   });
 }
