@@ -28,10 +28,17 @@ struct offer {
 };
 
 inline constexpr std::size_t catalog_id_bytes_max = 256;
+inline constexpr std::size_t task_bytes_max = 256;
 inline constexpr std::size_t offer_text_bytes_max = 4096;  // of a name or a description: longer ones are cut
+inline constexpr std::int64_t context_length_max = std::int64_t{1} << 53;  // a cursor holds it as a double
 
 // UTF-8 of 1 to 256 bytes without control characters. bad_request names what is wrong.
 result<void> check_catalog_id(std::string_view id);
+
+// What a database can hold and give back: id, provider, UTF-8 without NUL, numbers in their bounds. bad_request.
+result<void> check_offer(const offer& row);
+// The first bytes of `text`, at most so many, and no part of a character.
+std::string_view cut_text(std::string_view text, std::size_t bytes_max = offer_text_bytes_max) noexcept;
 
 // A model over all its providers. Never without offers.
 struct unique_model {

@@ -21,8 +21,10 @@ struct page_place {
 
 struct page_query {
   std::string provider;  // empty: all
-  std::string search;    // in ids and names, without case; empty: all. Every word (by spaces) must be there
-  std::string task;      // empty: all
+  // In ids and names, without case; empty: all. Every word (by spaces) must be there: one of three characters or more
+  // anywhere, a shorter one where an id, a name or a word in them begins (search_text.hpp).
+  std::string search;
+  std::string task;                                          // empty: all
   std::optional<double> prompt_price_min, prompt_price_max;  // with either, unpriced offers are out
   std::optional<std::int64_t> context_length_min, context_length_max;
   offer_order order = offer_order::id;
@@ -36,8 +38,13 @@ struct page_query {
 inline constexpr std::uint32_t page_limit_max = 1000;
 inline constexpr std::size_t search_bytes_max = 256;
 
+// bad_request: limits, a text that is no UTF-8 or too long, an order that `unique` has not, bounds that are no numbers.
+result<void> check_page_query(const page_query& query);
+
 // The same for the same question: what derived keys are made of.
 std::string canonical_text(const page_query& query);
+// The same for all pages of a listing: its filters and order.
+std::string filters_text(const page_query& query);
 
 // A place as clients carry it: opaque, url-safe, bound to the question's filters and order. It holds no secret and
 // needs none: whatever decodes is a place in the list.
