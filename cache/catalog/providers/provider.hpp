@@ -25,7 +25,7 @@ struct provider_reading {
   std::vector<std::string> examples;  // of the first ten skipped: "data[3]: id is missing", "page 2, data[0]: .."
 };
 
-// Read by one thread at a time, as often as wanted. Holds a page in memory, with what its parser needs: about three
+// Read by one thread at a time, as often as wanted. Holds a page in memory, with what its parser needs: about twice
 // times the page's bytes, given back between readings.
 class provider_source {
  public:
