@@ -26,7 +26,7 @@ struct provider_reading {
 };
 
 // Read by one thread at a time, as often as wanted. Holds a page in memory, with what its parser needs: about twice
-// times the page's bytes, given back between readings.
+// the page's bytes, given back between readings.
 class provider_source {
  public:
   // At most a thousand rows, in the provider's order: of an id that comes twice the later one holds. An error ends the
