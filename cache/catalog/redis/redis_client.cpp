@@ -138,7 +138,8 @@ void client::submit(std::span<redis_command> commands, waiting_reply who) {
   who.commands = who.replies_left = static_cast<std::uint32_t>(commands.size());
   bool is_one = true;
   for (const auto& c : commands) is_one = is_one && c.size() != 0, who.bytes += c.size();
-  if (!is_one) return who.answer(error{error_code::bad_request, "redis: a command without words, or over 1 GiB", {}, {}});
+  if (!is_one)
+    return who.answer(error{error_code::bad_request, "redis: a command without words, or over 1 GiB", {}, {}});
   who.deadline = steady_clock::now() + std::chrono::milliseconds(options_.timeout_ms);
 
   const bool is_first = thread_.is_here() && replaying_;
