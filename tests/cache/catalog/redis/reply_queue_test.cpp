@@ -35,7 +35,7 @@ class reply_queue_test : public testing::Test {
     if (auto who = queue.take(r)) who->answer(std::move(r));
   }
   void time_is(int ms) {
-    while (auto who = queue.take_expired(at(ms))) who->answer(error{error_code::deadline_exceeded, "late"});
+    while (auto who = queue.take_expired(at(ms))) who->answer(error{error_code::deadline_exceeded, "late", {}, {}});
   }
   static steady_time at(int ms) { return steady_time() + std::chrono::milliseconds(ms); }
 
@@ -79,7 +79,7 @@ TEST_F(reply_queue_test, is_emptied) {
   wait_for_one("b", 20);
   time_is(10);
   told.clear();
-  while (auto who = queue.take_first()) who->answer(error{error_code::unavailable, "gone"});
+  while (auto who = queue.take_first()) who->answer(error{error_code::unavailable, "gone", {}, {}});
   EXPECT_EQ(told, "berror UNAVAILABLE: gone ");
   EXPECT_EQ(queue.next_deadline(), no_deadline);
 }
