@@ -26,6 +26,7 @@ endfunction()
 find_package(CURL 7.88 REQUIRED)
 find_package(EXPAT 2.4 REQUIRED) # 2.4: entities that expand without end are stopped
 find_package(OpenSSL REQUIRED)
+find_package(SQLite3 3.39 REQUIRED) # 3.39: IS DISTINCT FROM
 find_package(ZLIB REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -46,6 +47,9 @@ troupe_import(prometheus HEADER prometheus/registry.h LIBRARIES prometheus-cpp-c
 troupe_import(spdlog TARGETS spdlog::spdlog)
 troupe_import(cli11 HEADER CLI/CLI.hpp)
 troupe_import(expected HEADER tl/expected.hpp)
+troupe_import(sqlite TARGETS SQLite::SQLite3)
+find_path(TROUPE_libpq_INCLUDE_DIR libpq-fe.h PATH_SUFFIXES postgresql REQUIRED)
+troupe_import(libpq HEADER libpq-fe.h LIBRARIES pq)
 troupe_import(utf8proc HEADER utf8proc.h LIBRARIES utf8proc)
 troupe_import(xxhash HEADER xxhash.h)
 troupe_import(zlib TARGETS ZLIB::ZLIB)

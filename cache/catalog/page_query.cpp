@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "cache/catalog/offer.hpp"

@@ -52,13 +52,14 @@ bool is_ideograph(utf8proc_int32_t c) noexcept {
 }
 
 void find_beginnings(std::string_view text, std::set<std::string_view>& out) {
-  bool inside = false;
+  bool inside = false, apart = true;
   for (std::size_t i = 0; i < text.size();) {
     const auto first = at(text, i);
-    const bool part = is_word_part(first.value);
-    if (i == 0 || (part && !inside) || is_ideograph(first.value))
+    const bool part = is_word_part(first.value), space = first.value == ' ';
+    if ((apart && !space) || (part && !inside) || is_ideograph(first.value))
       out.insert(text.substr(i, first.bytes + at(text, i + first.bytes).bytes));
     inside = part && !is_ideograph(first.value);
+    apart = space;
     i += first.bytes;
   }
 }

@@ -14,8 +14,8 @@ std::string folded(std::string_view text);
 // The words of a search, folded, each once, in the order of their bytes.
 std::vector<std::string> search_words(std::string_view search);
 
-// Of an offer: id, name, and the first two characters of every word in them. A word begins where letters or digits do,
-// each ideograph (kana, Hangul) is one, and so do an id and a name, whatever they begin with.
+// Of an offer: id, name, and the first two characters of every word in them. A word begins where letters or digits do
+// and behind spaces, and each ideograph (kana, Hangul) is one. So whoever searches for a whole id finds it.
 std::string search_text(std::string_view id, std::string_view name);
 
 // What must occur in the search text where `word` is to be found: a word of three characters or more anywhere, a

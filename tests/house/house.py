@@ -19,6 +19,7 @@ FOREIGN = {
     r"<(restinio|boost)/": ["http/edge", "http/ws"],
     r"<caf/": ["actors"],
     r"<hiredis/": ["cache/catalog"],
+    r"<(sqlite3|libpq-fe)\.h>": ["cache/catalog/sql"],
     r"<curl/": ["cache/artifacts", "app"],
     r"<CLI/": ["app"],
 }

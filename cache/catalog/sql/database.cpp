@@ -2,12 +2,11 @@
 
 #include "cache/catalog/sql/database.hpp"
 
-#include <algorithm>
-#include <chrono>
-#include <unordered_map>
+#include <type_traits>
 
-#include "cache/catalog/sql/connection.hpp"
+#include "cache/catalog/sql/edits.hpp"
 #include "cache/catalog/sql/list_statement.hpp"
+#include "cache/catalog/sql/listing.hpp"
 #include "cache/catalog/sql/offer_rows.hpp"
 #include "cache/catalog/sql/schema.hpp"
 #include "cache/catalog/sql/sync.hpp"
@@ -17,25 +16,13 @@
 namespace troupe::cache {
 namespace {
 
-constexpr std::size_t totals_max = 256;
 constexpr std::uint32_t rows_at_a_time = 2000;  // of each_offer: what is held at once
-
-std::int64_t now_s() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::optional<std::int64_t> time_of(const sql_row& row, int column) {
   return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
 }
 
 std::uint64_t count_of(const sql_row& row, int column) { return static_cast<std::uint64_t>(row.integer(column)); }
-
-// A message of anybody's: what no database takes becomes '?'.
-std::string storable(std::string text) {
-  std::replace(text.begin(), text.end(), '\0', '?');
-  for (auto bad = config::find_bad_utf8(text); bad != text.npos; bad = config::find_bad_utf8(text)) text[bad] = '?';
-  return std::string(cut_text(text));
-}
 
 result<void> check_provider(const std::string& name) {
   if (config::is_provider_name(name)) return {};
@@ -48,190 +35,105 @@ class sql_database final : public catalog_database {
 
   result<catalog_page> list(const page_query& query) override {
     if (auto ok = check_page_query(query); !ok) return tl::unexpected(ok.error());
-    return within(transaction_kind::read, [&]() -> result<catalog_page> {
-      const auto total = total_of(query);
-      if (!total) return tl::unexpected(total.error());
-      auto page = page_of(query, *total);
-      if (page) page->total = *total;
-      return page;
-    });
+    return within(transaction_kind::read, [&](steps& in) { return listing_.page(in, query); });
   }
 
   result<std::vector<offer>> offers_of(const std::string& id) override {
     if (!check_catalog_id(id)) return std::vector<offer>{};
-    return within(transaction_kind::read, [&]() -> result<std::vector<offer>> {
-      return offers({"SELECT " + read_columns("o") +
-                         " FROM catalog_offers o WHERE o.id = $1 "
-                         "ORDER BY o.price_order, o.provider",
-                     {id}});
+    return within(transaction_kind::read, [&](steps& in) {
+      return offers(in, {"SELECT " + read_columns("o") +
+                             " FROM catalog_offers o WHERE o.id = $1 "
+                             "ORDER BY o.price_order, o.provider",
+                         {id}});
     });
   }
 
   result<std::vector<provider_facts>> providers() override {
-    return within(transaction_kind::read, [&]() -> result<std::vector<provider_facts>> {
+    return within(transaction_kind::read, [&](steps& in) {
       std::vector<provider_facts> out;
-      const auto ok =
-          on_->run({"SELECT name, models, synced_s, attempted_s, last_error FROM catalog_providers ORDER BY name"},
-                   [&](const sql_row& row) {
-                     out.push_back({std::string(row.text(0)), count_of(row, 1), time_of(row, 2), time_of(row, 3),
-                                    std::string(row.text(4))});
-                   });
-      if (!ok) return tl::unexpected(ok.error());
+      in.run({"SELECT name, models, synced_s, attempted_s, last_error FROM catalog_providers ORDER BY name"},
+             [&](const sql_row& row) {
+               out.push_back({std::string(row.text(0)), count_of(row, 1), time_of(row, 2), time_of(row, 3),
+                              std::string(row.text(4))});
+             });
       return out;
     });
   }
 
   result<catalog_counts> counts() override {
-    return within(transaction_kind::read, [&]() -> result<catalog_counts> {
+    return within(transaction_kind::read, [&](steps& in) {
       catalog_counts out;
-      auto ok = on_->run({"SELECT count(*), count(prompt_price), coalesce(sum(CASE WHEN prompt_price = 0 AND "
-                          "coalesce(completion_price, 0) = 0 THEN 1 ELSE 0 END), 0), coalesce(sum(edited), 0) "
-                          "FROM catalog_offers"},
-                         [&](const sql_row& row) {
-                           out.offers = count_of(row, 0);
-                           out.priced = count_of(row, 1);
-                           out.free = count_of(row, 2);
-                           out.edited = count_of(row, 3);
-                         });
-      if (ok)
-        ok = on_->run(
-            {"SELECT (SELECT models FROM catalog_facts), count(CASE WHEN models > 0 THEN 1 END), max(synced_s) "
-             "FROM catalog_providers"},
-            [&](const sql_row& row) {
-              out.models = count_of(row, 0);
-              out.providers = count_of(row, 1);
-              out.synced_s = time_of(row, 2);
-            });
-      if (ok)
-        ok = on_->run({"SELECT task, count(*) AS n FROM catalog_offers GROUP BY task ORDER BY n DESC, task"},
-                      [&](const sql_row& row) { out.by_task.emplace_back(row.text(0), count_of(row, 1)); });
-      if (!ok) return tl::unexpected(ok.error());
+      in.run({"SELECT count(*), count(prompt_price), coalesce(sum(CASE WHEN prompt_price = 0 AND "
+              "coalesce(completion_price, 0) = 0 THEN 1 ELSE 0 END), 0), coalesce(sum(edited), 0) FROM catalog_offers"},
+             [&](const sql_row& row) {
+               out.offers = count_of(row, 0);
+               out.priced = count_of(row, 1);
+               out.free = count_of(row, 2);
+               out.edited = count_of(row, 3);
+             });
+      in.run({"SELECT (SELECT models FROM catalog_facts), count(CASE WHEN models > 0 THEN 1 END), max(synced_s) "
+              "FROM catalog_providers"},
+             [&](const sql_row& row) {
+               out.models = count_of(row, 0);
+               out.providers = count_of(row, 1);
+               out.synced_s = time_of(row, 2);
+             });
+      in.run({"SELECT task, count(*) AS n FROM catalog_offers GROUP BY task ORDER BY n DESC, task"},
+             [&](const sql_row& row) { out.by_task.emplace_back(row.text(0), count_of(row, 1)); });
       return out;
     });
   }
 
   result<void> each_offer(const std::string& provider, const std::function<bool(const offer&)>& f) override {
-    if (provider.find('\0') != provider.npos || config::find_bad_utf8(provider) != provider.npos) return {};
-    return within(transaction_kind::read, [&]() -> result<void> {
+    if (!provider.empty() && !config::is_provider_name(provider)) return {};
+    return within(transaction_kind::read, [&](steps& in) {
       page_query some;
       some.provider = provider;
       some.limit = rows_at_a_time;
       for (;;) {
-        const auto rows = offers(page_statement(some, on_->dialect(), page_plan::many));
-        if (!rows) return tl::unexpected(rows.error());
-        for (const auto& row : *rows)
-          if (!f(row)) return {};
-        if (rows->size() <= rows_at_a_time) return {};
-        some.after = page_place{std::nullopt, rows->back().id, rows->back().provider};
+        const auto rows = offers(in, page_statement(some, on_->dialect(), page_plan::many));
+        for (const auto& row : rows)
+          if (!f(row)) return;
+        if (rows.size() <= rows_at_a_time) return;
+        some.after = page_place{std::nullopt, rows.back().id, rows.back().provider};
       }
     });
   }
 
   result<std::unique_ptr<provider_sync>> begin_sync(const std::string& provider) override {
     if (auto ok = check_provider(provider); !ok) return tl::unexpected(ok.error());
-    if (auto ok = within(transaction_kind::read, []() -> result<void> { return {}; }); !ok)
-      return tl::unexpected(ok.error());
+    // A database that is not there is told before the provider is read.
+    if (auto ok = within(transaction_kind::read, [](steps&) {}); !ok) return tl::unexpected(ok.error());
     return std::make_unique<spooled_sync>(*on_, provider);
   }
 
   result<void> note_sync(const std::string& provider, const std::string& error) override {
     if (auto ok = check_provider(provider); !ok) return ok;
-    return within(transaction_kind::write, [&]() -> result<void> {
-      const std::string synced = error.empty() ? ", synced_s = excluded.synced_s" : "";
-      const auto ok =
-          on_->run({"INSERT INTO catalog_providers (name, synced_s, attempted_s, last_error) VALUES ($1, $2, $3, "
-                    "$4) ON CONFLICT (name) DO UPDATE SET attempted_s = excluded.attempted_s, last_error = "
-                    "excluded.last_error" +
-                        synced,
-                    {provider, error.empty() ? sql_value(now_s()) : sql_value(), now_s(), storable(error)}});
-      if (!ok) return tl::unexpected(ok.error());
-      return {};
-    });
+    return within(transaction_kind::write, [&](steps& in) { note_outcome(in, provider, error); });
   }
 
   result<void> put(const offer& row) override {
     const auto stored = stored_form(row);
     if (!stored) return tl::unexpected(stored.error());
-    return writing([&]() -> result<void> {
-      auto values = offered_values(*stored);
-      values.emplace_back(stored->provider);
-      std::string columns, places, sets;
-      for (std::size_t i = 0; i < offered_columns.size(); ++i) {
-        const std::string column(offered_columns[i]);
-        columns += column + ", ";
-        places += "$" + std::to_string(i + 1) + ", ";
-        sets += column + " = excluded." + column + ", ";
-      }
-      const auto provider = "$" + std::to_string(values.size());
-      const auto before = number({"SELECT count(*) FROM catalog_offers WHERE id = $1", {stored->id}});
-      if (!before) return tl::unexpected(before.error());
-      auto ok = on_->run({"INSERT INTO catalog_offers (" + columns + "provider, edited) VALUES (" + places + provider +
-                              ", 1) ON CONFLICT (id, provider) DO UPDATE SET " + sets + "edited = 1",
-                          std::move(values)});
-      if (ok)
-        ok =
-            on_->run({"DELETE FROM catalog_taken_out WHERE id = $1 AND provider = $2", {stored->id, stored->provider}});
-      if (!ok) return tl::unexpected(ok.error());
-      return count_again(*on_, stored->provider, *before == 0 ? 1 : 0);
-    });
+    return writing([&](steps& in) { put_by_hand(in, *stored); });
   }
 
   result<std::vector<std::string>> take_out(const std::string& id, const std::string& provider) override {
-    using names = std::vector<std::string>;
-    if (!check_catalog_id(id) || (!provider.empty() && !config::is_provider_name(provider))) return names{};
-    return writing([&]() -> result<names> {
-      const std::string which = provider.empty() ? " WHERE id = $1" : " WHERE id = $1 AND provider = $2";
-      std::vector<sql_value> values{id};
-      if (!provider.empty()) values.emplace_back(provider);
-      names out;
-      auto ok = on_->run({"SELECT provider FROM catalog_offers" + which + " ORDER BY provider", values},
-                         [&](const sql_row& row) { out.emplace_back(row.text(0)); });
-      if (ok)
-        ok = on_->run({"INSERT INTO catalog_taken_out (id, provider) SELECT id, provider FROM catalog_offers" + which +
-                           " ON CONFLICT DO NOTHING",
-                       values});
-      if (ok) ok = on_->run({"DELETE FROM catalog_offers" + which, values});
-      if (!ok) return tl::unexpected(ok.error());
-      const auto left = number({"SELECT count(*) FROM catalog_offers WHERE id = $1", {id}});
-      if (!left) return tl::unexpected(left.error());
-      for (const auto& name : out)
-        if (auto done = count_again(*on_, name, *left == 0 && name == out.front() ? -1 : 0); !done)
-          return tl::unexpected(done.error());
-      return out;
-    });
+    if (!check_catalog_id(id) || (!provider.empty() && !config::is_provider_name(provider)))
+      return std::vector<std::string>{};
+    return writing([&](steps& in) { return take_out_by_hand(in, id, provider); });
   }
 
   result<std::vector<std::string>> keep_providers(const std::vector<std::string>& names) override {
-    return writing([&]() -> result<std::vector<std::string>> {
-      std::vector<std::string> known, out;
-      auto ok = on_->run({"SELECT name FROM catalog_providers ORDER BY name"},
-                         [&](const sql_row& row) { known.emplace_back(row.text(0)); });
-      if (!ok) return tl::unexpected(ok.error());
-      for (const auto& name : known) {
-        if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-        const auto gone =
-            number({"SELECT count(*) FROM catalog_offers o WHERE provider = $1 AND edited = 0 AND NOT EXISTS "
-                    "(SELECT 1 FROM catalog_offers other WHERE other.id = o.id AND other.provider <> $1)",
-                    {name}});
-        if (!gone) return tl::unexpected(gone.error());
-        const auto removed = on_->run({"DELETE FROM catalog_offers WHERE provider = $1 AND edited = 0", {name}});
-        if (!removed) return tl::unexpected(removed.error());
-        if (auto done = count_again(*on_, name, -static_cast<std::int64_t>(*gone)); !done)
-          return tl::unexpected(done.error());
-        ok = on_->run({"DELETE FROM catalog_providers WHERE name = $1 AND models = 0", {name}});
-        if (!ok) return tl::unexpected(ok.error());
-        if (*removed > 0) out.push_back(name);
-      }
-      return out;
-    });
+    return writing([&](steps& in) { return keep_only(in, names); });
   }
 
   std::string kind() const override { return on_->dialect() == sql_dialect::sqlite ? "sqlite" : "postgresql"; }
 
  private:
-  // A transaction that ends with what `f` does, whichever way `f` ends.
+  // A transaction that ends with what `f` does, whichever way it ends.
   template <class F>
-  std::invoke_result_t<F> within(transaction_kind kind, F f) {
+  result<std::invoke_result_t<F, steps&>> within(transaction_kind kind, F f) {
     struct open_transaction {
       sql_connection* on;
       ~open_transaction() {
@@ -241,7 +143,16 @@ class sql_database final : public catalog_database {
     if (auto ok = on_->begin(kind); !ok) return tl::unexpected(ok.error());
     open_transaction open{on_.get()};
     if (auto ok = check_schema(); !ok) return tl::unexpected(ok.error());
-    auto out = f();
+    steps in(*on_);
+    auto out = [&] {
+      if constexpr (std::is_void_v<std::invoke_result_t<F, steps&>>) {
+        f(in);
+        return in.done();
+      } else {
+        auto value = f(in);
+        return in.done(std::move(value));
+      }
+    }();
     if (!out) return out;
     open.on = nullptr;
     if (auto ok = on_->commit(); !ok) return tl::unexpected(ok.error());
@@ -250,13 +161,11 @@ class sql_database final : public catalog_database {
 
   // The same, of one that changes rows.
   template <class F>
-  std::invoke_result_t<F> writing(F f) {
-    return within(transaction_kind::write, [&]() -> std::invoke_result_t<F> {
-      if (auto ok = lock_writers(*on_); !ok) return tl::unexpected(ok.error());
-      auto out = f();
-      if (!out) return out;
-      if (auto ok = next_version(*on_); !ok) return tl::unexpected(ok.error());
-      return out;
+  result<std::invoke_result_t<F, steps&>> writing(F f) {
+    return within(transaction_kind::write, [&](steps& in) {
+      lock_writers(in);
+      next_version(in);
+      return f(in);
     });
   }
 
@@ -274,71 +183,10 @@ class sql_database final : public catalog_database {
     return {};
   }
 
-  result<std::vector<offer>> offers(const sql_statement& what) {
-    std::vector<offer> out;
-    const auto ok = on_->run(what, [&](const sql_row& row) { out.push_back(read_offer(row)); });
-    if (!ok) return tl::unexpected(ok.error());
-    return out;
-  }
-
-  result<std::uint64_t> number(const sql_statement& what) {
-    std::uint64_t out = 0;
-    const auto ok = on_->run(what, [&](const sql_row& row) { out = count_of(row, 0); });
-    if (!ok) return tl::unexpected(ok.error());
-    return out;
-  }
-
-  // Counted once, until somebody writes.
-  result<std::uint64_t> total_of(const page_query& query) {
-    page_query all, counted = query;
-    all.provider = query.provider;
-    all.unique = query.unique;
-    counted.order = all.order;
-    const auto filters = filters_text(counted);
-    if (filters == filters_text(all)) {
-      if (!query.provider.empty())
-        return number({"SELECT models FROM catalog_providers WHERE name = $1", {query.provider}});
-      return number({query.unique ? "SELECT models FROM catalog_facts"
-                                  : "SELECT coalesce(sum(models), 0) FROM catalog_providers"});
-    }
-    std::int64_t version = 0;
-    const auto ok =
-        on_->run({"SELECT version FROM catalog_facts"}, [&](const sql_row& row) { version = row.integer(0); });
-    if (!ok) return tl::unexpected(ok.error());
-    if (version != totals_version_ || totals_.size() >= totals_max) totals_.clear();
-    totals_version_ = version;
-    if (const auto known = totals_.find(filters); known != totals_.end()) return known->second;
-    auto out = number(count_statement(query, on_->dialect()));
-    if (out) totals_.emplace(filters, *out);
-    return out;
-  }
-
-  result<catalog_page> page_of(const page_query& query, std::uint64_t total) {
-    catalog_page out;
-    if (total == 0) return out;
-    auto rows = offers(page_statement(query, on_->dialect(), plan_for(query, total)));
-    if (!rows) return tl::unexpected(rows.error());
-    if (!query.unique) {
-      out.has_more = rows->size() > query.limit;
-      if (out.has_more) rows->pop_back();
-      out.offers = std::move(*rows);
-      return out;
-    }
-    for (auto row = rows->begin(); row != rows->end();) {
-      const auto end = std::find_if(row, rows->end(), [&](const offer& o) { return o.id != row->id; });
-      out.has_more = out.models.size() == query.limit;
-      if (out.has_more) break;
-      out.models.push_back(merge_offers({std::move_iterator(row), std::move_iterator(end)}));
-      row = end;
-    }
-    return out;
-  }
-
   std::unique_ptr<sql_connection> on_;
   std::string name_;
   bool schema_known_ = false;
-  std::unordered_map<std::string, std::uint64_t> totals_;
-  std::int64_t totals_version_ = -1;
+  listing listing_;
 };
 
 // Of a file, without its password where it is a URL.

@@ -18,11 +18,11 @@ std::string one_line(const char* text) {
   return out;
 }
 
-// libpq takes what follows an '@' in a password for the host, and shows it.
+// libpq takes what follows an '@', '/' or '?' in a password for the host or the port, and shows it.
 bool has_clear_password(std::string_view url) {
   const auto begin = url.find("://") + 3;
-  const auto authority = url.substr(begin, url.find_first_of("/?", begin) - begin);
-  return std::count(authority.begin(), authority.end(), '@') <= 1;
+  const auto at = url.find('@', begin);
+  return at == url.npos || (at < url.find_first_of("/?", begin) && url.find('@', at + 1) == url.npos);
 }
 
 bool is_url(const std::string& url) {

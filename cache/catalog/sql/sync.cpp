@@ -1,7 +1,6 @@
 #include "cache/catalog/sql/sync.hpp"
 
-#include <algorithm>
-
+#include "cache/catalog/sql/edits.hpp"
 #include "cache/catalog/sql/offer_rows.hpp"
 
 namespace troupe::cache {
@@ -41,6 +40,7 @@ constexpr const char* drop_taken_out =
 constexpr const char* drop_edited =
     "DELETE FROM catalog_staged WHERE EXISTS (SELECT 1 FROM catalog_offers o "
     "WHERE o.id = catalog_staged.id AND o.provider = $1 AND o.edited = 1)";
+constexpr const char* count_edited = "SELECT count(*) FROM catalog_offers WHERE provider = $1 AND edited = 1";
 const std::string missing =
     " FROM catalog_offers WHERE provider = $1 AND edited = 0 AND NOT EXISTS (SELECT 1 FROM catalog_staged s "
     "WHERE s.id = catalog_offers.id)";
@@ -72,34 +72,7 @@ std::string add_new() {
          " ORDER BY s.id RETURNING id";
 }
 
-result<std::uint64_t> number(sql_connection& on, const sql_statement& statement) {
-  std::uint64_t out = 0;
-  auto ok = on.run(statement, [&](const sql_row& row) { out = static_cast<std::uint64_t>(row.integer(0)); });
-  if (!ok) return ok;
-  return out;
-}
-
 }  // namespace
-
-result<void> lock_writers(sql_connection& on) {
-  if (auto ok = on.run({"UPDATE catalog_facts SET version = version"}); !ok) return tl::unexpected(ok.error());
-  return {};
-}
-
-result<void> next_version(sql_connection& on) {
-  if (auto ok = on.run({"UPDATE catalog_facts SET version = version + 1"}); !ok) return tl::unexpected(ok.error());
-  return {};
-}
-
-result<void> count_again(sql_connection& on, const std::string& provider, std::int64_t ids) {
-  auto ok =
-      on.run({"INSERT INTO catalog_providers (name, models) VALUES ($1, (SELECT count(*) FROM catalog_offers "
-              "WHERE provider = $1)) ON CONFLICT (name) DO UPDATE SET models = excluded.models",
-              {provider}});
-  if (ok) ok = on.run({"UPDATE catalog_facts SET models = models + $1", {ids}});
-  if (!ok) return tl::unexpected(ok.error());
-  return {};
-}
 
 result<void> spooled_sync::add(const std::vector<offer>& some) {
   for (const auto& row : some) {
@@ -114,7 +87,9 @@ result<void> spooled_sync::add(const std::vector<offer>& some) {
 
 result<provider_sync::outcome> spooled_sync::finish() {
   if (auto ok = on_.begin(transaction_kind::sync); !ok) return tl::unexpected(ok.error());
-  auto out = merge();
+  steps in(on_);
+  auto merged = merge(in);
+  auto out = in.done(std::move(merged));
   if (!out) {
     on_.rollback();
     return out;
@@ -124,49 +99,32 @@ result<provider_sync::outcome> spooled_sync::finish() {
   return out;
 }
 
-result<provider_sync::outcome> spooled_sync::merge() {
+provider_sync::outcome spooled_sync::merge(steps& in) {
   const auto dialect = on_.dialect();
   auto columns = offered_columns;
   columns.push_back("place");
-  if (auto ok = on_.run_script(make_staged(dialect)); !ok) return tl::unexpected(ok.error());
-  if (auto ok = on_.load("catalog_staged", columns, rows_); !ok) return tl::unexpected(ok.error());
-  if (auto ok = on_.run_script(index_staged(dialect)); !ok) return tl::unexpected(ok.error());
-  if (auto ok = on_.run({drop_repeated}); !ok) return tl::unexpected(ok.error());
-  if (auto ok = lock_writers(on_); !ok) return tl::unexpected(ok.error());
+  in.script(make_staged(dialect));
+  in.load("catalog_staged", columns, rows_);
+  in.script(index_staged(dialect));
+  in.run({drop_repeated});
+  lock_writers(in);
 
   outcome out;
   const auto touch = [&](const sql_row& row) { out.touched_ids.emplace_back(row.text(0)); };
-  const sql_statement edited_rows{"SELECT count(*) FROM catalog_offers WHERE provider = $1 AND edited = 1",
-                                  {provider_}};
-  const auto taken_out = on_.run({drop_taken_out, {provider_}});
-  if (!taken_out) return tl::unexpected(taken_out.error());
-  if (auto ok = on_.run({drop_edited, {provider_}}); !ok) return tl::unexpected(ok.error());
-  const auto edited = number(on_, edited_rows);
-  if (!edited) return tl::unexpected(edited.error());
-  const auto came = number(on_, {"SELECT count(*) FROM catalog_staged"});
-  if (!came) return tl::unexpected(came.error());
-  const auto gone = number(on_, {count_gone, {provider_}});
-  if (!gone) return tl::unexpected(gone.error());
-  const auto removed = on_.run({remove_missing, {provider_}}, touch);
-  if (!removed) return tl::unexpected(removed.error());
-  const auto changed = on_.run({change_different(), {provider_}}, touch);
-  if (!changed) return tl::unexpected(changed.error());
-  const auto fresh = number(on_, {count_fresh});
-  if (!fresh) return tl::unexpected(fresh.error());
-  const auto added = on_.run({add_new(), {provider_}}, touch);
-  if (!added) return tl::unexpected(added.error());
-  out.added = *added;
-  out.changed = *changed;
-  out.unchanged = *came - *added - *changed;
-  out.removed = *removed;
-  out.kept_edited = *edited + *taken_out;
-  const auto ids = static_cast<std::int64_t>(*fresh) - static_cast<std::int64_t>(*gone);
+  const auto taken_out = in.run({drop_taken_out, {provider_}});
+  in.run({drop_edited, {provider_}});
+  out.kept_edited = taken_out + in.number({count_edited, {provider_}});
+  const auto came = in.number({"SELECT count(*) FROM catalog_staged"});
+  const auto gone = in.number({count_gone, {provider_}});
+  out.removed = in.run({remove_missing, {provider_}}, touch);
+  out.changed = in.run({change_different(), {provider_}}, touch);
+  const auto fresh = in.number({count_fresh});
+  out.added = in.run({add_new(), {provider_}}, touch);
+  out.unchanged = came - out.added - out.changed;
   if (out.added + out.removed > 0)
-    if (auto ok = count_again(on_, provider_, ids); !ok) return tl::unexpected(ok.error());
-  if (out.added + out.removed + out.changed > 0)
-    if (auto ok = next_version(on_); !ok) return tl::unexpected(ok.error());
-  if (dialect == sql_dialect::sqlite)
-    if (auto ok = on_.run_script("DROP TABLE temp.catalog_staged"); !ok) return tl::unexpected(ok.error());
+    count_again(in, provider_, static_cast<std::int64_t>(fresh) - static_cast<std::int64_t>(gone));
+  if (out.added + out.removed + out.changed > 0) next_version(in);
+  if (dialect == sql_dialect::sqlite) in.script("DROP TABLE temp.catalog_staged");
   return out;
 }
 

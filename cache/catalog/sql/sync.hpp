@@ -4,6 +4,7 @@
 #include "cache/catalog/sql/connection.hpp"
 #include "cache/catalog/sql/database.hpp"
 #include "cache/catalog/sql/row_spool.hpp"
+#include "cache/catalog/sql/steps.hpp"
 
 namespace troupe::cache {
 
@@ -16,19 +17,11 @@ class spooled_sync final : public provider_sync {
   result<outcome> finish() override;
 
  private:
-  result<outcome> merge();
+  outcome merge(steps& in);
 
   sql_connection& on_;
   std::string provider_;
   row_spool rows_;
 };
-
-// First in every transaction that writes: waits for the other writers.
-result<void> lock_writers(sql_connection& on);
-// In those that added or removed rows of `provider`, so that listings need not count: its rows anew, and how many ids
-// have come (less those that have gone) that no other provider offers.
-result<void> count_again(sql_connection& on, const std::string& provider, std::int64_t ids);
-// Where rows changed: what was counted of the rows of before holds no longer.
-result<void> next_version(sql_connection& on);
 
 }  // namespace troupe::cache

@@ -1,0 +1,43 @@
+#pragma once
+// A PostgreSQL of the tests' own, in a folder that goes with it, and a pgbouncer before it.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "cache/catalog/sql/database.hpp"
+
+namespace troupe::cache::tests {
+
+class postgres_server {
+ public:
+  // One for the whole program, started by the first who asks; null where PostgreSQL is not installed.
+  static postgres_server* shared();
+
+  // Not started yet. REQUIRES: installed().
+  explicit postgres_server(std::string folder);
+  ~postgres_server();
+  postgres_server(const postgres_server&) = delete;
+  postgres_server& operator=(const postgres_server&) = delete;
+
+  void start();
+  void kill();  // as a crash does
+  // In transaction mode; false: pgbouncer is not installed.
+  bool start_pool();
+
+  std::string new_database();  // its name
+  std::string url(const std::string& database, bool pooled = false) const;
+  // By a connection of its own; the first field of what it answers.
+  std::string ask(const std::string& database, const std::string& sql) const;
+
+ private:
+  pid_t run(const std::vector<std::string>& command) const;
+  std::string folder_;
+  std::uint16_t port_ = 0, pool_port_ = 0;
+  pid_t server_ = 0, pool_ = 0;
+  int databases_ = 0;
+};
+
+}  // namespace troupe::cache::tests
