@@ -136,6 +136,21 @@ std::string postgres_server::new_database() {
   return name;
 }
 
+std::string postgres_server::take_database() {
+  if (free_.empty()) return new_database();
+  auto name = std::move(free_.back());
+  free_.pop_back();
+  return name;
+}
+
+void postgres_server::give_back(const std::string& database) {
+  ask(database,
+      "SET client_min_messages = warning; "
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+      "pg_backend_pid(); DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+  free_.push_back(database);
+}
+
 std::string postgres_server::url(const std::string& database, bool pooled) const {
   return "postgresql://postgres@127.0.0.1:" + std::to_string(pooled ? pool_port_ : port_) + "/" + database;
 }

@@ -6,8 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "cache/catalog/sql/database.hpp"
+#include <vector>
 
 namespace troupe::cache::tests {
 
@@ -28,6 +27,9 @@ class postgres_server {
   bool start_pool();
 
   std::string new_database();  // its name
+  // One that has been used before, where there is one, and is empty: a new one costs 8 MB.
+  std::string take_database();
+  void give_back(const std::string& database);
   std::string url(const std::string& database, bool pooled = false) const;
   // By a connection of its own; the first field of what it answers.
   std::string ask(const std::string& database, const std::string& sql) const;
@@ -38,6 +40,7 @@ class postgres_server {
   std::uint16_t port_ = 0, pool_port_ = 0;
   pid_t server_ = 0, pool_ = 0;
   int databases_ = 0;
+  std::vector<std::string> free_;
 };
 
 }  // namespace troupe::cache::tests

@@ -21,7 +21,7 @@ place::place(backend which, bool empty) {
   } else {
     auto* server = postgres_server::shared();
     if (server == nullptr || (which == backend::pooled && !server->start_pool())) return;
-    database_ = server->new_database();
+    database_ = server->take_database();
     options_.url = server->url(database_, which == backend::pooled);
     options_.prepare_statements = which != backend::unprepared;
   }
@@ -34,6 +34,7 @@ place::place(backend which, bool empty) {
 place::~place() {
   std::error_code no;
   fs::remove_all(folder_, no);
+  if (!database_.empty()) postgres_server::shared()->give_back(database_);
 }
 
 std::unique_ptr<catalog_database> place::open() const { return must(make_database(options_)); }
