@@ -55,6 +55,7 @@ test: build debug ## builds all and runs all tests; the unit tests and a server 
 	@ctest --preset debug $(ARGS)
 
 bench: setup ## builds and runs the benchmarks, results in bench/RESULTS.md
+	@scripts/setup-packages.sh bench
 	$(call say,building (bench))
 	$(call cmake_build,bench)
 	@bench/run.sh build/bench $(ARGS)

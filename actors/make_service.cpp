@@ -6,6 +6,7 @@
 #include <caf/all.hpp>
 
 #include "actors/artifacts/artifact_wing.hpp"
+#include "actors/catalog/catalog_wing.hpp"
 #include "actors/residency/loader.hpp"
 #include "actors/residency/registry_keeper.hpp"
 #include "actors/residency/supervisor.hpp"
@@ -115,12 +116,15 @@ class actor_service final : public service {
     while (!routes_->load()) std::this_thread::yield();
     artifacts_ = artifact_wing::make(system_, settings_, reserved, {routes_, keeper_, supervisor_}, compute.load,
                                      meter_->registry());
+    catalog_ = catalog_wing::make(
+        system_, settings_, [this] { return own_models(); }, meter_->registry());
   }
 
   ~actor_service() override {
     draining_->store(true);
     caf::scoped_actor self{system_};
     // Outermost first; each is waited for before the next.
+    catalog_.reset();
     artifacts_.reset();
     self->send_exit(keeper_, caf::exit_reason::user_shutdown);
     self->wait_for(keeper_);
@@ -196,6 +200,7 @@ class actor_service final : public service {
   }
 
   artifact_service& artifacts() override { return artifacts_->service(); }
+  catalog_service& catalog() override { return catalog_->service(); }
 
   void begin_drain() override { draining_->store(true); }
   std::uint32_t in_flight() const override { return in_flight_->load(); }
@@ -216,6 +221,23 @@ class actor_service final : public service {
     return std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
   }
 
+  // As the catalog's provider `local` offers them.
+  std::vector<cache::offer> own_models() const {
+    std::vector<cache::offer> out;
+    const auto table = routes_->load();
+    if (!table) return out;
+    for (const auto& [name, entry] : table->models) {
+      const auto r = entry->registration.load();
+      auto& o = out.emplace_back();
+      o.id = name;
+      o.name = r->display_name.empty() ? name : r->display_name;
+      o.description = r->description;
+      o.task = r->task;
+      if (const auto tasks = tasks_of(name); o.task.empty() && !tasks.empty()) o.task = to_string(tasks.front());
+    }
+    return out;
+  }
+
   const config::settings& settings_;
   system_config system_config_;
   caf::actor_system system_;
@@ -230,6 +252,7 @@ class actor_service final : public service {
   supervisor_actor supervisor_;
   registry_keeper_actor keeper_;
   std::unique_ptr<artifact_wing> artifacts_;
+  std::unique_ptr<catalog_wing> catalog_;
 };
 
 }  // namespace

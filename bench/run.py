@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 
+import catalog
 import compare
 import footprint
 import pair
@@ -41,7 +42,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BENCHMARKS = {f.__name__: f for f in (speed.overhead, speed.throughput, speed.mixed, speed.interference, residency.load,
                                       residency.memory, speed.growth, sweep.sweep, pair.pair, compare.peers,
                                       footprint.footprint, tokenizing.tokenizers, pulls.pulls, pulls_beside.beside_pulls,
-                                      store.store)}
+                                      store.store, catalog.catalog)}
 
 
 def names_of(known):

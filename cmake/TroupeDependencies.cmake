@@ -38,8 +38,10 @@ troupe_import(expat TARGETS EXPAT::EXPAT)
 troupe_import(openssl TARGETS OpenSSL::SSL OpenSSL::Crypto)
 # Boost.Asio rather than the standalone one: Boost.Beast shares its sockets. Without co_await, as
 # Boost 1.74's coroutine header does not compile by itself in C++20 and nothing here uses it.
+troupe_import(asio HEADER boost/asio.hpp TARGETS Threads::Threads DEFINES BOOST_ASIO_DISABLE_CO_AWAIT)
 troupe_import(restinio HEADER restinio/all.hpp LIBRARIES http_parser TARGETS fmt::fmt Threads::Threads
   DEFINES RESTINIO_USE_BOOST_ASIO BOOST_ASIO_DISABLE_CO_AWAIT)
+troupe_import(hiredis HEADER hiredis/hiredis.h LIBRARIES hiredis)
 troupe_import(simdjson HEADER simdjson.h LIBRARIES simdjson)
 # The size of a document is a size_t; std::string in and out.
 troupe_import(rapidjson HEADER rapidjson/document.h DEFINES RAPIDJSON_HAS_STDSTRING=1)
@@ -53,6 +55,7 @@ troupe_import(libpq HEADER libpq-fe.h LIBRARIES pq)
 troupe_import(utf8proc HEADER utf8proc.h LIBRARIES utf8proc)
 troupe_import(xxhash HEADER xxhash.h)
 troupe_import(zlib TARGETS ZLIB::ZLIB)
+troupe_import(zstd HEADER zstd.h LIBRARIES zstd)
 troupe_import(gtest TARGETS GTest::gmock GTest::gtest)
 troupe_import(gtest_main TARGETS troupe::gtest GTest::gmock_main)
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/protocol/artifacts.hpp"
+#include "actors/protocol/catalog.hpp"
 #include "actors/protocol/job.hpp"
 #include "actors/protocol/one_shot.hpp"
 #include "actors/protocol/reports.hpp"
@@ -112,6 +113,9 @@ class service {
 
   // Downloads, and what the store has. Outlived by the service.
   virtual artifact_service& artifacts() = 0;
+
+  // What models there are anywhere, and what they cost. Outlived by the service.
+  virtual catalog_service& catalog() = 0;
 
   // Refuses new work with 503 from now on; requests in flight go on.
   virtual void begin_drain() = 0;

@@ -94,7 +94,8 @@ response probe_response(bool good, std::string body) {
 void get_health(const context& c, const exchange_ptr& request, const route_parameters&) {
   c.service.report(answer_with<actors::server_report>(c, request, {}, [c](const actors::server_report& report) {
     const bool serves = report.state == actors::health::healthy || report.state == actors::health::degraded;
-    return probe_response(serves, health_json(report, c.settings, config::resident_bytes()));
+    return probe_response(serves,
+                          health_json(report, c.service.catalog().state(), c.settings, config::resident_bytes()));
   }));
 }
 
@@ -152,6 +153,7 @@ void post_cleanup(const context& c, const exchange_ptr& request, const route_par
 void get_metrics(const context& c, const exchange_ptr& request, const route_parameters&) {
   // The report is asked for because taking it brings the document's gauges up to date.
   c.service.report(answer_with<actors::server_report>(c, request, {}, [c](const actors::server_report&) {
+    (void)c.service.catalog().state();  // likewise
     response out;
     out.content_type = "text/plain; version=0.0.4; charset=utf-8";
     out.body = prometheus::TextSerializer().Serialize(c.service.metrics().Collect());

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "config/version.hpp"
+#include "http/api/catalog_json.hpp"
 #include "http/api/model_lists.hpp"
 #include "http/json/json_write.hpp"
 #include "http/json/text.hpp"
@@ -101,8 +102,8 @@ void write_missing(json_out& json, const actors::server_report& report) {
 
 }  // namespace
 
-std::string health_json(const actors::server_report& report, const config::settings& settings,
-                        std::uint64_t process_bytes) {
+std::string health_json(const actors::server_report& report, const actors::catalog_state& catalog,
+                        const config::settings& settings, std::uint64_t process_bytes) {
   json_out json;
   json.object().field("status", actors::to_string(report.state));
   json.field("cache_status", report.state == actors::health::degraded || report.state == actors::health::healthy
@@ -130,6 +131,7 @@ std::string health_json(const actors::server_report& report, const config::setti
       .field("busy", report.busy_slots)
       .field("replaced", report.replaced_slots)
       .end_object();
+  write_catalog_health(json.key("catalog"), catalog);
   return finish(json);
 }
 

@@ -3,13 +3,14 @@
 
 #include <string>
 
+#include "actors/protocol/catalog.hpp"
 #include "actors/protocol/reports.hpp"
 #include "config/settings.hpp"
 
 namespace troupe::http {
 
-std::string health_json(const actors::server_report& report, const config::settings& settings,
-                        std::uint64_t process_bytes);
+std::string health_json(const actors::server_report& report, const actors::catalog_state& catalog,
+                        const config::settings& settings, std::uint64_t process_bytes);
 // Of /health/ready: the state, whether it is ready, and what is missing.
 std::string readiness_json(const actors::server_report& report);
 std::string models_json(const actors::server_report& report);

@@ -27,7 +27,7 @@ std::string allow_of(const std::vector<std::string>& methods) {
 }
 
 // "." or ".." as a part, also behind an encoded slash or a backslash.
-bool traverses(std::string_view decoded) {
+bool is_traversal(std::string_view decoded) {
   while (true) {
     const auto end = decoded.find_first_of("/\\");
     const auto part = decoded.substr(0, end);
@@ -66,6 +66,7 @@ struct router::node {
   std::map<std::string, std::unique_ptr<node>, std::less<>> literals;
   std::unique_ptr<node> parameter;
   bool parameter_is_model = false;
+  std::unique_ptr<node> rest;
   std::vector<endpoint> endpoints;
 
   const endpoint* find(std::string_view method) const {
@@ -89,12 +90,22 @@ struct router::walk {
   };
   std::vector<std::string> segments;  // decoded
   std::vector<value> values;          // of the parameters, the last one first
+  std::size_t traverses = npos;       // the first segment that does
+  std::size_t rest_from = npos;       // what a {catalog_id} has taken is no path
+  static constexpr auto npos = static_cast<std::size_t>(-1);
 
   // Values are taken on the way back from a hit, so that a way that led nowhere leaves none.
   const node* step(const node& at, std::size_t depth) {
     if (depth == segments.size()) return at.endpoints.empty() ? nullptr : &at;
     if (const auto literal = at.literals.find(segments[depth]); literal != at.literals.end()) {
       if (const auto* hit = step(*literal->second, depth + 1)) return hit;
+    }
+    if (at.rest) {
+      std::string all = segments[depth];
+      for (std::size_t i = depth + 1; i < segments.size(); ++i) all += '/' + segments[i];
+      values.push_back({std::move(all), false});
+      rest_from = depth;
+      return at.rest.get();
     }
     if (!at.parameter) return nullptr;
     for (std::size_t take = 1; take <= (at.parameter_is_model ? 2u : 1u); ++take) {
@@ -136,15 +147,18 @@ struct router::walk {
                      "names are made of printable characters",
                      {}};
       }
-      if (traverses(*decoded)) {
-        return error{error_code::bad_request,
-                     "The path must not contain '.' or '..' as a segment: '" + shown(part) + "'",
-                     "name the resource itself",
-                     {}};
-      }
+      if (is_traversal(*decoded) && out.traverses == npos) out.traverses = out.segments.size();
       out.segments.push_back(std::move(*decoded));
     }
     return std::nullopt;
+  }
+
+  std::optional<error> traversal() const {
+    if (traverses == npos || traverses >= rest_from) return std::nullopt;
+    return error{error_code::bad_request,
+                 "The path must not contain '.' or '..' as a segment: '" + shown(segments[traverses]) + "'",
+                 "name the resource itself",
+                 {}};
   }
 };
 
@@ -162,7 +176,12 @@ void router::add(std::string_view method, std::string_view pattern, std::size_t 
   }
   node* at = root_.get();
   for (const auto segment : path_segments(pattern)) {
-    if (is_parameter(segment)) {
+    if (segment == rest_parameter) {
+      if (at->parameter) refuse("{catalog_id} and another parameter in the same place of two patterns");
+      if (!at->rest) at->rest = std::make_unique<node>();
+      at = at->rest.get();
+    } else if (is_parameter(segment)) {
+      if (at->rest) refuse("{catalog_id} and another parameter in the same place of two patterns");
       const bool model = segment == model_parameter;
       if (at->parameter && at->parameter_is_model != model) {
         refuse("{model_name} and another parameter in the same place of two patterns: " + std::string(segment));
@@ -191,6 +210,7 @@ tl::expected<router::found, router::missed> router::match(std::string_view metho
   walk w;
   if (auto bad = walk::decode(path, w)) return miss(std::move(*bad));
   const node* hit = path.starts_with('/') ? w.step(*root_, 0) : nullptr;
+  if (auto bad = w.traversal()) return miss(std::move(*bad));
   if (hit == nullptr) {
     return miss({error_code::route_not_found,
                  "No route " + std::string(method) + " " + shown(path),

@@ -4,7 +4,8 @@
 // Immutable after the last add(); then thread-safe.
 //
 // A pattern's segment is a literal or a parameter. {model_name} stands for one segment or two (a namespace, or
-// the '/' as %2F) and is checked; any other ({version}) for one decoded segment, unchecked.
+// the '/' as %2F) and is checked; {catalog_id}, at the end, for all that is left, whatever it is; any other ({version})
+// for one decoded segment, unchecked.
 
 #include <cstdint>
 #include <map>
@@ -26,6 +27,7 @@ std::vector<std::string_view> path_segments(std::string_view path);
 // "{model_name}": yes.
 bool is_parameter(std::string_view segment) noexcept;
 inline constexpr std::string_view model_parameter = "{model_name}";
+inline constexpr std::string_view rest_parameter = "{catalog_id}";
 
 class router {
  public:

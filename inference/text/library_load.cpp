@@ -126,7 +126,7 @@ class library_builder {
       parts_.model = R"({"type":"BPE","fuse_unk":true,"unk_token":)" + json_quoted(words_.proto->unk_piece) + ',' +
                      fallback + R"(,"vocab":)" + words_.words + R"(,"merges":)" + words_.merges + '}';
     else
-      parts_.model = R"({"type":"UnigramBits",)" + fallback + R"(,"unk_id":)" +
+      parts_.model = R"({"type":"Unigram",)" + fallback + R"(,"unk_id":)" +
                      std::to_string(std::max(0, words_.proto->unk_id)) + R"(,"vocab":)" + words_.words + "]}";
     const std::string sign = '"' + std::string(metaspace) + '"';
     parts_.normalizer = R"({"type":"Sequence","normalizers":[)";

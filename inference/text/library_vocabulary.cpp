@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <unordered_map>
 #include <utility>
 
@@ -115,13 +116,21 @@ class vocabulary_reader {
     return charsmap_of_json();
   }
 
-  // Into the list of words and bits of scores.
+  // transformers copies a tokenizer that it makes of a model's pieces alone through JSON, where the scores are the
+  // shortest digits, and the library reads them as it reads them (docs/decisions.md).
+  static std::string score_text(double score, bool through_json) {
+    if (!through_json) return std::to_string(std::bit_cast<std::uint64_t>(score));
+    char digits[32];
+    return {digits, std::to_chars(digits, digits + sizeof digits, score).ptr};
+  }
+
+  // Into the list of words and scores: their bits, or digits.
   result<void> add_word(std::string_view word, double score) {
     const std::int64_t id = ++out_.largest_id;
     out_.kind = vocabulary_kind::unigram;
     if (!as_written() || out_.proto) {
       out_.words += (id == 0 ? "[[" : ",[") + json_quoted(word) + ',';
-      out_.words += std::to_string(std::bit_cast<std::uint64_t>(score)) + ']';
+      out_.words += score_text(score, as_written()) + ']';
     }
     return see_word(word, score, id);
   }

@@ -416,5 +416,65 @@ TEST(settings, shipped_file_is_valid) {
   EXPECT_EQ(loaded->values.listeners.size(), 2u);
 }
 
+TEST(settings, providers_of_the_catalog) {
+  const auto loaded = from_file(R"({"providers": [
+    {"name": "local", "type": "local"},
+    {"name": "openrouter", "type": "openai", "base_url": "https://openrouter.ai/api/v1", "api_key_env": "OR_KEY"},
+    {"name": "own", "type": "file", "path": "own.json", "interval_s": 0}]})",
+                                {{"OR_KEY", "secret"}});
+  ASSERT_TRUE(loaded) << complaint(loaded);
+  const auto& all = loaded->values.providers;
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].interval_s, local_sync_interval_s);
+  EXPECT_EQ(all[1].api_key, "secret");
+  EXPECT_EQ(all[1].interval_s, 3600u);
+  EXPECT_TRUE(all[2].path.is_absolute()) << "from the file's folder";
+  EXPECT_EQ(entry(*loaded, "providers").value.find("secret"), std::string::npos);
+  EXPECT_FALSE(from_file("{}")->values.providers.empty()) << "this server's own";
+  EXPECT_TRUE(from_file(R"({"providers": []})")->values.providers.empty());
+}
+
+TEST(settings, providers_from_the_environment_are_json) {
+  const auto loaded = from_file("{}", {{"TROUPE_PROVIDERS", R"([{"name": "a", "base_url": "http://127.0.0.1:1"}])"}});
+  ASSERT_TRUE(loaded) << complaint(loaded);
+  EXPECT_EQ(loaded->values.providers.at(0).type, "openai");
+  EXPECT_FALSE(from_file("{}", {{"TROUPE_PROVIDERS", "openrouter"}}));
+}
+
+TEST(settings, a_providers_key_that_is_not_set_is_told) {
+  const auto loaded =
+      from_file(R"({"providers": [{"name": "a", "base_url": "http://x", "api_key_env": "NO_SUCH_KEY"}]})");
+  ASSERT_TRUE(loaded);
+  ASSERT_FALSE(loaded->warnings.empty());
+  EXPECT_NE(loaded->warnings.front().find("NO_SUCH_KEY"), std::string::npos);
+}
+
+TEST(settings, providers_that_cannot_be) {
+  const char* const bad[] = {
+      R"({"providers": {}})",
+      R"({"providers": [5]})",
+      R"({"providers": [{"type": "local"}]})",
+      R"({"providers": [{"name": "Upper", "type": "local"}]})",
+      R"({"providers": [{"name": "a/b", "type": "local"}]})",
+      R"({"providers": [{"name": "a"}]})",
+      R"({"providers": [{"name": "a", "type": "ftp", "base_url": "http://x"}]})",
+      R"({"providers": [{"name": "a", "base_url": "ftp://x"}]})",
+      R"({"providers": [{"name": "a", "base_url": "http://u:p@x"}]})",
+      R"({"providers": [{"name": "a", "type": "file"}]})",
+      R"({"providers": [{"name": "a", "type": "file", "path": "x", "base_url": "http://x"}]})",
+      R"({"providers": [{"name": "a", "type": "local", "path": "x"}]})",
+      R"({"providers": [{"name": "a", "base_url": "http://x", "interval_s": -1}]})",
+      R"({"providers": [{"name": "a", "base_url": "http://x", "interval_s": "1h"}]})",
+      R"({"providers": [{"name": "a", "base_url": "http://x", "intervall_s": 5}]})",
+      R"({"providers": [{"name": "a", "base_url": "http://x"}, {"name": "a", "base_url": "http://y"}]})",
+      R"({"providers": [{"name": "a", "type": "local"}, {"name": "b", "type": "local"}]})",
+  };
+  for (const auto* text : bad) {
+    const auto loaded = from_file(text);
+    ASSERT_FALSE(loaded) << text;
+    EXPECT_NE(loaded.error().message.find("provider"), std::string::npos) << complaint(loaded);
+  }
+}
+
 }  // namespace
 }  // namespace troupe::config

@@ -12,8 +12,10 @@ import subprocess
 import pytest
 
 import checkpoints
+from catalog import Listing, model
 from driver import BINARY, FIXTURES, TESTSERVER, TORCHSCRIPT, Server, have
 from encoders import DOCUMENT_001, Checkpoint, assemble, unpack
+from services import Postgres, Redis
 from stand_in_hub import Files, Hub
 from stand_in_s3 import S3
 
@@ -171,6 +173,41 @@ def files():
 @pytest.fixture
 def s3():
     yield from standing_in(S3(page=3))
+
+
+# -- the catalog --
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    if server.binaries is None:
+        pytest.skip("no PostgreSQL here")
+    with server:
+        yield server
+
+
+@pytest.fixture
+def redis(tmp_path):
+    if not shutil.which("redis-server"):
+        pytest.skip("no redis-server here")
+    with Redis(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def empty_postgres(postgres):
+    postgres.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION troupe")
+    return postgres
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two providers that share a model."""
+    return [Listing(tmp_path, "openrouter", [model("deepseek/deepseek-r1:free", "0", "0", name="DeepSeek R1"),
+                                             model("meta/llama-3-8b", "0.0000002", "0.0000004", name="Llama 3 8B"),
+                                             model("openai/gpt", None, None, name="GPT", context_length=128000)]),
+            Listing(tmp_path, "groq", [model("meta/llama-3-8b", "0.0000001", "0.0000001", name="Llama 3 8B"),
+                                       model("groq/own", "0.000003", "0.000004", name="Own")])]
 
 
 # -- the machine --

@@ -16,9 +16,10 @@ WINGS = {
 # Headers of heavyweights, and the only folders that may include them.
 FOREIGN = {
     r"<(ATen|c10|torch)/": ["inference/torch", "inference/encoders", "inference/programs", "inference/speech"],
-    r"<(restinio|boost)/": ["http/edge", "http/ws"],
+    r"<restinio/": ["http/edge", "http/ws"],
+    r"<boost/": ["http/edge", "http/ws", "cache/catalog/redis"],
     r"<caf/": ["actors"],
-    r"<hiredis/": ["cache/catalog"],
+    r"<hiredis/": ["cache/catalog/redis"],
     r"<(sqlite3|libpq-fe)\.h>": ["cache/catalog/sql"],
     r"<curl/": ["cache/artifacts", "app"],
     r"<CLI/": ["app"],

@@ -300,6 +300,32 @@ void expect_shape(const rapidjson::Value& documented, const rapidjson::Value& re
 }
 
 template <class T>
+void fake_catalog::answer(std::string what, const T& value, actors::one_shot<T>& reply) {
+  called = std::move(what);
+  if (problem) return reply(tl::unexpected(*problem));
+  reply(value);
+}
+
+void fake_catalog::ask(actors::catalog_question question, actors::one_shot<actors::catalog_answer> reply) {
+  asked.push_back(std::move(question));
+  answer("ask", answer_now, reply);
+}
+void fake_catalog::warm(actors::one_shot<actors::warm_report> reply) { answer("warm", warmed, reply); }
+void fake_catalog::clear(std::string gateway, actors::one_shot<actors::clear_report> reply) {
+  answer("clear " + gateway, actors::clear_report{gateway, true}, reply);
+}
+void fake_catalog::sync(std::string provider, actors::one_shot<actors::sync_report> reply) {
+  answer("sync " + provider, synced, reply);
+}
+void fake_catalog::edit(actors::offer_edit change, actors::one_shot<actors::edit_report> reply) {
+  edits.push_back(change);
+  answer("edit " + change.id, actors::edit_report{change.id, {"openrouter"}, true}, reply);
+}
+void fake_catalog::take_out(std::string id, std::string provider, actors::one_shot<actors::edit_report> reply) {
+  answer("take_out " + id + " " + provider, actors::edit_report{id, {"openrouter"}, true}, reply);
+}
+
+template <class T>
 void fake_artifacts::answer(std::string what, const T& value, actors::one_shot<T>& reply) {
   called = std::move(what);
   problem ? reply(tl::unexpected(*problem)) : reply(value);

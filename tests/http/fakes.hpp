@@ -122,6 +122,31 @@ struct fake_artifacts final : actors::artifact_service {
   void answer(std::string what, const T& value, actors::one_shot<T>& reply);
 };
 
+// The same of the catalog.
+struct fake_catalog final : actors::catalog_service {
+  std::optional<error> problem;
+  std::string called;  // "clear openrouter"
+  std::vector<actors::catalog_question> asked;
+  std::vector<actors::offer_edit> edits;
+  actors::catalog_answer answer_now{std::make_shared<const cache::cached_value>(R"({"data":[]})"),
+                                    actors::answered_from::redis, false};
+  actors::warm_report warmed;
+  actors::sync_report synced;
+  actors::catalog_state now;
+
+  void ask(actors::catalog_question question, actors::one_shot<actors::catalog_answer> reply) override;
+  void warm(actors::one_shot<actors::warm_report> reply) override;
+  void clear(std::string gateway, actors::one_shot<actors::clear_report> reply) override;
+  void sync(std::string provider, actors::one_shot<actors::sync_report> reply) override;
+  void edit(actors::offer_edit change, actors::one_shot<actors::edit_report> reply) override;
+  void take_out(std::string id, std::string provider, actors::one_shot<actors::edit_report> reply) override;
+  actors::catalog_state state() override { return now; }
+
+ private:
+  template <class T>
+  void answer(std::string what, const T& value, actors::one_shot<T>& reply);
+};
+
 // Models "alpha" (resident, default), "beta", "org/gamma" and "tensors" (float32 [2]).
 struct fake_service final : actors::service {
   fake_service();
@@ -141,6 +166,7 @@ struct fake_service final : actors::service {
   actors::server_report now;
   prometheus::Registry registry;
   fake_artifacts kept;
+  fake_catalog listed;
 
   actors::cancel_handle predict(actors::predict_request request, std::unique_ptr<actors::reply_stream> reply) override;
   actors::cancel_handle tokenize(actors::tokenize_request request,
@@ -165,6 +191,7 @@ struct fake_service final : actors::service {
     reply(actors::registration_report{std::move(model), config::registration_outcome::removed});
   }
   actors::artifact_service& artifacts() override { return kept; }
+  actors::catalog_service& catalog() override { return listed; }
   void begin_drain() override {}
   std::uint32_t in_flight() const override { return 0; }
   prometheus::Registry& metrics() override { return registry; }

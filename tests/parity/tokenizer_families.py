@@ -66,7 +66,7 @@ class texts_of:
 
 
 FIXED = ["a", " ", "  a", "a  ", "\n", "\u0000", "<mask>", "x<mask>y", "  <mask>  ", "[CLS][SEP]", "x [MASK] y", "İ", "ß", "ﬀ", "\u0301", "a\u0301\u0323b",
-         "\ufffd", "＜mask＞", "▁a", "Ġa", "``a''", "1,000", "don't", "👨‍👩‍👧‍👦", "\r\n a\tb", "e" * 120, "Hello, World!", "漢字かな交じり文", "a\u200bb"]
+         "\ufffd", "＜mask＞", "▁a", "Ġa", "``a''", "1,000", "don't", "👨‍👩‍👧‍👦", "\r\n a\tb", "e" * 120, "a" * 116, "Hello, World!", "漢字かな交じり文", "a\u200bb"]
 
 
 def corpus():

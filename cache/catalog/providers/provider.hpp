@@ -44,14 +44,15 @@ class provider_source {
 
 struct provider_limits {
   std::uint64_t page_bytes_max = 256ull << 20;
-  std::uint64_t rows_max = 2'000'000;  // or settings.max_provider_models, whichever is less
+  std::uint64_t rows_max = UINT64_MAX;  // or settings.max_provider_models, whichever is less
   std::uint32_t pages_max = 10'000;
   std::chrono::seconds time_max{3600};  // between pages and batches; one page has the http client's own limits
 };
 
-// Of all types but `local`, whose rows the server itself has. `net` outlives it; the rest is copied.
+// Of all types but `local`, whose rows the server itself has. `net` outlives it (null: of a file, which needs none);
+// the rest is copied.
 std::unique_ptr<provider_source> make_provider_source(const config::catalog_provider& from,
-                                                      const config::settings& settings, http_client& net,
+                                                      const config::settings& settings, http_client* net,
                                                       const provider_limits& limits = {});
 
 }  // namespace troupe::cache

@@ -25,6 +25,8 @@ struct table : router {
     add("GET", "/v2/models/{model_name}", 12);
     add("GET", "/things/{thing}/parts/{part}", 13);
     add("GET", "/things/{kind}/{name}/whole", 14);
+    add("GET", "/catalog/models", 15);
+    add("GET", "/catalog/models/{catalog_id}", 16);
   }
 };
 
@@ -40,6 +42,12 @@ TEST(routes_router, matches) {
     std::map<std::string, std::string> parameters;
   } cases[] = {
       {"GET", "/", 0, {}},
+      {"GET", "/catalog/models", 15, {}},
+      {"GET", "/catalog/models/", 15, {}},
+      {"GET", "/catalog/models/a", 16, {{"catalog_id", "a"}}},
+      {"GET", "/catalog/models/a/b:free", 16, {{"catalog_id", "a/b:free"}}},
+      {"GET", "/catalog/models/a%2Fb/c//d%20%3F", 16, {{"catalog_id", "a/b/c//d ?"}}},
+      {"HEAD", "/catalog/models/%2e%2e/..", 16, {{"catalog_id", "../.."}}},
       {"GET", "/models", 1, {}},
       {"GET", "/models/", 1, {}},
       {"HEAD", "/models", 1, {}},

@@ -50,7 +50,7 @@ inline offer row_of(const std::string& members) {
 // A provider and what it has handed on.
 struct reading {
   explicit reading(config::catalog_provider from = {}, config::settings settings = {}, provider_limits limits = {})
-      : source(make_provider_source(from, settings, net, limits)) {}
+      : source(make_provider_source(from, settings, &net, limits)) {}
 
   static config::catalog_provider openai(std::string base_url, std::string key = {}) {
     config::catalog_provider out;

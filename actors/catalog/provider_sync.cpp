@@ -1,0 +1,53 @@
+#include "actors/catalog/provider_sync.hpp"
+
+#include <utility>
+
+namespace troupe::actors {
+namespace {
+
+using self_pointer = provider_sync_actor::stateful_pointer<provider_sync_state>;
+
+void start(self_pointer self, const std::shared_ptr<const sync_world>& world, bool on_demand) {
+  self->state.running = true;
+  self->state.waiting = std::exchange(self->state.next, {});
+  self->send(world->worker, work_atom::value,
+             std::make_shared<const std::function<void(cache::catalog_database&)>>(
+                 [world, me = provider_sync_actor(self), on_demand](cache::catalog_database& db) {
+                   auto out = std::make_shared<sync_result>();
+                   try {
+                     *out = run_sync(db, world->provider, world->tools, on_demand);
+                   } catch (const std::exception& e) {  // no memory, most likely
+                     out->provider = world->provider.name;
+                     out->type = world->provider.type;
+                     out->why = error{error_code::internal, "The sync failed", e.what(), {}};
+                   }
+                   world->meter->synced(*out);
+                   caf::anon_send(me, synced_atom::value, std::shared_ptr<const sync_result>(std::move(out)));
+                 }));
+}
+
+}  // namespace
+
+provider_sync_actor::behavior_type provider_sync(self_pointer self, std::shared_ptr<const sync_world> world) {
+  if (world->provider.interval_s > 0) self->send(self, tick_atom::value);
+  const auto again = [self, world] {
+    self->delayed_send(self, std::chrono::seconds(world->provider.interval_s), tick_atom::value);
+  };
+  return {
+      [self, world](sync_atom, const sync_reply& reply) {
+        self->state.next.push_back(reply);
+        if (!self->state.running) start(self, world, true);
+      },
+      [self, world, again](tick_atom) {
+        again();
+        if (!self->state.running) start(self, world, false);
+      },
+      [self, world](synced_atom, const std::shared_ptr<const sync_result>& r) {
+        self->state.running = false;
+        for (const auto& reply : std::exchange(self->state.waiting, {})) (*reply)(*r);
+        if (!self->state.next.empty()) start(self, world, true);
+      },
+  };
+}
+
+}  // namespace troupe::actors

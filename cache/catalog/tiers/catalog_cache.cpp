@@ -1,0 +1,206 @@
+#include "cache/catalog/tiers/catalog_cache.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "cache/catalog/tiers/shared_tier.hpp"
+
+namespace troupe::cache {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using counter = std::atomic<std::uint64_t>;
+
+std::size_t index_of(cache_kind k) { return static_cast<std::size_t>(k); }
+
+class two_tiers final : public catalog_cache {
+ public:
+  two_tiers(const cache_options& options, const make_client& client, const make_listener& listener)
+      : options_(options), local_(options.local) {
+    if (!client) return;
+    breaker::limits patience;
+    patience.longest_pause = options.redis_retry;
+    shared_ = std::make_shared<shared_tier>(
+        known_, shared_tier::told{[this] { local_.clear(); }, options_.on_redis_up, errors_}, patience);
+    shared_->connect(client, listener);
+  }
+  ~two_tiers() override {
+    if (shared_) shared_->disconnect();
+  }
+
+  void find(const cache_key& key, std::function<void(cached_answer)> then) override {
+    if (!options_.enabled) return then(missed(key));
+    if (!shared_ || !shared_->usable()) return then(from_memory(key));
+    shared_->read(key, [this, key, then = std::move(then)](const result<shared_tier::entry>& in_redis) {
+      if (!in_redis || !in_redis->value) return then(from_memory(key));
+      ++hits_[index_of(key.kind)];
+      told("HIT", key);
+      then({copy(key, *in_redis), cache_tier::redis, false});
+    });
+  }
+
+  cached_value_ptr last_known(const cache_key& key) override {
+    return local_.find(key.local_name(), known_.of(key.scope()).epoch, steady_clock::now()).value;
+  }
+
+  generations::known begin(const cache_key& key) const override { return known_.of(key.scope()); }
+
+  void keep(const cache_key& key, const generations::known& since, cached_value_ptr value,
+            std::uint64_t rows) override {
+    const auto ttl_s = options_.times.ttl_s(key.kind);
+    if (!fits(value->body.size())) {
+      ++too_large_;
+      spdlog::info("Cache SKIP: {} ({} bytes are more than model_cache_max_value_mb)", words_for(key.kind, key.of),
+                   value->body.size());
+      return;
+    }
+    const auto now = steady_clock::now();
+    // The document's lists are for other readers: no question here is answered by one.
+    const bool list = key.page.empty() && (key.kind == cache_kind::full || key.kind == cache_kind::provider ||
+                                           key.kind == cache_kind::unique);
+    if (!list && known_.of(key.scope()).epoch == since.epoch)
+      local_.put(key.local_name(), since.epoch, value, now + seconds(ttl_s), now + seconds(ttl_s) + grace());
+    const auto set = [this, key, rows, ttl_s] {
+      ++sets_[index_of(key.kind)];
+      const auto of_rows = rows == 0 ? std::string() : std::to_string(rows) + " models, ";
+      spdlog::debug("Cache SET: {} ({}TTL: {}s)", words_for(key.kind, key.of), of_rows, ttl_s);
+    };
+    if (!options_.enabled) return;
+    if (!shared_ || !shared_->usable()) return list ? void() : set();
+    shared_->keep(key, since, *value, ttl_s, [set, list](bool kept) {
+      if (kept || !list) set();
+    });
+  }
+
+  bool fits(std::uint64_t size_bytes) const override { return size_bytes <= options_.value_bytes_max; }
+
+  void holds(const cache_key& key, std::function<void(bool)> then) override {
+    if (!shared_ || !options_.enabled) return then(false);
+    shared_->holds(key, std::move(then));
+  }
+
+  void invalidate(const std::vector<scope_change>& changes, std::function<void(bool)> then) override {
+    shared_tier::removal gone;
+    const auto add_scope = [&](const std::string& scope) {
+      for (const auto& [known, word] : gone.words)
+        if (known == scope) return;
+      gone.words.emplace_back(scope, known_.rotate(scope));
+    };
+    for (const auto& change : changes) {
+      ++invalidations_[index_of(change.kind)];
+      if (change.kind != cache_kind::model && change.kind != cache_kind::pricing) {
+        const cache_key key{change.kind, change.of, {}};
+        add_scope(key.scope());
+        for (auto& name : key.names({})) gone.names.push_back(std::move(name));
+        told("INVALIDATE", key);
+        continue;
+      }
+      for (const auto& id : change.ids) {
+        const cache_key key{change.kind, id, {}};
+        add_scope(key.scope());
+        gone.names.push_back(key.names({}).front());
+        local_.remove(key.local_name());
+        if (change.ids.size() == 1) told("INVALIDATE", key);
+      }
+      if (change.ids.size() > 1)
+        spdlog::debug("Cache INVALIDATE: {} of {} models", to_string(change.kind), change.ids.size());
+    }
+    if (!shared_) return then(true);
+    shared_->remove(std::move(gone), std::move(then));
+  }
+
+  void clear(std::function<void(bool)> then) override {
+    shared_tier::removal gone;
+    gone.all = true;
+    std::vector<std::string> scopes{"full", "unique", "stats"};
+    for (const auto& [scope, word] : known_.words())
+      if (scope.starts_with("provider:")) scopes.push_back(scope);
+    for (int group = 0; group < 256; ++group) scopes.push_back("models:" + std::to_string(group));
+    for (const auto& scope : scopes) gone.words.emplace_back(scope, known_.rotate(scope));
+    for (auto& n : invalidations_) ++n;
+    spdlog::debug("Cache INVALIDATE: everything");
+    local_.clear();
+    if (!shared_) return then(true);
+    shared_->remove(std::move(gone), std::move(then));
+  }
+
+  cache_counts counts() const override {
+    cache_counts out;
+    for (std::size_t i = 0; i < cache_kinds; ++i) {
+      out.hits[i] = hits_[i];
+      out.misses[i] = misses_[i];
+      out.sets[i] = sets_[i];
+      out.invalidations[i] = invalidations_[i];
+    }
+    out.local_hits = local_hits_;
+    out.stale_hits = stale_hits_;
+    out.errors = errors_;
+    out.too_large = too_large_;
+    out.local_entries = local_.entries();
+    out.local_entries_max = local_.bounds().entries_max;
+    out.local_bytes = local_.size_bytes();
+    out.local_bytes_max = local_.bounds().bytes_max;
+    out.local_evictions = local_.evictions();
+    return out;
+  }
+  redis_health redis() const override { return shared_ ? shared_->health() : redis_health::off; }
+  std::string redis_error() const override { return shared_ ? shared_->last_error() : std::string(); }
+
+ private:
+  seconds grace() const { return seconds(options_.times.grace_s); }
+
+  static void told(std::string_view what, const cache_key& key) {
+    if (spdlog::should_log(spdlog::level::debug)) spdlog::debug("Cache {}: {}", what, words_for(key.kind, key.of));
+  }
+  cached_answer missed(const cache_key& key) {
+    ++misses_[index_of(key.kind)];
+    told("MISS", key);
+    return {};
+  }
+  cached_answer from_memory(const cache_key& key) {
+    const auto held = local_.find(key.local_name(), known_.of(key.scope()).epoch, steady_clock::now());
+    if (held.is != local_tier::age::fresh && held.is != local_tier::age::stale) return missed(key);
+    const bool stale = held.is == local_tier::age::stale;
+    ++hits_[index_of(key.kind)];
+    ++local_hits_;
+    if (stale) ++stale_hits_;
+    told("HIT", key);
+    return {held.value, cache_tier::local, stale};
+  }
+  // The local copy ends with what it was made of; its grace is its own.
+  cached_value_ptr copy(const cache_key& key, const shared_tier::entry& e) {
+    const auto whole = milliseconds(seconds(options_.times.ttl_s(key.kind)));
+    const auto left = std::clamp(e.left, milliseconds(0), whole);
+    const auto now = steady_clock::now();
+    const auto epoch = known_.of(key.scope()).epoch;
+    const auto name = key.local_name();
+    // The same as before: with the forms of it that were made.
+    if (const auto held = local_.find(name, epoch, now); held.value && held.value->etag == e.value->etag) {
+      if (held.is == local_tier::age::fresh) return held.value;
+      local_.put(name, epoch, held.value, now + left, now + left + grace());
+      return held.value;
+    }
+    local_.put(name, epoch, e.value, now + left, now + left + grace());
+    return e.value;
+  }
+
+  const cache_options options_;
+  generations known_;
+  local_tier local_;
+  counter errors_{0}, local_hits_{0}, stale_hits_{0}, too_large_{0};
+  std::array<counter, cache_kinds> hits_{}, misses_{}, sets_{}, invalidations_{};
+  std::shared_ptr<shared_tier> shared_;  // null: no Redis
+};
+
+}  // namespace
+
+std::string_view to_string(redis_health h) noexcept {
+  return h == redis_health::off ? "off" : h == redis_health::up ? "up" : "down";
+}
+
+std::shared_ptr<catalog_cache> catalog_cache::make(cache_options options, const make_client& client,
+                                                   const make_listener& listener) {
+  return std::make_shared<two_tiers>(options, client, listener);
+}
+
+}  // namespace troupe::cache

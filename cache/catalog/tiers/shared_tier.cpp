@@ -1,0 +1,287 @@
+#include "cache/catalog/tiers/shared_tier.hpp"
+
+#include <fmt/format.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+#include <simdjson.h>
+#include <spdlog/spdlog.h>
+
+namespace troupe::cache {
+namespace {
+
+constexpr std::size_t names_a_command = 500;
+constexpr std::uint64_t generation_ttl_s = 14 * 86400;  // longer than anything that is made under one
+constexpr std::size_t message_bytes_max = 1 << 20;
+
+// Writes the value under the names if the scope's generation is still the expected one (or, where none was known, there
+// is still none: then it begins). Answers the generation that there is.
+constexpr auto keep_script =
+    "local g = redis.call('GET', KEYS[1]) "
+    "if g ~= false then if g ~= ARGV[1] then return g end "
+    "elseif ARGV[2] == '' then return '' "
+    "else g = ARGV[2] redis.call('SET', KEYS[1], g, 'EX', ARGV[5]) end "
+    "for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[4], 'EX', ARGV[3]) end "
+    "return g";
+
+std::int64_t unix_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// NOAUTH, LOADING, READONLY, OOM ..: it answers, but not what was asked.
+error refused(const redis_reply::failure& f) { return {error_code::unavailable, "Redis: " + f.text, {}, {}}; }
+
+}  // namespace
+
+const redis_reply::failure* shared_tier::first_failure(const std::vector<redis_reply>& replies) {
+  for (const auto& r : replies)
+    if (const auto* f = r.failed()) return f;
+  return nullptr;
+}
+
+shared_tier::shared_tier(generations& known, told tell, breaker::limits patience)
+    : known_(known), tell_(std::move(tell)), self_(random_generation()), breaker_(patience) {}
+
+void shared_tier::connect(const catalog_cache::make_client& client, const catalog_cache::make_listener& listener) {
+  {
+    const std::lock_guard lock(mutex_);
+    shown_ = redis_health::down;
+    error_ = "not connected yet";
+  }
+  const auto weak = weak_from_this();
+  // Its thread runs before it is known here.
+  const std::lock_guard connecting(connecting_);
+  owned_ = client([weak](redis_state s) {
+    if (const auto me = weak.lock()) me->on_state(s);
+  });
+  client_ = owned_.get();
+  if (listener) {
+    listener_ = listener(
+        [weak](const std::string& payload) {
+          if (const auto me = weak.lock()) me->on_message(payload);
+        },
+        [weak] {
+          // What was said before nobody here has heard.
+          if (const auto me = weak.lock(); me && me->usable()) me->learn_all([](bool) {});
+        });
+  }
+}
+
+void shared_tier::disconnect() {
+  ended_ = true;
+  usable_ = false;
+  listener_.reset();
+  owned_.reset();
+}
+
+redis_health shared_tier::health() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return shown_;
+}
+
+std::string shared_tier::last_error() const {
+  const std::lock_guard lock(mutex_);
+  return error_;
+}
+
+void shared_tier::say(redis_health h, const std::string& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    error_ = h == redis_health::up ? std::string() : why;
+    if (shown_ == h) return;
+    shown_ = h;
+  }
+  if (h == redis_health::up)
+    spdlog::info("Redis answers: the catalog is cached there");
+  else
+    spdlog::warn("Redis unavailable: {}; the catalog is answered from memory and the database", why);
+}
+
+// -- reading and writing
+
+void shared_tier::read(const cache_key& key, std::function<void(result<entry>)> then) {
+  read_once(key, false, std::move(then));
+}
+
+void shared_tier::read_once(const cache_key& key, bool again, std::function<void(result<entry>)> then) {
+  const auto scope = key.scope();
+  const auto seen = known_.of(scope);
+  const bool page = !key.page.empty();
+  auto names = key.names(seen.word);
+  std::vector<std::vector<std::string>> commands;
+  commands.push_back({"MGET", generation_key(scope), names.front()});
+  if (!page) commands.push_back({"PTTL", names.front()});
+  client_->ask_all(std::move(commands), [me = shared_from_this(), key, scope, seen, page, again,
+                                         then = std::move(then)](result<std::vector<redis_reply>> replies) {
+    if (replies) {
+      if (const auto* f = first_failure(*replies)) replies = tl::unexpected(refused(*f));
+    }
+    if (!replies) {
+      me->failed(replies.error());
+      return then(tl::unexpected(replies.error()));
+    }
+    {
+      const std::lock_guard lock(me->mutex_);
+      me->breaker_.succeeded();
+    }
+    auto* items = replies->front().items();
+    if (items == nullptr || items->size() != 2) return then(entry{});
+    const auto* word = (*items)[0].text();
+    if (word != nullptr && *word != seen.word) {
+      me->known_.learn(scope, *word);
+      if (page && !again) return me->read_once(key, true, then);  // of the new generation
+    }
+    if (word == nullptr && !seen.word.empty()) me->known_.renew(scope, {}, seen.epoch);
+    const auto* stored = (*items)[1].text();
+    if (stored == nullptr) return then(entry{});
+    entry out;
+    if (page) {
+      if (auto headed = read_headed(*stored)) {
+        out.value = std::move(headed->value);
+        out.left = std::chrono::milliseconds(headed->expires_unix_ms - unix_ms());
+      }
+    } else if (out.value = read_plain(*stored); out.value) {
+      const auto* left = std::get_if<std::int64_t>(&replies->back().value);
+      out.left = std::chrono::milliseconds(left != nullptr ? *left : 0);
+    }
+    if (!out.value) {
+      ++me->tell_.errors;
+      spdlog::debug("Redis holds under {} what is no value of the catalog", key.names(seen.word).front());
+    }
+    then(std::move(out));
+  });
+}
+
+void shared_tier::keep(const cache_key& key, const generations::known& since, const cached_value& value,
+                       std::uint64_t ttl_s, std::function<void(bool)> then) {
+  if (!usable()) return then(false);
+  const auto scope = key.scope();
+  const auto fresh = since.word.empty() ? random_generation() : std::string();
+  const auto& word = since.word.empty() ? fresh : since.word;
+  const auto names = key.names(word);
+  std::vector<std::string> command{"EVAL", keep_script, std::to_string(1 + names.size()), generation_key(scope)};
+  command.insert(command.end(), names.begin(), names.end());
+  command.push_back(since.word);
+  command.push_back(fresh);
+  command.push_back(std::to_string(ttl_s));
+  command.push_back(key.page.empty() ? value.body
+                                     : with_head(value, unix_ms() + static_cast<std::int64_t>(ttl_s) * 1000));
+  command.push_back(std::to_string(generation_ttl_s));
+  client_->ask(std::move(command),
+               [me = shared_from_this(), scope, since, fresh, word, then](result<redis_reply> reply) {
+                 if (reply) {
+                   if (const auto* f = reply->failed()) reply = tl::unexpected(refused(*f));
+                 }
+                 if (!reply) {
+                   ++me->tell_.errors;
+                   spdlog::debug("the catalog's cache: {}", reply.error().message);
+                   return then(false);
+                 }
+                 const auto* now = reply->text();
+                 if (now == nullptr) return then(false);
+                 if (*now == word) {
+                   if (!fresh.empty()) me->known_.renew(scope, fresh, since.epoch);
+                   return then(true);
+                 }
+                 if (now->empty())
+                   me->known_.renew(scope, {}, since.epoch);
+                 else
+                   me->known_.learn(scope, *now);
+                 then(false);
+               });
+}
+
+void shared_tier::holds(const cache_key& key, std::function<void(bool)> then) {
+  if (!usable()) return then(false);
+  client_->ask({"EXISTS", key.names({}).front()}, [then](result<redis_reply> reply) {
+    const auto* n = reply ? std::get_if<std::int64_t>(&reply->value) : nullptr;
+    then(n != nullptr && *n > 0);
+  });
+}
+
+// -- invalidation
+
+std::vector<std::vector<std::string>> shared_tier::commands_of(const removal& what) const {
+  std::vector<std::vector<std::string>> out;
+  if (what.words.empty() && what.names.empty() && !what.all) return out;
+  // One transaction: nobody sees a new generation beside an old value.
+  out.push_back({"MULTI"});
+  for (const auto& [scope, word] : what.words)
+    out.push_back({"SET", generation_key(scope), word, "EX", std::to_string(generation_ttl_s)});
+  for (std::size_t at = 0; at < what.names.size(); at += names_a_command) {
+    std::vector<std::string> command{"UNLINK"};
+    const auto end = std::min(what.names.size(), at + names_a_command);
+    command.insert(command.end(), what.names.begin() + static_cast<std::ptrdiff_t>(at),
+                   what.names.begin() + static_cast<std::ptrdiff_t>(end));
+    out.push_back(std::move(command));
+  }
+  out.push_back({"PUBLISH", std::string(invalidation_channel), message_of(what)});
+  out.push_back({"EXEC"});
+  return out;
+}
+
+void shared_tier::remove(removal what, std::function<void(bool)> then) {
+  if (!client_) return then(true);
+  if (owe(what, true)) return then(false);
+  auto commands = commands_of(what);
+  client_->ask_all(std::move(commands),
+                   [me = shared_from_this(), what, then](result<std::vector<redis_reply>> replies) {
+                     if (replies) {
+                       if (const auto* f = first_failure(*replies)) replies = tl::unexpected(refused(*f));
+                     }
+                     if (!replies) {
+                       // It may have been done or not: until it is done for certain, nothing is read there.
+                       ++me->tell_.errors;
+                       me->usable_ = false;
+                       me->owe(what, false);
+                       {
+                         const std::lock_guard lock(me->mutex_);
+                         me->breaker_.trip();
+                       }
+                       me->say(redis_health::down, replies.error().message);
+                       me->probe_later();
+                       return then(false);
+                     }
+                     if (what.all) return me->sweep({"models:*"}, "0", then);
+                     then(true);
+                   });
+}
+
+std::string shared_tier::message_of(const removal& what) const {
+  rapidjson::StringBuffer text;
+  rapidjson::Writer<rapidjson::StringBuffer> out(text);
+  out.StartObject();
+  out.Key("from");
+  out.String(self_.data(), static_cast<rapidjson::SizeType>(self_.size()));
+  out.Key("clear");
+  out.Bool(what.all);
+  out.Key("generations");
+  out.StartObject();
+  for (const auto& [scope, word] : what.words) {
+    out.Key(scope.data(), static_cast<rapidjson::SizeType>(scope.size()));
+    out.String(word.data(), static_cast<rapidjson::SizeType>(word.size()));
+  }
+  out.EndObject();
+  out.EndObject();
+  return {text.GetString(), text.GetSize()};
+}
+
+void shared_tier::on_message(const std::string& payload) {
+  simdjson::dom::parser parser(message_bytes_max);
+  simdjson::dom::element root;
+  std::string_view from;
+  simdjson::dom::object words;
+  if (parser.parse(payload).get(root) || root["from"].get(from) || root["generations"].get(words)) {
+    spdlog::debug("a message on {} is none of the catalog's", invalidation_channel);
+    return;
+  }
+  if (from == self_) return;
+  for (const auto& [scope, value] : words) {
+    std::string_view word;
+    if (!value.get(word) && !word.empty()) known_.learn(std::string(scope), word);
+  }
+  bool clear = false;
+  if (!root["clear"].get(clear) && clear) tell_.cleared();
+}
+
+}  // namespace troupe::cache

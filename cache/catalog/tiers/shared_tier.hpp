@@ -1,0 +1,99 @@
+#pragma once
+// The tier that all instances share: what is read and written in Redis, when it is left alone, and what is made up
+// when it is back. Internal to the tiers; thread-safe, callbacks on Redis' thread or before the call returns.
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cache/catalog/keys.hpp"
+#include "cache/catalog/tiers/breaker.hpp"
+#include "cache/catalog/tiers/cached_value.hpp"
+#include "cache/catalog/tiers/catalog_cache.hpp"
+#include "cache/catalog/tiers/generations.hpp"
+
+namespace troupe::cache {
+
+class shared_tier : public std::enable_shared_from_this<shared_tier> {
+ public:
+  struct told {
+    std::function<void()> cleared;  // by another instance
+    std::function<void()> up;       // may be null
+    std::atomic<std::uint64_t>& errors;
+  };
+  shared_tier(generations& known, told tell, breaker::limits patience);
+  void connect(const catalog_cache::make_client& client, const catalog_cache::make_listener& listener);
+  void disconnect();  // ends the threads; what waits is answered
+
+  // May it be asked? Not while it is away, or has not been told yet what it has missed.
+  bool usable() const noexcept { return usable_.load(std::memory_order_acquire); }
+  redis_health health() const noexcept;
+  std::string last_error() const;
+
+  struct entry {
+    cached_value_ptr value;             // null: it has none
+    std::chrono::milliseconds left{0};  // until it expires
+  };
+  // An error: not asked, or no answer.
+  void read(const cache_key& key, std::function<void(result<entry>)> then);
+  // C1 of catalog_cache.hpp. True: it was written.
+  void keep(const cache_key& key, const generations::known& since, const cached_value& value, std::uint64_t ttl_s,
+            std::function<void(bool)> then);
+  void holds(const cache_key& key, std::function<void(bool)> then);
+
+  struct removal {
+    std::vector<std::pair<std::string, std::string>> words;  // scope, its new generation
+    std::vector<std::string> names;                          // the document's keys
+    bool all = false;                                        // every key of the catalog
+  };
+  void remove(removal what, std::function<void(bool)> then);
+
+ private:
+  // Invalidations that Redis has not heard of.
+  struct debt {
+    std::set<std::string> scopes, names;
+    bool too_many_names = false;  // models' keys are swept
+    bool all = false;
+    bool empty() const { return scopes.empty() && names.empty() && !all; }
+    void add(const debt& more);
+  };
+
+  static const redis_reply::failure* first_failure(const std::vector<redis_reply>& replies);
+  void on_state(redis_state s);
+  void on_message(const std::string& payload);
+  void failed(const error& why);
+  void probe_later();
+  void make_up();
+  void learn_all(std::function<void(bool)> then);
+  void sweep(std::vector<std::string> patterns, std::string cursor, std::function<void(bool)> then);
+  void read_once(const cache_key& key, bool again, std::function<void(result<entry>)> then);
+  std::string message_of(const removal& what) const;
+  std::vector<std::vector<std::string>> commands_of(const removal& what) const;
+  bool owe(const removal& what, bool if_away);  // true: it is owed now
+  bool reopen();                                // false: more is owed
+  void still_away(const debt& owed, const std::string& why);
+  void say(redis_health h, const std::string& why);
+
+  generations& known_;
+  const told tell_;
+  const std::string self_;  // whose messages are our own
+  std::mutex connecting_;
+  std::unique_ptr<redis_client> owned_;
+  redis_client* client_ = nullptr;  // good while callbacks come
+  std::unique_ptr<redis_listener> listener_;
+  std::atomic<bool> usable_{false}, ended_{false};
+
+  mutable std::mutex mutex_;  // of what follows
+  breaker breaker_;
+  bool probing_ = false;
+  redis_health shown_ = redis_health::off;
+  std::string error_;
+  debt owed_;
+};
+
+}  // namespace troupe::cache
