@@ -1,6 +1,7 @@
 #include "cache/catalog/sql/list_statement.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <limits>
 
 #include "cache/catalog/search_text.hpp"
@@ -27,6 +28,11 @@ std::string like_pattern(std::string_view text) {
     out += c;
   }
   return out + '%';
+}
+
+// pg_trgm takes no others into its trigrams.
+bool has_letters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c >= 0x80 || std::isalnum(c) != 0; });
 }
 
 std::string_view order_column(offer_order order) {
@@ -97,10 +103,7 @@ class statement_builder {
       from = " FROM catalog_search CROSS JOIN catalog_offers o ON o.row = catalog_search.rowid";
       require("catalog_search MATCH " + put(match()));
     } else {
-      for (const auto& word : words_) {
-        const auto part = searched_part(word);
-        require(sqlite_ ? "instr(o.folded, " + put(part) + ") > 0" : "o.folded LIKE " + put(like_pattern(part)));
-      }
+      for (const auto& word : words_) require_part(searched_part(word));
     }
     const bool by_id = query_.order == offer_order::id;
     if (!query_.provider.empty()) require(column("provider", by_id) + " = " + put(query_.provider));
@@ -108,6 +111,13 @@ class statement_builder {
     require_prices();
     require_lengths();
     return from + where_;
+  }
+
+  void require_part(const std::string& part) {
+    if (sqlite_) return require("instr(o.folded, " + put(part) + ") > 0");
+    // An index of trigrams would be read from end to end.
+    if (!has_letters(part)) return require("strpos(o.folded, " + put(part) + ") > 0");
+    require("o.folded LIKE " + put(like_pattern(part)));
   }
 
   void require_prices() {

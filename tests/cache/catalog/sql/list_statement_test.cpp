@@ -33,6 +33,9 @@ TEST(ListStatement, WordsAreQuotedForWhoReadsThem) {
   const auto like = count_statement(searching("1_0%\\"), postgres);
   EXPECT_THAT(like.text, HasSubstr("o.folded LIKE $1"));
   EXPECT_EQ(std::get<std::string>(like.values.at(0)), "%1\\_0\\%\\\\%");
+  const auto plain = count_statement(searching("%_%"), postgres);
+  EXPECT_THAT(plain.text, HasSubstr("strpos(o.folded, $1) > 0"));
+  EXPECT_EQ(std::get<std::string>(plain.values.at(0)), "%_%");
 }
 
 TEST(ListStatement, ValuesStandInTheOrderOfTheirNumbers) {
