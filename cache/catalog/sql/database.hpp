@@ -65,19 +65,20 @@ class catalog_database {
   virtual result<std::vector<offer>> offers_of(const std::string& id) = 0;  // cheapest first; empty: unknown
   virtual result<std::vector<provider_facts>> providers() = 0;              // by name; also those without a row
   virtual result<catalog_counts> counts() = 0;
-  // Every listed offer in the order of ids (provider empty: of all), until `f` returns false. One snapshot.
+  // Every listed offer in the order of ids (provider empty: of all), until `f` returns false. One snapshot; `f` asks
+  // this database nothing.
   virtual result<void> each_offer(const std::string& provider, const std::function<bool(const offer&)>& f) = 0;
 
-  // Rows come at a network's speed: add() holds nothing that others wait for (they lie in a temporary table); finish()
-  // takes the writing lock. Several providers may sync at a time; SQLite lets one at a time write, the others wait
-  // (busy_timeout_ms).
+  // Rows come at a network's speed: add() holds nothing that others wait for, and the database is free for other
+  // questions meanwhile (the rows lie in a temporary file). finish() waits for other writers (sync_timeout_ms), and
+  // holds them up until it has committed. Several may be open at a time; none outlives the database.
   virtual result<std::unique_ptr<provider_sync>> begin_sync(const std::string& provider) = 0;
   // What a sync came to; error empty: it succeeded.
   virtual result<void> note_sync(const std::string& provider, const std::string& error) = 0;
   // By hand: sets `edited`.
   virtual result<void> put(const offer& row) = 0;
-  // By hand: takes the offers of an id out (provider empty: all of them), so that no sync brings them back. How many
-  // there were.
+  // By hand: takes the offers of an id out (provider empty: all of them), so that no sync brings them back. The
+  // providers whose offers they were; none: there was nothing.
   virtual result<std::vector<std::string>> take_out(const std::string& id, const std::string& provider) = 0;
   // Takes away all rows of providers that are configured no more, edited ones apart. The providers that lost some.
   virtual result<std::vector<std::string>> keep_providers(const std::vector<std::string>& names) = 0;
