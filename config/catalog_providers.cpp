@@ -2,6 +2,9 @@
 
 #include <charconv>
 
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
 #include "config/names.hpp"
 
 namespace troupe::config {
@@ -99,12 +102,27 @@ result<std::vector<catalog_provider>> catalog_providers_of(const located_json& j
 }
 
 std::string to_text(const std::vector<catalog_provider>& providers) {
-  std::string out;
+  rapidjson::StringBuffer text;
+  rapidjson::Writer<rapidjson::StringBuffer> out(text);
+  const auto field = [&](const char* key, const std::string& value) {
+    if (value.empty()) return;
+    out.Key(key);
+    out.String(value);
+  };
+  out.StartArray();
   for (const auto& p : providers) {
-    const auto where = p.type == "file" ? p.path.string() : p.base_url;
-    out += (out.empty() ? "" : ", ") + p.name + " (" + p.type + (where.empty() ? "" : " ") + where + ")";
+    out.StartObject();
+    field("name", p.name);
+    field("type", p.type);
+    field("base_url", p.base_url);
+    field("path", p.path.string());
+    field("api_key_env", p.api_key_env);
+    out.Key("interval_s");
+    out.Uint64(p.interval_s);
+    out.EndObject();
   }
-  return out;
+  out.EndArray();
+  return text.GetString();
 }
 
 std::vector<std::string> take_api_keys(std::vector<catalog_provider>& providers,

@@ -15,7 +15,7 @@ inline constexpr std::size_t catalog_providers_max = 1000;
 // bad_request with the place and the key, also for a name that stands twice and for a `local` that is not alone.
 result<std::vector<catalog_provider>> catalog_providers_of(const located_json& json, const json_value& value);
 
-// "local (local), openrouter (openai https://openrouter.ai/api/v1)".
+// As JSON that is read back the same; keys are no part of it.
 std::string to_text(const std::vector<catalog_provider>& providers);
 
 // Fills `api_key` from the variables that are named; the names of those that are not set.

@@ -23,7 +23,8 @@ tl::unexpected<error> wrong(std::string_view name, std::string_view found, std::
 result<double> price_of(std::string_view name, std::string_view text) {
   double out = 0;
   const auto* end = text.data() + text.size();
-  if (text.empty() || std::from_chars(text.data(), end, out).ptr != end || !std::isfinite(out) || out < 0)
+  const auto read = std::from_chars(text.data(), end, out);
+  if (text.empty() || read.ec != std::errc{} || read.ptr != end || !std::isfinite(out) || out < 0)
     return wrong(name, text, "a price of a token, at least 0");
   return out;
 }

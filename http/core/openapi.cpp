@@ -59,7 +59,8 @@ std::map<unsigned, possible_answer> answers_of(const route& r, const config::set
   return out;
 }
 
-bool is_error(const possible_answer& a) { return a.forms.empty(); }
+bool has_no_body(const possible_answer& a) { return a.status == 204 || a.status == 304; }
+bool is_error(const possible_answer& a) { return a.forms.empty() && !has_no_body(a); }
 
 std::string shared_name(const family& of, unsigned status) { return of.error_name + std::to_string(status); }
 
@@ -71,7 +72,7 @@ void write_content(json_out& json, const std::vector<media>& forms) {
 
 void write_answer(json_out& json, const std::string& when, const std::vector<media>& forms) {
   json.object().field("description", when);
-  write_content(json, forms);
+  if (!forms.empty()) write_content(json, forms);
   json.end_object();
 }
 

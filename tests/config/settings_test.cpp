@@ -122,6 +122,7 @@ TEST(settings, every_setting_from_every_source) {
     if (type == "number") text = json = "0.75";
     if (type == "list of strings") text = "x", json = "[\"x\"]";
     if (type == "list of listeners") text = "127.0.0.1:81", json = "[{\"port\": 81}]";
+    if (type == "list of providers") text = json = R"([{"name": "x", "type": "local"}])";
     if (!row.choices.empty()) text = row.choices.back(), json = '"' + text + '"';
     if (row.rule == text_rule::base_url) text = "http://mirror.test/x", json = '"' + text + '"';
     if (row.rule == text_rule::device) text = "cuda:1", json = "\"cuda:1\"";

@@ -98,7 +98,7 @@ class Postgres(Service):
 
     def run(self, *words: str) -> None:
         done = subprocess.run([*self.as_user, *words], capture_output=True, text=True, cwd="/")
-        assert done.returncode == 0, f"{words}: {done.stderr}"
+        assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
 
     def psql(self, statement: str, database: str = "catalog") -> str:
         done = subprocess.run(["psql", "-X", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database,

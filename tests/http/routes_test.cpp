@@ -90,7 +90,7 @@ TEST_F(routes_families, a_family_words_what_the_edge_refused) {
   expect_oops(*refused(413, "POST", "/models/alpha/oops"), 413, "PAYLOAD_TOO_LARGE");
   expect_error(*refused(413, "POST", "/predict"), 413, "PAYLOAD_TOO_LARGE");
   expect_error(*refused(400, "GET", "/"), 400, "BAD_REQUEST");
-  EXPECT_EQ(refused(405, "GET", "/")->header_of_answer("Allow"), "GET, HEAD, POST, DELETE, OPTIONS");
+  EXPECT_EQ(refused(405, "GET", "/")->header_of_answer("Allow"), "GET, HEAD, POST, DELETE, PUT, OPTIONS");
 }
 
 // The exchange answers when the last one lets go of it (tests/http/edge/requests_test.cpp): by then it knows how.
@@ -107,12 +107,12 @@ TEST_F(routes_families, a_service_that_drops_its_reply_is_worded_too) {
 }
 
 TEST_F(routes_families, options_of_all_paths_are_the_tables_methods) {
-  EXPECT_EQ(ask("OPTIONS", "*")->header_of_answer("Allow"), "GET, HEAD, POST, DELETE, OPTIONS");
+  EXPECT_EQ(ask("OPTIONS", "*")->header_of_answer("Allow"), "GET, HEAD, POST, DELETE, PUT, OPTIONS");
   family_routes add({"more", ""});
   add.add("PATCH", "/more", drop);
   extra = add.take();
   handle = nullptr;
-  EXPECT_EQ(ask("OPTIONS", "*")->header_of_answer("Allow"), "GET, HEAD, POST, DELETE, PATCH, OPTIONS");
+  EXPECT_EQ(ask("OPTIONS", "*")->header_of_answer("Allow"), "GET, HEAD, POST, DELETE, PUT, PATCH, OPTIONS");
 }
 
 TEST_F(routes_families, bodies_are_as_large_as_their_route_says) {

@@ -45,6 +45,7 @@ std::optional<headed_value> read_headed(std::string_view stored) {
   const auto line_end = stored.find('\n');
   if (line_end == std::string_view::npos || line_end < magic.size() + digest_digits + 2) return std::nullopt;
   const auto digest = stored.substr(magic.size(), digest_digits);
+  if (stored[magic.size() + digest_digits] != ' ') return std::nullopt;
   const auto* number = stored.data() + magic.size() + digest_digits + 1;
   headed_value out;
   const auto read = std::from_chars(number, stored.data() + line_end, out.expires_unix_ms);

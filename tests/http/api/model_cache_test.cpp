@@ -267,7 +267,7 @@ TEST_F(routes_model_cache, keys) {
   settings.api_keys = {"first-key", "second-key"};
   settings.admin_api_key = "admin-key";
   family_routes add({"tests", "An admin's"});
-  add.post("/api/system/sync", [](const auto&, const exchange_ptr& e, const auto&) { e->respond({}); }).admin();
+  add.post("/api/system/thing", [](const auto&, const exchange_ptr& e, const auto&) { e->respond({}); }).admin();
   extra = add.take();
   for (const char* open : {"/", "/health", "/metrics"}) EXPECT_EQ(ask("GET", open)->answer->status, 200u);
   for (const char* path : {"/models", "/stats", "/nothing", "/models/alpha"}) {
@@ -285,13 +285,13 @@ TEST_F(routes_model_cache, keys) {
                         headers{{"X-API-Key", "second-key"}}, headers{{"Authorization", "Bearer admin-key"}}}) {
     EXPECT_EQ(ask("GET", "/models", {}, h)->answer->status, 200u);
   }
-  expect_error(*ask("POST", "/api/system/sync"), 401, "UNAUTHORIZED");
-  expect_error(*ask("POST", "/api/system/sync", {}, {{"X-API-Key", "first-key"}}), 403, "FORBIDDEN");
-  EXPECT_EQ(ask("POST", "/api/system/sync", {}, {{"Authorization", "Bearer admin-key"}})->answer->status, 200u);
+  expect_error(*ask("POST", "/api/system/thing"), 401, "UNAUTHORIZED");
+  expect_error(*ask("POST", "/api/system/thing", {}, {{"X-API-Key", "first-key"}}), 403, "FORBIDDEN");
+  EXPECT_EQ(ask("POST", "/api/system/thing", {}, {{"Authorization", "Bearer admin-key"}})->answer->status, 200u);
   EXPECT_EQ(ask("OPTIONS", "/predict")->answer->status, 204u);  // a preflight has no key
 
   settings.admin_api_key.clear();
-  const auto e = ask("POST", "/api/system/sync", {}, {{"X-API-Key", "first-key"}});
+  const auto e = ask("POST", "/api/system/thing", {}, {{"X-API-Key", "first-key"}});
   EXPECT_NE(std::string(expect_error(*e, 403, "FORBIDDEN")["detail"].GetString()).find("ADMIN_API_KEY"),
             std::string::npos);
 }

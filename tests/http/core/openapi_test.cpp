@@ -93,7 +93,7 @@ TEST_F(routes_openapi, keys_are_told_where_they_are_needed) {
   EXPECT_FALSE(open["paths"]["/models"]["get"]["responses"].HasMember("401"));
 
   family_routes add({"admin", "An admin's"});
-  add.post("/api/system/sync", [](const auto&, const exchange_ptr& e, const auto&) { e->respond({}); }).admin();
+  add.post("/api/system/thing", [](const auto&, const exchange_ptr& e, const auto&) { e->respond({}); }).admin();
   extra = add.take();
   settings.api_keys = {"key"};
   handle = nullptr;
@@ -105,7 +105,7 @@ TEST_F(routes_openapi, keys_are_told_where_they_are_needed) {
     EXPECT_TRUE(get["security"][0].HasMember("bearer") && get["security"][1].HasMember("api_key"));
     EXPECT_TRUE(get["responses"].HasMember("401") && get["responses"].HasMember("403"));
   }
-  EXPECT_EQ(d["paths"]["/api/system/sync"]["post"]["security"].Size(), 2u);
+  EXPECT_EQ(d["paths"]["/api/system/thing"]["post"]["security"].Size(), 2u);
   EXPECT_EQ(d["paths"]["/health"]["get"]["security"].Size(), 0u);
   EXPECT_FALSE(d["paths"]["/health"]["get"]["responses"].HasMember("401"));
   EXPECT_TRUE(d["components"]["securitySchemes"].HasMember("bearer"));
