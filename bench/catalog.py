@@ -15,10 +15,11 @@ import time
 
 import requests
 
+from tools import SETTINGS  # first: it finds the tests' modules
+
 from driver import Server, free_port
 from services import Postgres, Redis, listens, until
 from tables import Table, fmt, median, verdict
-from tools import SETTINGS
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROVIDERS, MODELS = 40, 500_000

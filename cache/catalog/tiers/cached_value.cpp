@@ -40,19 +40,44 @@ std::string with_head(const cached_value& value, std::int64_t expires_unix_ms) {
   return fmt::format("{}{} {}\n{}", magic, digest, expires_unix_ms, value.body);
 }
 
-std::optional<headed_value> read_headed(std::string_view stored) {
+namespace {
+
+struct head {
+  std::string_view digest;
+  std::int64_t expires_unix_ms = 0;
+  std::size_t size_bytes = 0;  // the line's end included
+};
+
+std::optional<head> parse_head(std::string_view stored) {
   if (!stored.starts_with(magic)) return std::nullopt;
   const auto line_end = stored.find('\n');
   if (line_end == std::string_view::npos || line_end < magic.size() + digest_digits + 2) return std::nullopt;
-  const auto digest = stored.substr(magic.size(), digest_digits);
   if (stored[magic.size() + digest_digits] != ' ') return std::nullopt;
+  head out{stored.substr(magic.size(), digest_digits), 0, line_end + 1};
   const auto* number = stored.data() + magic.size() + digest_digits + 1;
-  headed_value out;
   const auto read = std::from_chars(number, stored.data() + line_end, out.expires_unix_ms);
   if (read.ec != std::errc{} || read.ptr != stored.data() + line_end) return std::nullopt;
-  out.value = std::make_shared<const cached_value>(std::string(stored.substr(line_end + 1)));
-  if (std::string_view(out.value->etag).substr(1, digest_digits) != digest) return std::nullopt;
   return out;
+}
+
+bool is_digest_of(const head& h, const cached_value& value) {
+  return std::string_view(value.etag).substr(1, digest_digits) == h.digest;
+}
+
+}  // namespace
+
+std::optional<headed_value> read_headed(std::string_view stored) {
+  const auto h = parse_head(stored);
+  if (!h) return std::nullopt;
+  headed_value out{std::make_shared<const cached_value>(std::string(stored.substr(h->size_bytes))), h->expires_unix_ms};
+  if (!is_digest_of(*h, *out.value)) return std::nullopt;
+  return out;
+}
+
+std::optional<headed_value> read_head(std::string_view begins, const cached_value_ptr& as_known) {
+  const auto h = parse_head(begins);
+  if (!h || !is_digest_of(*h, *as_known)) return std::nullopt;
+  return headed_value{as_known, h->expires_unix_ms};
 }
 
 cached_value_ptr read_plain(std::string_view stored) {

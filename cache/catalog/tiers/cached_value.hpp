@@ -37,6 +37,9 @@ struct headed_value {
   std::int64_t expires_unix_ms = 0;
 };
 std::optional<headed_value> read_headed(std::string_view stored);
+// The head alone, of its first head_bytes_max bytes: whether the body is this one, and until when.
+inline constexpr std::size_t head_bytes_max = 80;
+std::optional<headed_value> read_head(std::string_view begins, const cached_value_ptr& as_known);
 // Plain JSON of one object or list; null: it is none.
 cached_value_ptr read_plain(std::string_view stored);
 

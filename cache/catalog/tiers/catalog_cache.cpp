@@ -31,12 +31,14 @@ class two_tiers final : public catalog_cache {
   void find(const cache_key& key, std::function<void(cached_answer)> then) override {
     if (!options_.enabled) return then(missed(key));
     if (!shared_ || !shared_->usable()) return then(from_memory(key));
-    shared_->read(key, [this, key, then = std::move(then)](const result<shared_tier::entry>& in_redis) {
-      if (!in_redis || !in_redis->value) return then(from_memory(key));
-      ++hits_[index_of(key.kind)];
-      told("HIT", key);
-      then({copy(key, *in_redis), cache_tier::redis, false});
-    });
+    auto held = local_.find(key.local_name(), known_.of(key.scope()).epoch, steady_clock::now()).value;
+    shared_->read(key, std::move(held),
+                  [this, key, then = std::move(then)](const result<shared_tier::entry>& in_redis) {
+                    if (!in_redis || !in_redis->value) return then(from_memory(key));
+                    ++hits_[index_of(key.kind)];
+                    told("HIT", key);
+                    then({copy(key, *in_redis), cache_tier::redis, false});
+                  });
   }
 
   cached_value_ptr last_known(const cache_key& key) override {
@@ -175,13 +177,11 @@ class two_tiers final : public catalog_cache {
     const auto epoch = known_.of(key.scope()).epoch;
     const auto name = key.local_name();
     // The same as before: with the forms of it that were made.
-    if (const auto held = local_.find(name, epoch, now); held.value && held.value->etag == e.value->etag) {
-      if (held.is == local_tier::age::fresh) return held.value;
-      local_.put(name, epoch, held.value, now + left, now + left + grace());
-      return held.value;
-    }
-    local_.put(name, epoch, e.value, now + left, now + left + grace());
-    return e.value;
+    const auto held = local_.find(name, epoch, now);
+    auto value = held.value && held.value->etag == e.value->etag ? held.value : e.value;
+    if (held.is != local_tier::age::fresh || value != held.value)
+      local_.put(name, epoch, value, now + left, now + left + grace());
+    return value;
   }
 
   const cache_options options_;

@@ -10,6 +10,7 @@ namespace troupe::cache {
 namespace {
 
 constexpr std::size_t names_a_command = 500;
+constexpr int tries_max = 3;                            // of a read whose generation changes under it
 constexpr std::uint64_t generation_ttl_s = 14 * 86400;  // longer than anything that is made under one
 constexpr std::size_t message_bytes_max = 1 << 20;
 
@@ -99,57 +100,62 @@ void shared_tier::say(redis_health h, const std::string& why) {
 
 // -- reading and writing
 
-void shared_tier::read(const cache_key& key, std::function<void(result<entry>)> then) {
-  read_once(key, false, std::move(then));
+void shared_tier::read(const cache_key& key, cached_value_ptr held, std::function<void(result<entry>)> then) {
+  read_again({key, std::move(held), tries_max, std::move(then)});
 }
 
-void shared_tier::read_once(const cache_key& key, bool again, std::function<void(result<entry>)> then) {
-  const auto scope = key.scope();
+// Of a page that memory has, the head alone: it says whether that is still the one, and is a hundredth of it.
+void shared_tier::read_again(reading r) {
+  const auto scope = r.key.scope();
   const auto seen = known_.of(scope);
-  const bool page = !key.page.empty();
-  auto names = key.names(seen.word);
-  std::vector<std::vector<std::string>> commands;
-  commands.push_back({"MGET", generation_key(scope), names.front()});
-  if (!page) commands.push_back({"PTTL", names.front()});
-  client_->ask_all(std::move(commands), [me = shared_from_this(), key, scope, seen, page, again,
-                                         then = std::move(then)](result<std::vector<redis_reply>> replies) {
+  const auto name = r.key.names(seen.word).front();
+  const auto& page = r.key.page;
+  std::vector<std::vector<std::string>> commands{{"GET", generation_key(scope)}};
+  if (r.held && !page.empty())
+    commands.push_back({"GETRANGE", name, "0", std::to_string(head_bytes_max - 1)});
+  else
+    commands.push_back({"GET", name});
+  if (page.empty()) commands.push_back({"PTTL", name});
+  client_->ask_all(std::move(commands), [me = shared_from_this(), r = std::move(r), scope,
+                                         seen](result<std::vector<redis_reply>> replies) mutable {
     if (replies) {
       if (const auto* f = first_failure(*replies)) replies = tl::unexpected(refused(*f));
     }
     if (!replies) {
       me->failed(replies.error());
-      return then(tl::unexpected(replies.error()));
+      return r.then(tl::unexpected(replies.error()));
     }
     {
       const std::lock_guard lock(me->mutex_);
       me->breaker_.succeeded();
     }
-    auto* items = replies->front().items();
-    if (items == nullptr || items->size() != 2) return then(entry{});
-    const auto* word = (*items)[0].text();
-    if (word != nullptr && *word != seen.word) {
-      me->known_.learn(scope, *word);
-      if (page && !again) return me->read_once(key, true, then);  // of the new generation
-    }
+    const auto* word = (*replies)[0].text();
+    const bool other_page = word != nullptr && *word != seen.word && !r.key.page.empty();
+    if (word != nullptr) me->known_.learn(scope, *word);
     if (word == nullptr && !seen.word.empty()) me->known_.renew(scope, {}, seen.epoch);
-    const auto* stored = (*items)[1].text();
-    if (stored == nullptr) return then(entry{});
-    entry out;
-    if (page) {
-      if (auto headed = read_headed(*stored)) {
-        out.value = std::move(headed->value);
-        out.left = std::chrono::milliseconds(headed->expires_unix_ms - unix_ms());
-      }
-    } else if (out.value = read_plain(*stored); out.value) {
-      const auto* left = std::get_if<std::int64_t>(&replies->back().value);
-      out.left = std::chrono::milliseconds(left != nullptr ? *left : 0);
-    }
-    if (!out.value) {
-      ++me->tell_.errors;
-      spdlog::debug("Redis holds under {} what is no value of the catalog", key.names(seen.word).front());
-    }
-    then(std::move(out));
+    if (other_page && --r.tries > 0) return me->read_again(std::move(r));  // of the new generation
+    const auto* stored = (*replies)[1].text();
+    if (other_page || stored == nullptr || stored->empty()) return r.then(entry{});
+    if (r.key.page.empty()) return r.then(me->plain_entry(r.key, *stored, replies->back()));
+    auto headed = r.held ? read_head(*stored, r.held) : read_headed(*stored);
+    if (headed)
+      return r.then(entry{std::move(headed->value), std::chrono::milliseconds(headed->expires_unix_ms - unix_ms())});
+    if (std::exchange(r.held, nullptr) != nullptr) return me->read_again(std::move(r));  // another one than memory has
+    r.then(me->no_value(r.key));
   });
+}
+
+shared_tier::entry shared_tier::plain_entry(const cache_key& key, std::string_view stored, const redis_reply& ttl) {
+  auto value = read_plain(stored);
+  if (!value) return no_value(key);
+  const auto* left_ms = std::get_if<std::int64_t>(&ttl.value);
+  return {std::move(value), std::chrono::milliseconds(left_ms != nullptr ? *left_ms : 0)};
+}
+
+shared_tier::entry shared_tier::no_value(const cache_key& key) {
+  ++tell_.errors;
+  spdlog::debug("Redis holds what is no value of the catalog: {}", words_for(key.kind, key.of));
+  return {};
 }
 
 void shared_tier::keep(const cache_key& key, const generations::known& since, const cached_value& value,

@@ -40,7 +40,8 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
     std::chrono::milliseconds left{0};  // until it expires
   };
   // An error: not asked, or no answer.
-  void read(const cache_key& key, std::function<void(result<entry>)> then);
+  // `held`: what memory has, which is answered again where it is the same; null: nothing.
+  void read(const cache_key& key, cached_value_ptr held, std::function<void(result<entry>)> then);
   // C1 of catalog_cache.hpp. True: it was written.
   void keep(const cache_key& key, const generations::known& since, const cached_value& value, std::uint64_t ttl_s,
             std::function<void(bool)> then);
@@ -71,7 +72,15 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   void make_up();
   void learn_all(std::function<void(bool)> then);
   void sweep(std::vector<std::string> patterns, std::string cursor, std::function<void(bool)> then);
-  void read_once(const cache_key& key, bool again, std::function<void(result<entry>)> then);
+  struct reading {
+    cache_key key;
+    cached_value_ptr held;
+    int tries;
+    std::function<void(result<entry>)> then;
+  };
+  void read_again(reading r);
+  entry plain_entry(const cache_key& key, std::string_view stored, const redis_reply& ttl);
+  entry no_value(const cache_key& key);
   std::string message_of(const removal& what) const;
   std::vector<std::vector<std::string>> commands_of(const removal& what) const;
   bool owe(const removal& what, bool if_away);  // true: it is owed now

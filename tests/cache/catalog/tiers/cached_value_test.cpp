@@ -35,6 +35,18 @@ TEST(cached_value, what_is_no_page_is_none) {
   EXPECT_FALSE(read_headed(""));
 }
 
+TEST(cached_value, a_head_says_whether_it_is_the_one_that_is_known) {
+  const auto page = std::make_shared<const cached_value>(std::string(1000, 'x'));
+  const auto stored = with_head(*page, 1234567890123);
+  ASSERT_LT(stored.find('\n'), head_bytes_max);
+  const auto same = read_head(stored.substr(0, head_bytes_max), page);
+  ASSERT_TRUE(same);
+  EXPECT_EQ(same->value, page);
+  EXPECT_EQ(same->expires_unix_ms, 1234567890123);
+  EXPECT_FALSE(read_head(stored.substr(0, head_bytes_max), std::make_shared<const cached_value>("other")));
+  EXPECT_FALSE(read_head(stored.substr(0, 40), page));
+}
+
 TEST(cached_value, plain_is_json_or_nothing) {
   EXPECT_NE(read_plain(R"({"a":1})"), nullptr);
   EXPECT_NE(read_plain("[]"), nullptr);
