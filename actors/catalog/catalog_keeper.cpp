@@ -51,7 +51,7 @@ class keeper {
   void want_list(const cache::cache_key& key) const {
     const cache::cache_key whole{key.kind, key.of, {}};
     if (key.page.empty()) return;
-    if (world_->tiers->redis() != cache::redis_health::up || was_made(whole)) return;
+    if (world_->tiers->redis() != cache::redis_health::up || needs_none(whole)) return;
     world_->tiers->holds(whole, [keeper = catalog_keeper_actor(self_), whole](bool there) {
       if (!there) caf::anon_send(keeper, list_atom::value, whole.kind, whole.of);
     });
@@ -59,21 +59,38 @@ class keeper {
 
   void list(cache::cache_kind kind, const std::string& of) const {
     const cache::cache_key key{kind, of, {}};
-    auto& state = self_->state;
-    if (was_made(key)) return;
+    if (needs_none(key)) return;
     const auto since = world_->tiers->begin(key);
-    if (state.lists.size() >= lists_max) state.lists.clear();
-    state.lists[key.local_name()] = since.epoch;
+    self_->state.lists.insert(key.local_name());
     give(next_reader(),
-         [world = world_, key, since](cache::catalog_database& db) { make_list(*world, db, key, since); });
+         [world = world_, key, since, keeper = catalog_keeper_actor(self_)](cache::catalog_database& db) {
+           bool fits = true;
+           try {
+             fits = make_list(*world, db, key, since);
+           } catch (const std::exception& e) {  // no memory, most likely
+             spdlog::error("the catalog: {}", e.what());
+           }
+           caf::anon_send(keeper, list_atom::value, key.local_name(), fits ? std::uint64_t{0} : since.epoch + 1);
+         });
+  }
+
+  // `large_epoch`: one more than that of a list that does not fit; 0: it did.
+  void listed(const std::string& name, std::uint64_t large_epoch) const {
+    auto& state = self_->state;
+    state.lists.erase(name);
+    if (large_epoch == 0) return;
+    if (state.large_lists.size() >= lists_max) state.large_lists.clear();
+    state.large_lists[name] = large_epoch - 1;
   }
 
  private:
   using flight = catalog_keeper_state::flight;
 
-  bool was_made(const cache::cache_key& key) const {
-    const auto at = self_->state.lists.find(key.local_name());
-    return at != self_->state.lists.end() && at->second == world_->tiers->begin(key).epoch;
+  bool needs_none(const cache::cache_key& key) const {
+    const auto name = key.local_name();
+    const auto large = self_->state.large_lists.find(name);
+    return self_->state.lists.contains(name) ||
+           (large != self_->state.large_lists.end() && large->second == world_->tiers->begin(key).epoch);
   }
 
   std::size_t next_reader() const {
@@ -104,7 +121,10 @@ class keeper {
         if (auto made = make_answer(db, *question, world->providers)) {
           r->json = std::make_shared<const cache::cached_value>(std::move(made->json));
           r->rows = made->rows;
-          if (made->keep) world->tiers->keep(key, since, r->json, made->rows);
+          if (made->keep)
+            world->tiers->keep(key, since, r->json, made->rows);
+          else
+            world->tiers->forget(key);
         } else {
           r->why = made.error();
         }
@@ -118,18 +138,22 @@ class keeper {
   }
 
   void answer_failure(const flight& f, const error& why) const {
+    // Addresses and users are for the log and the administration.
+    const error away{error_code::unavailable, "The catalog's database does not answer", {}, 1};
     // What memory has, however old, is better than nothing while the database is away.
     const auto kept = why.code == error_code::unavailable ? world_->tiers->last_known(f.key) : nullptr;
     for (const auto& reply : f.waiting) {
       if (kept)
         (*reply)(catalog_answer{kept, answered_from::local, true});
       else
-        (*reply)(tl::unexpected(why));
+        (*reply)(tl::unexpected(why.code == error_code::unavailable ? away : why));
     }
     if (f.waiting.empty()) spdlog::debug("the catalog's refresh failed: {}", why.message);
+    if (why.code == error_code::model_not_found) world_->tiers->forget(f.key);
   }
 
-  static void make_list(const catalog_world& world, cache::catalog_database& db, const cache::cache_key& key,
+  // False: it does not fit.
+  static bool make_list(const catalog_world& world, cache::catalog_database& db, const cache::cache_key& key,
                         const cache::generations::known& since) {
     cache::list_writer list;
     bool fits = true;
@@ -150,14 +174,15 @@ class keeper {
       same.push_back(o);
       return true;
     });
-    if (!read) return;
+    if (!read) return true;
     if (unique && fits) flush();
     if (!fits) {
       spdlog::info("Cache SKIP: {} (more than model_cache_max_value_mb)", cache::words_for(key.kind, key.of));
-      return;
+      return false;
     }
     const auto rows = list.rows();
     if (rows > 0) world.tiers->keep(key, since, std::make_shared<const cache::cached_value>(list.take()), rows);
+    return true;
   }
 
   const self_pointer self_;
@@ -176,6 +201,7 @@ catalog_keeper_actor::behavior_type catalog_keeper(self_pointer self, std::share
       [core](refresh_atom, const std::shared_ptr<const catalog_question>& q) { core->refresh(q); },
       [core](read_atom, const std::shared_ptr<const catalog_reading>& r) { core->read(*r); },
       [core](list_atom, cache::cache_kind kind, const std::string& of) { core->list(kind, of); },
+      [core](list_atom, const std::string& name, std::uint64_t large) { core->listed(name, large); },
       [world](warm_atom) {
         if (world->warm) world->warm();
       },

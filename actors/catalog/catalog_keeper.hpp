@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,10 @@ struct catalog_keeper_state {
     std::vector<shared_reply<catalog_answer>> waiting;
     std::size_t reader = 0;
   };
-  std::map<std::string, flight> flights;       // by key and epoch
-  std::map<std::string, std::uint64_t> lists;  // the document's lists that were made, or are too large: by epoch
-  std::vector<std::uint32_t> busy;             // readings that each reader has before it
+  std::map<std::string, flight> flights;             // by key and epoch
+  std::set<std::string> lists;                       // the document's lists that are being made
+  std::map<std::string, std::uint64_t> large_lists;  // those that do not fit, by epoch
+  std::vector<std::uint32_t> busy;                   // readings that each reader has before it
   std::uint32_t waiting = 0;
 };
 

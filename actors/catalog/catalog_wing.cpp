@@ -70,6 +70,7 @@ cache::cache_options cache_options_of(const config::settings& s) {
   o.times.grace_s = s.model_cache_grace_s;
   o.local = {s.model_cache_local_entries, s.model_cache_local_mb << 20};
   o.value_bytes_max = s.model_cache_max_value_mb << 20;
+  o.redis_timeout = std::chrono::milliseconds(s.redis_timeout_ms);
   o.redis_retry = std::chrono::milliseconds(s.redis_retry_ms);
   return o;
 }
@@ -163,16 +164,21 @@ class open_wing final : public catalog_wing, public catalog_service {
   ~open_wing() override {
     ending_->store(true);
     caf::scoped_actor self{system_};
-    // Handles stay: what Redis' thread sends to one that has ended is dropped, and answers who asked.
-    const auto end = [&](auto actors) {
-      for (auto& a : actors) self->send_exit(a, caf::exit_reason::user_shutdown);
-      self->wait_for(actors);
+    // Handles stay: what Redis' thread sends to one that has ended is dropped, and answers who asked. All are told
+    // before any is waited for: each may be in the middle of something with the database.
+    const auto tell = [&](const auto& actors) {
+      for (const auto& a : actors) self->send_exit(a, caf::exit_reason::user_shutdown);
     };
-    end(syncs_);
-    end(sync_workers_);
-    end(std::vector{keeper_});
-    end(readers_);
-    end(std::vector{editor_});
+    auto workers = sync_workers_;
+    workers.insert(workers.end(), readers_.begin(), readers_.end());
+    workers.push_back(editor_);
+    std::vector keepers{keeper_};
+    tell(syncs_);
+    tell(keepers);
+    tell(workers);
+    self->wait_for(syncs_);
+    self->wait_for(keepers);
+    self->wait_for(workers);
     tiers_.reset();
   }
   catalog_service& service() override { return *this; }
@@ -269,6 +275,7 @@ class open_wing final : public catalog_wing, public catalog_service {
   }
 
   catalog_state state() override {
+    const std::lock_guard lock(following_);  // the metrics follow one state after the other
     catalog_state out;
     out.counts = tiers_->counts();
     out.redis = tiers_->redis();
@@ -352,6 +359,7 @@ class open_wing final : public catalog_wing, public catalog_service {
   const std::shared_ptr<database_health> health_;
   const std::shared_ptr<std::atomic<bool>> ending_ = std::make_shared<std::atomic<bool>>(false);
   std::unique_ptr<cache::transfers> net_;  // null: nobody is asked over HTTP
+  std::mutex following_;
   std::atomic<bool> ready_{false}, warmed_{false};
   std::string kind_;
   std::shared_ptr<cache::catalog_cache> tiers_;

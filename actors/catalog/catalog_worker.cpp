@@ -96,8 +96,13 @@ std::string database_health::why() const {
 result<void> catalog_schema::ready() {
   const std::lock_guard lock(mutex_);
   if (ready_) return {};
+  if (steady_clock::now() < again_at_) return tl::unexpected(why_);
   auto made = cache::migrate(options_);
   ready_ = made.has_value();
+  if (!made) {
+    why_ = made.error();
+    again_at_ = steady_clock::now() + std::chrono::seconds(1);
+  }
   return made;
 }
 

@@ -34,6 +34,8 @@ class catalog_schema {
   const cache::database_options options_;
   std::mutex mutex_;
   bool ready_ = false;
+  error why_;             // of the last try ..
+  steady_time again_at_;  // .. which stands until then: who waits for it must not try in its turn
 };
 
 // A connection that first asks whether the schema is there, and tells `health` what became of each call.

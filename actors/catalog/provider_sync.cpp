@@ -1,9 +1,12 @@
 #include "actors/catalog/provider_sync.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace troupe::actors {
 namespace {
+
+constexpr std::chrono::seconds first_retry{30};
 
 using self_pointer = provider_sync_actor::stateful_pointer<provider_sync_state>;
 
@@ -26,6 +29,14 @@ void start(self_pointer self, const std::shared_ptr<const sync_world>& world, bo
                  }));
 }
 
+void try_again(self_pointer self, const sync_world& world, bool failed) {
+  self->state.failures = failed ? self->state.failures + 1 : 0;
+  const std::chrono::seconds interval(world.provider.interval_s);
+  if (!failed || interval.count() == 0) return;
+  const auto pause = first_retry * (1 << std::min(self->state.failures - 1, 10u));
+  if (pause < interval) self->delayed_send(self, pause, retry_atom::value);
+}
+
 }  // namespace
 
 provider_sync_actor::behavior_type provider_sync(self_pointer self, std::shared_ptr<const sync_world> world) {
@@ -42,8 +53,12 @@ provider_sync_actor::behavior_type provider_sync(self_pointer self, std::shared_
         again();
         if (!self->state.running) start(self, world, false);
       },
+      [self, world](retry_atom) {
+        if (!self->state.running) start(self, world, false);
+      },
       [self, world](synced_atom, const std::shared_ptr<const sync_result>& r) {
         self->state.running = false;
+        try_again(self, *world, r->why.has_value());
         for (const auto& reply : std::exchange(self->state.waiting, {})) (*reply)(*r);
         if (!self->state.next.empty()) start(self, world, true);
       },

@@ -4,7 +4,8 @@
 //
 // S1: of one provider at most one sync runs. Who asks meanwhile is answered by the next one, since the running one may
 //     have read before what they know of had changed.
-// S2: a sync that fails changes nothing but what is told of it.
+// S2: a sync that fails changes nothing but what is told of it. One that has an interval is tried again sooner: after
+//     half a minute, then twice as long each time.
 
 #include <atomic>
 #include <functional>
@@ -39,6 +40,7 @@ struct sync_world {
 struct provider_sync_state {
   provider_sync_state() = default;  // an aggregate would be made of CAF's pointer to the actor: true, as a bool
   bool running = false;
+  std::uint32_t failures = 0;             // one after the other
   std::vector<sync_reply> waiting, next;  // for the one that runs, for the one after it
 };
 

@@ -7,8 +7,19 @@ namespace {
 
 using cache::cache_kind;
 
-result<void> read_and_write(cache::catalog_database& db, const sync_tools& tools, sync_result& out,
-                            std::vector<std::string>& touched) {
+void invalidate(cache::catalog_cache& tiers, const std::string& provider, std::vector<std::string> touched) {
+  std::vector<cache::catalog_cache::scope_change> changes{{cache_kind::provider, provider, {}},
+                                                          {cache_kind::full, {}, {}},
+                                                          {cache_kind::unique, {}, {}},
+                                                          {cache_kind::stats, {}, {}}};
+  if (!touched.empty()) {
+    changes.push_back({cache_kind::model, {}, touched});
+    changes.push_back({cache_kind::pricing, {}, std::move(touched)});
+  }
+  tiers.invalidate(changes, [](bool) {});
+}
+
+result<void> read_and_write(cache::catalog_database& db, const sync_tools& tools, sync_result& out, bool on_demand) {
   auto sync = db.begin_sync(out.provider);
   if (!sync) return tl::unexpected(sync.error());
   const auto source = tools.source();
@@ -23,13 +34,18 @@ result<void> read_and_write(cache::catalog_database& db, const sync_tools& tools
   out.skipped = reading->skipped;
   out.skipped_examples = std::move(reading->examples);
   auto done = (*sync)->finish();
-  if (!done) return tl::unexpected(done.error());
+  if (!done) {
+    // A commit whose answer was lost may have been one.
+    if (done.error().code == error_code::unavailable) invalidate(*tools.tiers, out.provider, {});
+    return tl::unexpected(done.error());
+  }
   out.added = done->added;
   out.changed = done->changed;
   out.unchanged = done->unchanged;
   out.removed = done->removed;
   out.kept_edited = done->kept_edited;
-  touched = std::move(done->touched_ids);
+  // At once: until then old answers pass for fresh ones.
+  if (!done->touched_ids.empty() || on_demand) invalidate(*tools.tiers, out.provider, std::move(done->touched_ids));
   return {};
 }
 
@@ -41,8 +57,7 @@ sync_result run_sync(cache::catalog_database& db, const config::catalog_provider
   out.provider = provider.name;
   out.type = provider.type;
   const auto started = steady_clock::now();
-  std::vector<std::string> touched;
-  if (auto done = read_and_write(db, tools, out, touched); !done) out.why = done.error();
+  if (auto done = read_and_write(db, tools, out, on_demand); !done) out.why = done.error();
   // Told beside the rows; that it cannot be told changes nothing of them.
   (void)db.note_sync(provider.name, out.why ? out.why->message : std::string());
   out.duration_s = std::chrono::duration<double>(steady_clock::now() - started).count();
@@ -51,19 +66,9 @@ sync_result run_sync(cache::catalog_database& db, const config::catalog_provider
                  out.why->detail.empty() ? "" : ": ", out.why->detail);
     return out;
   }
-  const auto level = touched.empty() ? spdlog::level::debug : spdlog::level::info;
+  const auto level = out.added + out.changed + out.removed == 0 ? spdlog::level::debug : spdlog::level::info;
   spdlog::log(level, "sync of {}: {} models read, {} added, {} changed, {} removed, {} skipped, in {:.2f} s",
               provider.name, out.read, out.added, out.changed, out.removed, out.skipped, out.duration_s);
-  if (!touched.empty() || on_demand) {
-    tools.tiers->invalidate({{cache_kind::provider, provider.name, {}},
-                             {cache_kind::full, {}, {}},
-                             {cache_kind::unique, {}, {}},
-                             {cache_kind::stats, {}, {}}},
-                            [](bool) {});
-  }
-  if (!touched.empty()) {
-    tools.tiers->invalidate({{cache_kind::model, {}, touched}, {cache_kind::pricing, {}, touched}}, [](bool) {});
-  }
   return out;
 }
 

@@ -48,6 +48,8 @@ using catalog_keeper_actor = caf::typed_actor<
     caf::reacts_to<read_atom, std::shared_ptr<const catalog_reading>>,
     // Fills a list that document 004 keeps whole, where Redis lacks it.
     caf::reacts_to<list_atom, cache::cache_kind, std::string>,
+    // Of a worker: that is done, by its name; one more than the epoch of which it does not fit, or 0.
+    caf::reacts_to<list_atom, std::string, std::uint64_t>,
     // Its own: the start is over.
     caf::reacts_to<warm_atom>>;
 
@@ -55,8 +57,8 @@ using catalog_keeper_actor = caf::typed_actor<
 using provider_sync_actor = caf::typed_actor<
     // Now; a second one that comes while the first is under way follows it.
     caf::reacts_to<sync_atom, sync_reply>,
-    // Its time has come.
-    caf::reacts_to<tick_atom>,
+    // Its time has come; after a failure, sooner.
+    caf::reacts_to<tick_atom>, caf::reacts_to<retry_atom>,
     // Of the worker.
     caf::reacts_to<synced_atom, std::shared_ptr<const sync_result>>>;
 

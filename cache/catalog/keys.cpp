@@ -65,6 +65,16 @@ std::vector<std::string> cache_key::names(std::string_view generation) const {
 
 std::string cache_key::local_name() const { return fmt::format("{}\n{}\n{}", to_string(kind), of, page); }
 
+std::vector<std::string> names_of_scope(std::string_view scope) {
+  if (scope == "full") return cache_key{cache_kind::full, {}, {}}.names({});
+  if (scope == "unique") return cache_key{cache_kind::unique, {}, {}}.names({});
+  if (scope == "stats") return cache_key{cache_kind::stats, {}, {}}.names({});
+  constexpr std::string_view provider = "provider:";
+  if (scope.starts_with(provider))
+    return cache_key{cache_kind::provider, std::string(scope.substr(provider.size())), {}}.names({});
+  return {};
+}
+
 std::string generation_key(std::string_view scope) { return fmt::format("models:generation:{}", scope); }
 
 std::string model_scope(std::string_view id) {

@@ -44,6 +44,8 @@ struct cache_key {
 };
 
 std::string generation_key(std::string_view scope);
+// The document's keys that a scope has whole: none of the models' groups.
+std::vector<std::string> names_of_scope(std::string_view scope);
 // Models' scopes are 256 groups of ids: some hundred words for all instances, and an edit empties one of them.
 std::string model_scope(std::string_view id);
 std::string random_generation();  // 128 bits

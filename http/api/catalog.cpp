@@ -17,15 +17,15 @@ using actors::catalog_answer;
 using actors::catalog_question;
 using actors::catalog_subject;
 
-// The cached bytes as they are, or encoded; an encoded form is another representation and has another tag.
-response written(const catalog_answer& a, content_encoding how, bool unchanged) {
+// An encoded form is another representation, and has another tag.
+std::string tag_of(const cache::cached_value& v, content_encoding how) {
+  auto tag = v.etag;
+  if (how != content_encoding::identity) tag.insert(tag.size() - 1, "-" + std::string(to_string(how)));
+  return tag;
+}
+
+response headed(const catalog_answer& a, std::string etag) {
   response out;
-  std::shared_ptr<const std::string> encoded;
-  if (how != content_encoding::identity)
-    encoded =
-        a.json->encoded(static_cast<std::size_t>(how), [how](const std::string& body) { return encode(how, body); });
-  auto etag = a.json->etag;
-  if (encoded) etag.insert(etag.size() - 1, "-" + std::string(to_string(how)));
   out.headers.emplace_back("ETag", std::move(etag));
   // Kept by whoever wants to, and asked for again with its tag: an invalidation reaches no browser.
   out.headers.emplace_back("Cache-Control", "no-cache");
@@ -33,10 +33,16 @@ response written(const catalog_answer& a, content_encoding how, bool unchanged) 
   const bool hit = a.from != actors::answered_from::database;
   out.headers.emplace_back("X-Cache", a.stale ? "STALE" : hit ? "HIT" : "MISS");
   out.headers.emplace_back("X-Cache-Tier", std::string(to_string(a.from)));
-  if (unchanged) {
-    out.status = 304;
-    return out;
-  }
+  return out;
+}
+
+// The cached bytes as they are, or encoded.
+response written(const catalog_answer& a, content_encoding how) {
+  std::shared_ptr<const std::string> encoded;
+  if (how != content_encoding::identity)
+    encoded =
+        a.json->encoded(static_cast<std::size_t>(how), [how](const std::string& body) { return encode(how, body); });
+  auto out = headed(a, tag_of(*a.json, encoded ? how : content_encoding::identity));
   if (encoded) out.headers.emplace_back("Content-Encoding", std::string(to_string(how)));
   out.body = encoded ? *encoded : a.json->body;
   return out;
@@ -46,17 +52,22 @@ void answer(const context& c, const exchange_ptr& request, catalog_question ques
   c.service.catalog().ask(
       std::move(question), actors::one_shot<catalog_answer>([request](result<catalog_answer> a) {
         if (!a) return request->fail(a.error());
-        const auto& body = a->json->body;
-        const auto how = body.size() < worth_encoding_bytes ? content_encoding::identity
-                                                            : choose_encoding(request->header("Accept-Encoding"));
-        auto tag = a->json->etag;
-        if (how != content_encoding::identity) tag.insert(tag.size() - 1, "-" + std::string(to_string(how)));
-        const auto known = request->header("If-None-Match");
-        const bool unchanged = names_etag(known, tag) || names_etag(known, a->json->etag);
+        const auto how = a->json->body.size() < worth_encoding_bytes
+                             ? content_encoding::identity
+                             : choose_encoding(request->header("Accept-Encoding"));
+        if (const auto known = request->header("If-None-Match")) {
+          for (const auto form : {how, content_encoding::identity}) {
+            auto tag = tag_of(*a->json, form);
+            if (!names_etag(known, tag)) continue;
+            auto unchanged = headed(*a, std::move(tag));
+            unchanged.status = 304;
+            return request->respond(std::move(unchanged));
+          }
+        }
         // Encoding belongs on the connection's thread, not on Redis'.
-        if (how == content_encoding::identity || unchanged) return request->respond(written(*a, how, unchanged));
+        if (how == content_encoding::identity) return request->respond(written(*a, how));
         on_connection(request, [request, how, shared = std::make_shared<const catalog_answer>(std::move(*a))] {
-          request->respond(written(*shared, how, false));
+          request->respond(written(*shared, how));
         });
       }));
 }
@@ -80,17 +91,24 @@ void get_provider(const context& c, const exchange_ptr& request, const route_par
 }
 
 void get_providers(const context& c, const exchange_ptr& request, const route_parameters&) {
-  answer(c, request, {catalog_subject::providers, {}, {}});
+  catalog_question question;
+  question.about = catalog_subject::providers;
+  answer(c, request, std::move(question));
 }
 
 void get_stats(const context& c, const exchange_ptr& request, const route_parameters&) {
-  answer(c, request, {catalog_subject::stats, {}, {}});
+  catalog_question question;
+  question.about = catalog_subject::stats;
+  answer(c, request, std::move(question));
 }
 
 void get_one(const context& c, const exchange_ptr& request, const route_parameters& in_path, catalog_subject about) {
   const auto& id = in_path["catalog_id"];
   if (auto good = cache::check_catalog_id(id); !good) return request->fail(good.error());
-  answer(c, request, {about, {}, id});
+  catalog_question question;
+  question.about = about;
+  question.id = id;
+  answer(c, request, std::move(question));
 }
 void get_model(const context& c, const exchange_ptr& request, const route_parameters& in_path) {
   get_one(c, request, in_path, catalog_subject::model);

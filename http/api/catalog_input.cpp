@@ -91,6 +91,13 @@ const std::map<std::string, taker, std::less<>>& takers() {
   return all;
 }
 
+// Two words for one thing.
+std::string other_name(const std::string& name) {
+  if (name == "provider") return "gateway";
+  if (name == "q") return "search";
+  return name == "order" ? "sort" : name;
+}
+
 result<page_query> read(const exchange& request, page_query q, const std::set<std::string>& not_here) {
   const auto parameters = parse_parameters(request.query(), "query");
   if (!parameters) return tl::unexpected(parameters.error());
@@ -101,7 +108,7 @@ result<page_query> read(const exchange& request, page_query q, const std::set<st
       return fail(error_code::bad_request, "Unknown parameter: " + in_quotes(shown(name)),
                   "a listing takes gateway, search, task, min_price, max_price, min_context_length, "
                   "max_context_length, sort, limit, offset or cursor");
-    if (!given.emplace(name, value).second)
+    if (!given.emplace(other_name(name), value).second)
       return fail(error_code::bad_request, in_quotes(name) + " stands twice in the query");
     if (value.empty()) continue;  // as good as none: forms send them
     if (auto taken = known->second(q, name, value); !taken) return tl::unexpected(taken.error());
@@ -184,16 +191,19 @@ result<page_query> read_unique_listing(const exchange& request) {
 result<std::string> read_only_parameter(const exchange& request, std::string_view name) {
   const auto parameters = parse_parameters(request.query(), "query");
   if (!parameters) return tl::unexpected(parameters.error());
-  std::string out;
-  for (const auto& [key, value] : *parameters) {
-    const bool other_word = (name == "gateway" && key == "provider") || (name == "provider" && key == "gateway");
-    if (key != name && !other_word)
-      return fail(error_code::bad_request, "Unknown parameter: " + in_quotes(shown(key)),
-                  std::string(name) + " is all that is taken here");
-    if (!out.empty()) return fail(error_code::bad_request, in_quotes(name) + " stands twice in the query");
-    out = value;
-  }
-  return out;
+  if (parameters->empty()) return std::string();
+  const auto& [key, value] = parameters->front();
+  if (key != "gateway" && key != "provider")
+    return fail(error_code::bad_request, "Unknown parameter: " + in_quotes(shown(key)),
+                std::string(name) + " is all that is taken here");
+  if (parameters->size() > 1)
+    return fail(error_code::bad_request,
+                "One parameter is taken here, and there are " + std::to_string(parameters->size()),
+                std::string(name) + " alone");
+  // None and an empty one are different things to ask for: all of them, or a mistake.
+  if (value.empty())
+    return fail(error_code::bad_request, in_quotes(key) + " is empty", "name the provider, or leave it out for all");
+  return value;
 }
 
 result<actors::offer_edit> read_edit(const exchange& request, const std::string& id) {
@@ -232,7 +242,12 @@ result<actors::offer_edit> read_edit(const exchange& request, const std::string&
   }
   auto in_query = read_only_parameter(request, "gateway");
   if (!in_query) return tl::unexpected(in_query.error());
-  out.provider = whose ? *whose : gateway ? *gateway : *in_query;
+  std::set<std::string> providers;
+  for (const auto& p : {whose.value_or(""), gateway.value_or(""), *in_query})
+    if (!p.empty()) providers.insert(p);
+  if (providers.size() > 1)
+    return fail(error_code::bad_request, "'provider' and 'gateway' are the same thing, and differ here");
+  if (!providers.empty()) out.provider = *providers.begin();
   return out;
 }
 

@@ -43,7 +43,7 @@ std::uint64_t listing::total_of(steps& in, const page_query& query) {
 catalog_page listing::page(steps& in, const page_query& query) {
   catalog_page out;
   out.total = total_of(in, query);
-  if (out.total == 0) return out;
+  if (out.total == 0 || (!query.after && query.offset >= out.total)) return out;
   auto rows = offers(in, page_statement(query, in.on().dialect(), plan_for(query, out.total)));
   if (!query.unique) {
     out.has_more = rows.size() > query.limit;

@@ -85,6 +85,10 @@ result<void> spooled_sync::add(const std::vector<offer>& some) {
   return {};
 }
 
+spooled_sync::~spooled_sync() {
+  if (to_tidy_ > 0) on_.tidy(to_tidy_);
+}
+
 result<provider_sync::outcome> spooled_sync::finish() {
   if (auto ok = on_.begin(transaction_kind::sync); !ok) return tl::unexpected(ok.error());
   steps in(on_);
@@ -95,7 +99,7 @@ result<provider_sync::outcome> spooled_sync::finish() {
     return out;
   }
   if (auto ok = on_.commit(); !ok) return tl::unexpected(ok.error());
-  on_.tidy(out->added + out->changed + out->removed);
+  to_tidy_ = out->added + out->changed + out->removed;
   return out;
 }
 

@@ -11,14 +11,17 @@ class breaker {
  public:
   using duration = std::chrono::milliseconds;
   struct limits {
-    std::uint32_t failures_max = 3;  // one after the other
+    std::uint32_t failures_max = 3;     // one after the other
+    std::uint32_t successes_min = 100;  // before it counts as well again
     duration first_pause{500}, longest_pause{30000};
   };
   explicit breaker(limits at_most) : limits_(at_most), pause_(std::min(at_most.first_pause, at_most.longest_pause)) {}
 
   bool open() const noexcept { return open_; }
   void succeeded() noexcept {
-    if (!open_) failures_ = 0;
+    if (open_) return;
+    failures_ = 0;
+    if (++successes_ >= limits_.successes_min) pause_ = std::min(limits_.first_pause, limits_.longest_pause);
   }
   // True: it opens by this one, and is to be tried after pause().
   bool failed() noexcept {
@@ -33,16 +36,17 @@ class breaker {
     pause_ = std::min(pause_ * 2, limits_.longest_pause);
     return now;
   }
+  // The pause stays as long as it is until it has answered for a while: one that answers a PING and nothing else is
+  // left alone longer each time.
   void close() noexcept {
     open_ = false;
-    failures_ = 0;
-    pause_ = std::min(limits_.first_pause, limits_.longest_pause);
+    failures_ = successes_ = 0;
   }
 
  private:
   const limits limits_;
   bool open_ = false;
-  std::uint32_t failures_ = 0;
+  std::uint32_t failures_ = 0, successes_ = 0;
   duration pause_;
 };
 

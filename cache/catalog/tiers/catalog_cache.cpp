@@ -1,5 +1,8 @@
 #include "cache/catalog/tiers/catalog_cache.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include <spdlog/spdlog.h>
 
 #include "cache/catalog/tiers/shared_tier.hpp"
@@ -11,6 +14,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using counter = std::atomic<std::uint64_t>;
 
+constexpr std::size_t ids_by_name_max = 1000;  // beyond, all models' keys go
+
 std::size_t index_of(cache_kind k) { return static_cast<std::size_t>(k); }
 
 class two_tiers final : public catalog_cache {
@@ -21,7 +26,8 @@ class two_tiers final : public catalog_cache {
     breaker::limits patience;
     patience.longest_pause = options.redis_retry;
     shared_ = std::make_shared<shared_tier>(
-        known_, shared_tier::told{[this] { local_.clear(); }, options_.on_redis_up, errors_}, patience);
+        known_, shared_tier::told{[this] { local_.clear(); }, options_.on_redis_up, errors_}, patience,
+        options.redis_timeout);
     shared_->connect(client, listener);
   }
   ~two_tiers() override {
@@ -44,6 +50,8 @@ class two_tiers final : public catalog_cache {
   cached_value_ptr last_known(const cache_key& key) override {
     return local_.find(key.local_name(), known_.of(key.scope()).epoch, steady_clock::now()).value;
   }
+
+  void forget(const cache_key& key) override { local_.remove(key.local_name()); }
 
   generations::known begin(const cache_key& key) const override { return known_.of(key.scope()); }
 
@@ -77,36 +85,35 @@ class two_tiers final : public catalog_cache {
   bool fits(std::uint64_t size_bytes) const override { return size_bytes <= options_.value_bytes_max; }
 
   void holds(const cache_key& key, std::function<void(bool)> then) override {
-    if (!shared_ || !options_.enabled) return then(false);
+    if (!shared_ || !options_.enabled) return then(true);  // nothing is to be put there
     shared_->holds(key, std::move(then));
   }
 
   void invalidate(const std::vector<scope_change>& changes, std::function<void(bool)> then) override {
     shared_tier::removal gone;
-    const auto add_scope = [&](const std::string& scope) {
-      for (const auto& [known, word] : gone.words)
-        if (known == scope) return;
-      gone.words.emplace_back(scope, known_.rotate(scope));
-    };
+    std::set<std::string> scopes;
     for (const auto& change : changes) {
       ++invalidations_[index_of(change.kind)];
+      const cache_key whole{change.kind, change.of, {}};
       if (change.kind != cache_kind::model && change.kind != cache_kind::pricing) {
-        const cache_key key{change.kind, change.of, {}};
-        add_scope(key.scope());
-        for (auto& name : key.names({})) gone.names.push_back(std::move(name));
-        told("INVALIDATE", key);
+        scopes.insert(whole.scope());
+        for (auto& name : whole.names({})) gone.names.push_back(std::move(name));
+        told("INVALIDATE", whole);
+        continue;
+      }
+      if (change.ids.size() > ids_by_name_max) {
+        for (int group = 0; group < 256; ++group) scopes.insert("models:" + std::to_string(group));
+        gone.models = true;
         continue;
       }
       for (const auto& id : change.ids) {
         const cache_key key{change.kind, id, {}};
-        add_scope(key.scope());
+        scopes.insert(key.scope());
         gone.names.push_back(key.names({}).front());
-        local_.remove(key.local_name());
-        if (change.ids.size() == 1) told("INVALIDATE", key);
+        told("INVALIDATE", key);
       }
-      if (change.ids.size() > 1)
-        spdlog::debug("Cache INVALIDATE: {} of {} models", to_string(change.kind), change.ids.size());
     }
+    for (const auto& scope : scopes) gone.words.emplace_back(scope, known_.rotate(scope));
     if (!shared_) return then(true);
     shared_->remove(std::move(gone), std::move(then));
   }
@@ -115,7 +122,7 @@ class two_tiers final : public catalog_cache {
     shared_tier::removal gone;
     gone.all = true;
     std::vector<std::string> scopes{"full", "unique", "stats"};
-    for (const auto& [scope, word] : known_.words())
+    for (const auto& [scope, known] : known_.all())
       if (scope.starts_with("provider:")) scopes.push_back(scope);
     for (int group = 0; group < 256; ++group) scopes.push_back("models:" + std::to_string(group));
     for (const auto& scope : scopes) gone.words.emplace_back(scope, known_.rotate(scope));
@@ -172,10 +179,11 @@ class two_tiers final : public catalog_cache {
   // The local copy ends with what it was made of; its grace is its own.
   cached_value_ptr copy(const cache_key& key, const shared_tier::entry& e) {
     const auto whole = milliseconds(seconds(options_.times.ttl_s(key.kind)));
-    const auto left = std::clamp(e.left, milliseconds(0), whole);
+    // One that ends later than it may was written by another clock: good for now, and refreshed when it is needed.
+    const auto left = e.left > whole + seconds(1) ? milliseconds(0) : std::max(e.left, milliseconds(0));
     const auto now = steady_clock::now();
-    const auto epoch = known_.of(key.scope()).epoch;
     const auto name = key.local_name();
+    const auto epoch = e.epoch;  // that it was read by: it may be outdated already
     // The same as before: with the forms of it that were made.
     const auto held = local_.find(name, epoch, now);
     auto value = held.value && held.value->etag == e.value->etag ? held.value : e.value;

@@ -50,7 +50,7 @@ struct cache_options {
   cache_times times;
   local_tier::limits local;
   std::uint64_t value_bytes_max = 8ull << 20;
-  std::chrono::milliseconds redis_retry{30000};
+  std::chrono::milliseconds redis_timeout{100}, redis_retry{30000};
   std::function<void()> on_redis_up;  // on Redis' thread, each time that it is asked from then on; null: nobody listens
 };
 
@@ -69,6 +69,8 @@ class catalog_cache {
   virtual void find(const cache_key& key, std::function<void(cached_answer)> then) = 0;
   // What is in memory, however old: for when the database fails.
   virtual cached_value_ptr last_known(const cache_key& key) = 0;
+  // The database has nothing of it any more: memory's copy goes.
+  virtual void forget(const cache_key& key) = 0;
 
   // Said before the rows are read that keep() will be given.
   virtual generations::known begin(const cache_key& key) const = 0;
@@ -76,7 +78,7 @@ class catalog_cache {
   virtual void keep(const cache_key& key, const generations::known& since, cached_value_ptr value,
                     std::uint64_t rows) = 0;
   virtual bool fits(std::uint64_t size_bytes) const = 0;
-  // Does Redis hold the document's own key? False also where it is not asked.
+  // Does Redis hold the document's own key? True also where nothing is put there.
   virtual void holds(const cache_key& key, std::function<void(bool)> then) = 0;
 
   struct scope_change {

@@ -20,6 +20,16 @@ bool generations::learn(const std::string& scope, std::string_view word) {
   return true;
 }
 
+generations::known generations::learn(const std::string& scope, std::string_view word, const known& seen) {
+  const std::lock_guard lock(mutex_);
+  auto& k = scopes_[scope];
+  if (word != seen.word && k == seen) {
+    k.word = word;
+    ++k.epoch;
+  }
+  return k;
+}
+
 void generations::renew(const std::string& scope, std::string_view word, std::uint64_t epoch) {
   const std::lock_guard lock(mutex_);
   auto& k = scopes_[scope];
@@ -35,11 +45,11 @@ std::string generations::rotate(const std::string& scope) {
   return word;
 }
 
-std::vector<std::pair<std::string, std::string>> generations::words() const {
+std::vector<std::pair<std::string, generations::known>> generations::all() const {
   const std::lock_guard lock(mutex_);
-  std::vector<std::pair<std::string, std::string>> out;
+  std::vector<std::pair<std::string, known>> out;
   for (const auto& [scope, k] : scopes_)
-    if (!k.word.empty()) out.emplace_back(scope, k.word);
+    if (!k.word.empty()) out.emplace_back(scope, k);
   return out;
 }
 

@@ -25,11 +25,13 @@ class generations {
   known of(const std::string& scope) const;
   // What Redis has. Another word than the known one: the scope was invalidated elsewhere. True: so it was.
   bool learn(const std::string& scope, std::string_view word);
+  // The same of an answer to what was asked while `seen` was known: by now it may be old news. What is known then.
+  known learn(const std::string& scope, std::string_view word, const known& seen);
   // Redis had none and was given this one; no invalidation. Not when the scope has another epoch by now.
   void renew(const std::string& scope, std::string_view word, std::uint64_t epoch);
   // Invalidates: a new word, the next epoch.
   std::string rotate(const std::string& scope);
-  std::vector<std::pair<std::string, std::string>> words() const;  // of all scopes that have one
+  std::vector<std::pair<std::string, known>> all() const;  // of the scopes that have a word
 
  private:
   mutable std::mutex mutex_;

@@ -7,7 +7,7 @@
 namespace troupe::cache {
 namespace {
 
-constexpr std::size_t missed_names_max = 100'000, scan_count = 500;
+constexpr std::size_t names_max = 2000, scan_count = 500;  // beyond, all models' keys are swept
 
 }  // namespace
 
@@ -17,26 +17,31 @@ void shared_tier::on_state(redis_state s) {
   { const std::lock_guard connected(connecting_); }
   if (ended_) return;
   if (s == redis_state::ready) return make_up();
-  if (s != redis_state::down) return;
-  usable_ = false;
-  {
-    const std::lock_guard lock(mutex_);
-    breaker_.trip();
-  }
-  say(redis_health::down, client_->last_error());
+  if (s == redis_state::down) leave_alone(nullptr, client_->last_error());
 }
 
 void shared_tier::failed(const error& why) {
   if (ended_) return;
   ++tell_.errors;
-  bool opened = false;
   {
     const std::lock_guard lock(mutex_);
-    opened = breaker_.failed();
+    if (!breaker_.failed()) return;
+    usable_ = false;
   }
-  if (!opened) return;
-  usable_ = false;
   say(redis_health::down, why.message);
+  probe_later();
+}
+
+// Not asked any more until make_up() is through; `owed` (null: nothing) is told to it first.
+void shared_tier::leave_alone(const debt* owed, const std::string& why) {
+  if (ended_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    usable_ = false;
+    if (owed != nullptr) owed_.add(*owed);
+    breaker_.trip();
+  }
+  say(redis_health::down, why);
   probe_later();
 }
 
@@ -52,7 +57,7 @@ void shared_tier::probe_later() {
   }
   client_->after(pause, [weak = weak_from_this()] {
     const auto me = weak.lock();
-    if (!me) return;
+    if (!me || me->ended_) return;
     {
       const std::lock_guard lock(me->mutex_);
       me->probing_ = false;
@@ -66,93 +71,90 @@ void shared_tier::probe_later() {
 void shared_tier::debt::add(const debt& more) {
   scopes.insert(more.scopes.begin(), more.scopes.end());
   all |= more.all;
-  too_many_names |= more.too_many_names;
-  for (const auto& name : more.names) {
-    if (names.size() >= missed_names_max) {
-      too_many_names = true;
-      break;
-    }
-    names.insert(name);
-  }
+  models |= more.models;
+  names.insert(more.names.begin(), more.names.end());
+  if (names.size() <= names_max) return;
+  names.clear();
+  models = true;
 }
 
-bool shared_tier::owe(const removal& what, bool if_away) {
-  debt more;
-  for (const auto& [scope, word] : what.words) more.scopes.insert(scope);
-  more.names.insert(what.names.begin(), what.names.end());
-  more.all = what.all;
+shared_tier::debt shared_tier::debt_of(const removal& what) {
+  debt out;
+  for (const auto& [scope, word] : what.words) out.scopes.insert(scope);
+  for (const auto& name : what.names)
+    if (name.starts_with("models:model:") || name.starts_with("models:pricing:")) out.names.insert(name);
+  out.models = what.models;
+  out.all = what.all;
+  return out;
+}
+
+bool shared_tier::owe_if_away(const removal& what) {
   const std::lock_guard lock(mutex_);
-  if (if_away && usable()) return false;
-  owed_.add(more);
+  if (usable()) return false;
+  owed_.add(debt_of(what));
   return true;
 }
 
+// One at a time: while it runs, what is missed goes on being owed.
 void shared_tier::make_up() {
   debt owed;
   {
     const std::lock_guard lock(mutex_);
+    if (std::exchange(making_up_, true)) return;
     owed = std::exchange(owed_, {});
   }
   removal what;
-  for (const auto& scope : owed.scopes) what.words.emplace_back(scope, known_.of(scope).word);
-  what.names.assign(owed.names.begin(), owed.names.end());
+  // A new word once more: what was read meanwhile may have brought an older one.
+  for (const auto& scope : owed.scopes) {
+    what.words.emplace_back(scope, known_.rotate(scope));
+    for (auto& name : names_of_scope(scope)) what.names.push_back(std::move(name));
+  }
+  what.names.insert(what.names.end(), owed.names.begin(), owed.names.end());
+  what.models = owed.models;
   what.all = owed.all;
-  auto commands = commands_of(what);
-  if (commands.empty()) commands = {{"PING"}};
-  client_->ask_all(std::move(commands), [me = shared_from_this(), owed](result<std::vector<redis_reply>> replies) {
-    const auto* f = replies ? first_failure(*replies) : nullptr;
-    if (!replies) return me->still_away(owed, replies.error().message);
-    if (f != nullptr) return me->still_away(owed, f->text);
-    std::vector<std::string> patterns;
-    if (owed.all)
-      patterns = {"models:*"};
-    else if (owed.too_many_names)
-      patterns = {"models:model:*", "models:pricing:*"};
-    me->sweep(patterns, "0", [me, owed](bool swept) {
-      if (!swept) return me->still_away(owed, "it could not be cleared of what is outdated");
-      me->learn_all([me, owed](bool learnt) {
-        if (!learnt) return me->still_away(owed, "the generations could not be read");
-        if (!me->reopen()) return me->make_up();  // something more was missed while this went on
-        me->say(redis_health::up, {});
-        if (me->tell_.up) me->tell_.up();
-      });
+  carry_out(std::move(what), [me = shared_from_this(), owed](const std::string& trouble) {
+    if (!trouble.empty()) return me->made_up(&owed, trouble);
+    me->learn_all([me, owed](bool learnt) {
+      me->made_up(learnt ? nullptr : &owed, learnt ? "" : "the generations could not be read");
     });
   });
 }
 
-bool shared_tier::reopen() {
-  const std::lock_guard lock(mutex_);
-  if (!owed_.empty()) return false;
-  breaker_.close();
-  usable_ = true;
-  return true;
-}
-
-void shared_tier::still_away(const debt& owed, const std::string& why) {
+void shared_tier::made_up(const debt* still_owed, const std::string& trouble) {
+  bool again = false;
   {
     const std::lock_guard lock(mutex_);
-    owed_.add(owed);
-    breaker_.trip();
+    making_up_ = false;
+    again = still_owed == nullptr && !owed_.empty();  // something more was missed while this went on
+    if (still_owed == nullptr && !again) {
+      breaker_.close();
+      usable_ = true;
+    }
   }
-  say(redis_health::down, why);
-  probe_later();
+  if (still_owed != nullptr) return leave_alone(still_owed, trouble);
+  if (again) return make_up();
+  say(redis_health::up, {});
+  if (tell_.up) tell_.up();
 }
 
 void shared_tier::learn_all(std::function<void(bool)> then) {
-  auto words = known_.words();
+  auto known = known_.all();
+  if (known.empty()) {
+    // Does it answer at all?
+    client_->ask({"PING"}, [then](result<redis_reply> reply) { then(reply && reply->failed() == nullptr); });
+    return;
+  }
   std::vector<std::string> command{"MGET"};
-  for (const auto& [scope, word] : words) command.push_back(generation_key(scope));
-  if (words.empty()) return then(true);
-  client_->ask(std::move(command), [me = shared_from_this(), words, then](result<redis_reply> reply) {
+  for (const auto& [scope, k] : known) command.push_back(generation_key(scope));
+  client_->ask(std::move(command), [me = shared_from_this(), known, then](result<redis_reply> reply) {
     auto* items = reply ? reply->items() : nullptr;
-    if (items == nullptr || items->size() != words.size()) return then(false);
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      const auto& scope = words[i].first;
+    if (items == nullptr || items->size() != known.size()) return then(false);
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      const auto& [scope, k] = known[i];
       if (auto* word = (*items)[i].text())
-        me->known_.learn(scope, *word);
+        me->known_.learn(scope, *word, k);
       else
-        me->known_.renew(scope, {},
-                         me->known_.of(scope).epoch);  // Redis lost it: it begins anew when something is kept
+        me->known_.renew(scope, {}, k.epoch);  // Redis lost it: it begins anew when something is kept
     }
     then(true);
   });

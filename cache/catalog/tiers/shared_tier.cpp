@@ -40,8 +40,8 @@ const redis_reply::failure* shared_tier::first_failure(const std::vector<redis_r
   return nullptr;
 }
 
-shared_tier::shared_tier(generations& known, told tell, breaker::limits patience)
-    : known_(known), tell_(std::move(tell)), self_(random_generation()), breaker_(patience) {}
+shared_tier::shared_tier(generations& known, told tell, breaker::limits patience, std::chrono::milliseconds timeout)
+    : known_(known), tell_(std::move(tell)), timeout_(timeout), self_(random_generation()), breaker_(patience) {}
 
 void shared_tier::connect(const catalog_cache::make_client& client, const catalog_cache::make_listener& listener) {
   {
@@ -101,7 +101,7 @@ void shared_tier::say(redis_health h, const std::string& why) {
 // -- reading and writing
 
 void shared_tier::read(const cache_key& key, cached_value_ptr held, std::function<void(result<entry>)> then) {
-  read_again({key, std::move(held), tries_max, std::move(then)});
+  read_again({key, std::move(held), tries_max, steady_clock::now() + timeout_, std::move(then)});
 }
 
 // Of a page that memory has, the head alone: it says whether that is still the one, and is a hundredth of it.
@@ -119,7 +119,10 @@ void shared_tier::read_again(reading r) {
   client_->ask_all(std::move(commands), [me = shared_from_this(), r = std::move(r), scope,
                                          seen](result<std::vector<redis_reply>> replies) mutable {
     if (replies) {
-      if (const auto* f = first_failure(*replies)) replies = tl::unexpected(refused(*f));
+      if (const auto* f = first_failure(*replies)) {
+        if (f->text.starts_with("WRONGTYPE")) return r.then(me->no_value(r.key));  // somebody else's
+        replies = tl::unexpected(refused(*f));
+      }
     }
     if (!replies) {
       me->failed(replies.error());
@@ -129,27 +132,36 @@ void shared_tier::read_again(reading r) {
       const std::lock_guard lock(me->mutex_);
       me->breaker_.succeeded();
     }
+    const bool is_page = !r.key.page.empty();
     const auto* word = (*replies)[0].text();
-    const bool other_page = word != nullptr && *word != seen.word && !r.key.page.empty();
-    if (word != nullptr) me->known_.learn(scope, *word);
-    if (word == nullptr && !seen.word.empty()) me->known_.renew(scope, {}, seen.epoch);
-    if (other_page && --r.tries > 0) return me->read_again(std::move(r));  // of the new generation
+    if (word == nullptr) {
+      // Redis has lost it: pages of before are nobody's any more.
+      if (!seen.word.empty()) me->known_.renew(scope, {}, seen.epoch);
+      if (is_page) return r.then(entry{});
+    }
+    const auto now = word != nullptr ? me->known_.learn(scope, *word, seen) : seen;
+    // A round that may take as long as the last one must end in time.
+    const bool time_left = --r.tries > 0 && 2 * (r.until - steady_clock::now()) > me->timeout_;
+    if (is_page && *word != seen.word) return time_left ? me->read_again(std::move(r)) : r.then(entry{});
     const auto* stored = (*replies)[1].text();
-    if (other_page || stored == nullptr || stored->empty()) return r.then(entry{});
-    if (r.key.page.empty()) return r.then(me->plain_entry(r.key, *stored, replies->back()));
+    if (stored == nullptr || stored->empty()) return r.then(entry{});
+    if (!is_page) return r.then(me->plain_entry(r.key, *stored, replies->back(), now.epoch));
     auto headed = r.held ? read_head(*stored, r.held) : read_headed(*stored);
-    if (headed)
-      return r.then(entry{std::move(headed->value), std::chrono::milliseconds(headed->expires_unix_ms - unix_ms())});
-    if (std::exchange(r.held, nullptr) != nullptr) return me->read_again(std::move(r));  // another one than memory has
-    r.then(me->no_value(r.key));
+    if (headed) {
+      const std::chrono::milliseconds left(headed->expires_unix_ms - unix_ms());
+      return r.then(entry{std::move(headed->value), left, now.epoch});
+    }
+    if (std::exchange(r.held, nullptr) == nullptr) return r.then(me->no_value(r.key));
+    return time_left ? me->read_again(std::move(r)) : r.then(entry{});  // another one than memory has
   });
 }
 
-shared_tier::entry shared_tier::plain_entry(const cache_key& key, std::string_view stored, const redis_reply& ttl) {
+shared_tier::entry shared_tier::plain_entry(const cache_key& key, std::string_view stored, const redis_reply& ttl,
+                                            std::uint64_t epoch) {
   auto value = read_plain(stored);
   if (!value) return no_value(key);
   const auto* left_ms = std::get_if<std::int64_t>(&ttl.value);
-  return {std::move(value), std::chrono::milliseconds(left_ms != nullptr ? *left_ms : 0)};
+  return {std::move(value), std::chrono::milliseconds(left_ms != nullptr ? *left_ms : 0), epoch};
 }
 
 shared_tier::entry shared_tier::no_value(const cache_key& key) {
@@ -226,31 +238,47 @@ std::vector<std::vector<std::string>> shared_tier::commands_of(const removal& wh
   return out;
 }
 
+void shared_tier::send(const removal& what, std::function<void(const std::string&)> then) {
+  auto commands = commands_of(what);
+  if (commands.empty()) return then({});
+  client_->ask_all(std::move(commands), [then](result<std::vector<redis_reply>> replies) {
+    const auto* f = replies ? first_failure(*replies) : nullptr;
+    then(!replies ? replies.error().message : f != nullptr ? "Redis: " + f->text : std::string());
+  });
+}
+
+// What is swept is swept after the new generations are known, so that no older refresh brings it back; and who has read
+// it until then has read what is outdated, so the generations change once more.
+void shared_tier::carry_out(removal what, std::function<void(const std::string&)> then) {
+  const auto me = shared_from_this();
+  send(what, [me, what, then](const std::string& trouble) {
+    if (!trouble.empty() || !(what.models || what.all)) return then(trouble);
+    std::vector<std::string> patterns{"models:model:*", "models:pricing:*"};
+    if (what.all)
+      patterns.insert(patterns.end(), {"models:page:*", "models:provider:*", "models:gateway:*", "models:catalog:*",
+                                       "models:unique", "models:stats"});
+    me->sweep(patterns, "0", [me, what, then](bool swept) {
+      if (!swept) return then("it could not be cleared of what is outdated");
+      removal again;
+      for (const auto& [scope, word] : what.words) again.words.emplace_back(scope, me->known_.rotate(scope));
+      again.all = what.all;
+      me->send(again, then);
+    });
+  });
+}
+
 void shared_tier::remove(removal what, std::function<void(bool)> then) {
   if (!client_) return then(true);
-  if (owe(what, true)) return then(false);
-  auto commands = commands_of(what);
-  client_->ask_all(std::move(commands),
-                   [me = shared_from_this(), what, then](result<std::vector<redis_reply>> replies) {
-                     if (replies) {
-                       if (const auto* f = first_failure(*replies)) replies = tl::unexpected(refused(*f));
-                     }
-                     if (!replies) {
-                       // It may have been done or not: until it is done for certain, nothing is read there.
-                       ++me->tell_.errors;
-                       me->usable_ = false;
-                       me->owe(what, false);
-                       {
-                         const std::lock_guard lock(me->mutex_);
-                         me->breaker_.trip();
-                       }
-                       me->say(redis_health::down, replies.error().message);
-                       me->probe_later();
-                       return then(false);
-                     }
-                     if (what.all) return me->sweep({"models:*"}, "0", then);
-                     then(true);
-                   });
+  if (owe_if_away(what)) return then(false);
+  auto owed = debt_of(what);
+  carry_out(std::move(what), [me = shared_from_this(), owed = std::move(owed), then](const std::string& trouble) {
+    if (!trouble.empty()) {
+      // It may have been done or not: until it is done for certain, nothing is read there.
+      ++me->tell_.errors;
+      me->leave_alone(&owed, trouble);
+    }
+    then(trouble.empty());
+  });
 }
 
 std::string shared_tier::message_of(const removal& what) const {

@@ -26,7 +26,8 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
     std::function<void()> up;       // may be null
     std::atomic<std::uint64_t>& errors;
   };
-  shared_tier(generations& known, told tell, breaker::limits patience);
+  // `timeout`: of a command, the client's own.
+  shared_tier(generations& known, told tell, breaker::limits patience, std::chrono::milliseconds timeout);
   void connect(const catalog_cache::make_client& client, const catalog_cache::make_listener& listener);
   void disconnect();  // ends the threads; what waits is answered
 
@@ -38,6 +39,7 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   struct entry {
     cached_value_ptr value;             // null: it has none
     std::chrono::milliseconds left{0};  // until it expires
+    std::uint64_t epoch = 0;            // of the scope, by which it was read
   };
   // An error: not asked, or no answer.
   // `held`: what memory has, which is answered again where it is the same; null: nothing.
@@ -49,18 +51,18 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
 
   struct removal {
     std::vector<std::pair<std::string, std::string>> words;  // scope, its new generation
-    std::vector<std::string> names;                          // the document's keys
+    std::vector<std::string> names;                          // the document's keys: some thousand at most
+    bool models = false;                                     // all keys of models and prices
     bool all = false;                                        // every key of the catalog
   };
   void remove(removal what, std::function<void(bool)> then);
 
  private:
-  // Invalidations that Redis has not heard of.
+  // Invalidations that Redis has not heard of. The names of a scope follow from it; `names` are models' and prices'.
   struct debt {
     std::set<std::string> scopes, names;
-    bool too_many_names = false;  // models' keys are swept
-    bool all = false;
-    bool empty() const { return scopes.empty() && names.empty() && !all; }
+    bool models = false, all = false;
+    bool empty() const { return scopes.empty() && names.empty() && !models && !all; }
     void add(const debt& more);
   };
 
@@ -68,28 +70,34 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   void on_state(redis_state s);
   void on_message(const std::string& payload);
   void failed(const error& why);
+  void leave_alone(const debt* owed, const std::string& why);
   void probe_later();
+  static debt debt_of(const removal& what);
+  bool owe_if_away(const removal& what);
   void make_up();
+  void made_up(const debt* still_owed, const std::string& trouble);
+  // `then` gets what went wrong; empty: nothing.
+  void carry_out(removal what, std::function<void(const std::string&)> then);
+  void send(const removal& what, std::function<void(const std::string&)> then);
   void learn_all(std::function<void(bool)> then);
   void sweep(std::vector<std::string> patterns, std::string cursor, std::function<void(bool)> then);
   struct reading {
     cache_key key;
     cached_value_ptr held;
     int tries;
+    steady_time until;  // no round begins that could end behind it
     std::function<void(result<entry>)> then;
   };
   void read_again(reading r);
-  entry plain_entry(const cache_key& key, std::string_view stored, const redis_reply& ttl);
+  entry plain_entry(const cache_key& key, std::string_view stored, const redis_reply& ttl, std::uint64_t epoch);
   entry no_value(const cache_key& key);
   std::string message_of(const removal& what) const;
   std::vector<std::vector<std::string>> commands_of(const removal& what) const;
-  bool owe(const removal& what, bool if_away);  // true: it is owed now
-  bool reopen();                                // false: more is owed
-  void still_away(const debt& owed, const std::string& why);
   void say(redis_health h, const std::string& why);
 
   generations& known_;
   const told tell_;
+  const std::chrono::milliseconds timeout_;
   const std::string self_;  // whose messages are our own
   std::mutex connecting_;
   std::unique_ptr<redis_client> owned_;
@@ -99,7 +107,7 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
 
   mutable std::mutex mutex_;  // of what follows
   breaker breaker_;
-  bool probing_ = false;
+  bool probing_ = false, making_up_ = false;
   redis_health shown_ = redis_health::off;
   std::string error_;
   debt owed_;

@@ -32,13 +32,26 @@ TEST(generations, what_redis_lost_is_no_invalidation) {
   EXPECT_EQ(g.of("full"), now) << "it was invalidated meanwhile";
 }
 
+TEST(generations, old_news_undo_nothing) {
+  generations g;
+  g.learn("full", "a");
+  const auto seen = g.of("full");
+  const auto word = g.rotate("full");
+  EXPECT_EQ(g.learn("full", "a", seen).word, word) << "asked before, answered after";
+  EXPECT_EQ(g.learn("full", "b", seen).word, word);
+  const auto now = g.of("full");
+  EXPECT_EQ(g.learn("full", word, now), now);
+  EXPECT_EQ(g.learn("full", "c", now).word, "c");
+  EXPECT_GT(g.of("full").epoch, now.epoch);
+}
+
 TEST(generations, rotating_is_one) {
   generations g;
   const auto word = g.rotate("provider:x");
   EXPECT_EQ(g.of("provider:x").word, word);
   EXPECT_EQ(g.of("provider:x").epoch, 1u);
   EXPECT_NE(g.rotate("provider:x"), word);
-  EXPECT_EQ(g.words().size(), 1u);
+  EXPECT_EQ(g.all().size(), 1u);
 }
 
 TEST(breaker, opens_after_failures_in_a_row) {
@@ -60,6 +73,8 @@ TEST(breaker, opens_after_failures_in_a_row) {
   EXPECT_EQ(b.pause(), 1500ms);
   b.close();
   EXPECT_FALSE(b.open());
+  EXPECT_EQ(b.pause(), 1500ms) << "it has shown nothing yet";
+  for (int i = 0; i < 100; ++i) b.succeeded();
   EXPECT_EQ(b.pause(), 500ms);
 }
 
