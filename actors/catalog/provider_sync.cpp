@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "inference/torch/memory.hpp"
+
 namespace troupe::actors {
 namespace {
 
@@ -24,6 +26,7 @@ void start(self_pointer self, const std::shared_ptr<const sync_world>& world, bo
                      out->type = world->provider.type;
                      out->why = error{error_code::internal, "The sync failed", e.what(), {}};
                    }
+                   inference::return_free_memory();  // a large provider's pages and rows
                    world->meter->synced(*out);
                    caf::anon_send(me, synced_atom::value, std::shared_ptr<const sync_result>(std::move(out)));
                  }));

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
 constexpr std::size_t statements_max = 64;
-constexpr int cache_kib = 32 * 1024, sync_cache_kib = 192 * 1024;  // a sync touches pages all over
+constexpr int cache_kib = 8 * 1024, sync_cache_kib = 192 * 1024;  // a sync touches pages all over
 constexpr int wal_bytes_kept = 64 << 20;
 constexpr int checkpoint_pages = 4000;
 constexpr int steps_between_looks = 10'000;  // at the clock
