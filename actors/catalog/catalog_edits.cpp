@@ -1,16 +1,13 @@
 #include "actors/catalog/catalog_edits.hpp"
 
+#include "actors/catalog/outdated.hpp"
 #include "config/names.hpp"
 
 namespace troupe::actors {
 namespace {
 
 void invalidate(cache::catalog_cache& tiers, edit_report report, one_shot<edit_report> reply) {
-  using cache::cache_kind;
-  std::vector<cache::catalog_cache::scope_change> changes;
-  for (const auto& p : report.providers) changes.push_back({cache_kind::provider, p, {}});
-  for (const auto kind : {cache_kind::full, cache_kind::unique, cache_kind::stats}) changes.push_back({kind, {}, {}});
-  for (const auto kind : {cache_kind::model, cache_kind::pricing}) changes.push_back({kind, {}, {report.id}});
+  const auto changes = outdated_by(report.providers, {report.id});
   auto shared = std::make_shared<one_shot<edit_report>>(std::move(reply));
   tiers.invalidate(changes, [shared, report](bool everywhere) mutable {
     report.everywhere = everywhere;

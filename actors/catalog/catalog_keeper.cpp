@@ -110,7 +110,7 @@ class keeper {
     auto name = key.local_name() + '\n' + std::to_string(since.epoch);
     const auto [at, fresh] = self_->state.flights.try_emplace(name);
     if (!fresh) return at->second;
-    at->second = {question, std::move(key), since, {}, next_reader()};
+    at->second = {std::move(key), {}, next_reader()};
     ++self_->state.busy[at->second.reader];
     give(at->second.reader, [world = world_, keeper = catalog_keeper_actor(self_), question, name, since,
                              key = at->second.key](cache::catalog_database& db) {

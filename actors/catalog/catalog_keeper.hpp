@@ -6,7 +6,6 @@
 //     flight that set out before it.
 // K2: at most `waiters_max` replies wait; more are refused at once.
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -31,9 +30,7 @@ inline constexpr std::chrono::milliseconds warm_after{500};  // what Redis is wa
 
 struct catalog_keeper_state {
   struct flight {
-    std::shared_ptr<const catalog_question> question;
     cache::cache_key key;
-    cache::generations::known since;
     std::vector<shared_reply<catalog_answer>> waiting;
     std::size_t reader = 0;
   };

@@ -8,6 +8,7 @@
 #include "actors/catalog/catalog_edits.hpp"
 #include "actors/catalog/catalog_keeper.hpp"
 #include "actors/catalog/catalog_worker.hpp"
+#include "actors/catalog/outdated.hpp"
 #include "actors/catalog/provider_sync.hpp"
 #include "cache/artifacts/tools.hpp"
 #include "cache/artifacts/transfer/transfers.hpp"
@@ -225,13 +226,7 @@ class open_wing final : public catalog_wing, public catalog_service {
       (*reply)(clear_report{gateway, everywhere});
     };
     if (gateway.empty()) return tiers_->clear(std::move(then));
-    using cache::cache_kind;
-    // Also what is made of it, as the document has it.
-    tiers_->invalidate({{cache_kind::provider, gateway, {}},
-                        {cache_kind::full, {}, {}},
-                        {cache_kind::unique, {}, {}},
-                        {cache_kind::stats, {}, {}}},
-                       std::move(then));
+    tiers_->invalidate(outdated_by({gateway}, {}), std::move(then));
   }
 
   void sync(std::string provider, one_shot<sync_report> reply) override {

@@ -1,22 +1,13 @@
 #include <spdlog/spdlog.h>
 
+#include "actors/catalog/outdated.hpp"
 #include "actors/catalog/provider_sync.hpp"
 
 namespace troupe::actors {
 namespace {
 
-using cache::cache_kind;
-
-void invalidate(cache::catalog_cache& tiers, const std::string& provider, std::vector<std::string> touched) {
-  std::vector<cache::catalog_cache::scope_change> changes{{cache_kind::provider, provider, {}},
-                                                          {cache_kind::full, {}, {}},
-                                                          {cache_kind::unique, {}, {}},
-                                                          {cache_kind::stats, {}, {}}};
-  if (!touched.empty()) {
-    changes.push_back({cache_kind::model, {}, touched});
-    changes.push_back({cache_kind::pricing, {}, std::move(touched)});
-  }
-  tiers.invalidate(changes, [](bool) {});
+void invalidate(const sync_tools& tools, const std::string& provider, std::vector<std::string> touched) {
+  tools.tiers->invalidate(outdated_by({provider}, std::move(touched)), [](bool) {});
 }
 
 result<void> read_and_write(cache::catalog_database& db, const sync_tools& tools, sync_result& out, bool on_demand) {
@@ -36,7 +27,7 @@ result<void> read_and_write(cache::catalog_database& db, const sync_tools& tools
   auto done = (*sync)->finish();
   if (!done) {
     // A commit whose answer was lost may have been one.
-    if (done.error().code == error_code::unavailable) invalidate(*tools.tiers, out.provider, {});
+    if (done.error().code == error_code::unavailable) invalidate(tools, out.provider, {});
     return tl::unexpected(done.error());
   }
   out.added = done->added;
@@ -45,7 +36,7 @@ result<void> read_and_write(cache::catalog_database& db, const sync_tools& tools
   out.removed = done->removed;
   out.kept_edited = done->kept_edited;
   // At once: until then old answers pass for fresh ones.
-  if (!done->touched_ids.empty() || on_demand) invalidate(*tools.tiers, out.provider, std::move(done->touched_ids));
+  if (!done->touched_ids.empty() || on_demand) invalidate(tools, out.provider, std::move(done->touched_ids));
   return {};
 }
 

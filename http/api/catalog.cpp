@@ -78,6 +78,14 @@ void get_models(const context& c, const exchange_ptr& request, const route_param
   answer(c, request, {catalog_subject::models, std::move(*page), {}});
 }
 
+// Of no page.
+catalog_question question_about(catalog_subject about, std::string id = {}) {
+  catalog_question out;
+  out.about = about;
+  out.id = std::move(id);
+  return out;
+}
+
 void get_unique(const context& c, const exchange_ptr& request, const route_parameters&) {
   auto page = read_unique_listing(*request);
   if (!page) return request->fail(page.error());
@@ -91,24 +99,17 @@ void get_provider(const context& c, const exchange_ptr& request, const route_par
 }
 
 void get_providers(const context& c, const exchange_ptr& request, const route_parameters&) {
-  catalog_question question;
-  question.about = catalog_subject::providers;
-  answer(c, request, std::move(question));
+  answer(c, request, question_about(catalog_subject::providers));
 }
 
 void get_stats(const context& c, const exchange_ptr& request, const route_parameters&) {
-  catalog_question question;
-  question.about = catalog_subject::stats;
-  answer(c, request, std::move(question));
+  answer(c, request, question_about(catalog_subject::stats));
 }
 
 void get_one(const context& c, const exchange_ptr& request, const route_parameters& in_path, catalog_subject about) {
   const auto& id = in_path["catalog_id"];
   if (auto good = cache::check_catalog_id(id); !good) return request->fail(good.error());
-  catalog_question question;
-  question.about = about;
-  question.id = id;
-  answer(c, request, std::move(question));
+  answer(c, request, question_about(about, id));
 }
 void get_model(const context& c, const exchange_ptr& request, const route_parameters& in_path) {
   get_one(c, request, in_path, catalog_subject::model);

@@ -18,6 +18,11 @@ constexpr std::size_t ids_by_name_max = 1000;  // beyond, all models' keys go
 
 std::size_t index_of(cache_kind k) { return static_cast<std::size_t>(k); }
 
+// All that model_scope() gives.
+void add_model_scopes(std::set<std::string>& scopes) {
+  for (int group = 0; group < 256; ++group) scopes.insert("models:" + std::to_string(group));
+}
+
 class two_tiers final : public catalog_cache {
  public:
   two_tiers(const cache_options& options, const make_client& client, const make_listener& listener)
@@ -102,7 +107,7 @@ class two_tiers final : public catalog_cache {
         continue;
       }
       if (change.ids.size() > ids_by_name_max) {
-        for (int group = 0; group < 256; ++group) scopes.insert("models:" + std::to_string(group));
+        add_model_scopes(scopes);
         gone.models = true;
         continue;
       }
@@ -121,10 +126,10 @@ class two_tiers final : public catalog_cache {
   void clear(std::function<void(bool)> then) override {
     shared_tier::removal gone;
     gone.all = true;
-    std::vector<std::string> scopes{"full", "unique", "stats"};
+    std::set<std::string> scopes{"full", "unique", "stats"};
     for (const auto& [scope, known] : known_.all())
-      if (scope.starts_with("provider:")) scopes.push_back(scope);
-    for (int group = 0; group < 256; ++group) scopes.push_back("models:" + std::to_string(group));
+      if (scope.starts_with("provider:")) scopes.insert(scope);
+    add_model_scopes(scopes);
     for (const auto& scope : scopes) gone.words.emplace_back(scope, known_.rotate(scope));
     for (auto& n : invalidations_) ++n;
     spdlog::debug("Cache INVALIDATE: everything");

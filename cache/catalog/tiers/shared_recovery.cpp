@@ -160,7 +160,7 @@ void shared_tier::learn_all(std::function<void(bool)> then) {
   });
 }
 
-// Removes what matches the patterns, generations apart, a piece at a time.
+// Removes what matches the patterns, a piece at a time. REQUIRES: no generation does.
 void shared_tier::sweep(std::vector<std::string> patterns, std::string cursor, std::function<void(bool)> then) {
   if (patterns.empty()) return then(true);
   std::vector<std::string> scan{"SCAN",          std::move(cursor), "MATCH",
@@ -173,8 +173,7 @@ void shared_tier::sweep(std::vector<std::string> patterns, std::string cursor, s
     if (*next == "0") patterns.pop_back();
     std::vector<std::string> command{"UNLINK"};
     for (auto& n : *names)
-      if (auto* name = n.text(); name != nullptr && !name->starts_with("models:generation:"))
-        command.push_back(std::move(*name));
+      if (auto* name = n.text()) command.push_back(std::move(*name));
     if (command.size() == 1) return me->sweep(patterns, *next, then);
     me->client_->ask(std::move(command), [me, patterns, at = *next, then](result<redis_reply> removed) {
       if (!removed || removed->failed() != nullptr) return then(false);

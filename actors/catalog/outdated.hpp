@@ -1,0 +1,25 @@
+#pragma once
+// What a change of the catalog's rows makes outdated: their provider's lists, and what is made of all providers', as
+// document 004 has it. Pure.
+
+#include <string>
+#include <vector>
+
+#include "cache/catalog/tiers/catalog_cache.hpp"
+
+namespace troupe::actors {
+
+// `ids`: of the models that changed; none where no model is known to have.
+inline std::vector<cache::catalog_cache::scope_change> outdated_by(const std::vector<std::string>& providers,
+                                                                   std::vector<std::string> ids) {
+  using cache::cache_kind;
+  std::vector<cache::catalog_cache::scope_change> out;
+  for (const auto& provider : providers) out.push_back({cache_kind::provider, provider, {}});
+  for (const auto kind : {cache_kind::full, cache_kind::unique, cache_kind::stats}) out.push_back({kind, {}, {}});
+  if (ids.empty()) return out;
+  out.push_back({cache_kind::model, {}, ids});
+  out.push_back({cache_kind::pricing, {}, std::move(ids)});
+  return out;
+}
+
+}  // namespace troupe::actors
