@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/error.hpp"
+#include "inference/model/live.hpp"
 #include "inference/model/memory_use.hpp"
 #include "inference/model/outputs.hpp"
 #include "inference/model/task.hpp"
@@ -127,6 +128,8 @@ class model {
   virtual prepared_ptr warm_input(const warm_bucket& bucket) const = 0;
   // null: it reads no texts.
   virtual const text_tools* texts() const noexcept { return nullptr; }
+  // null: it cannot be fed (live.hpp).
+  virtual const live_model* live() const noexcept { return nullptr; }
   virtual memory_use memory() const = 0;
 };
 using model_ptr = std::shared_ptr<const model>;

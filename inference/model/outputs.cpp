@@ -26,7 +26,11 @@ struct counter {
       sum += sizeof one + one.name.size() + one.value.data.size() + one.value.shape.size() * sizeof(std::int64_t);
     return sum;
   }
-  std::uint64_t operator()(const transcript& t) const noexcept { return t.text.size(); }
+  std::uint64_t operator()(const transcript& t) const noexcept {
+    std::uint64_t sum = t.text.size();
+    for (const auto& one : t.tokens) sum += sizeof one + one.text.size();
+    return sum;
+  }
 };
 
 }  // namespace

@@ -60,11 +60,19 @@ struct named_tensors {
   std::vector<named_tensor> all;
 };
 
+// One token of a transcript, and when it was spoken.
+struct spoken_token {
+  std::int32_t id = 0;
+  std::string text;         // as the vocabulary has it
+  double begin_s = 0, end_s = 0;  // from the begin of the sound
+};
+
 // Text as it comes: of speech, or one piece of what a model generates.
 struct transcript {
-  std::string text;
-  bool final = true;                     // false: may still change
+  std::string text;                      // of a live session: what is to be appended to what came before
+  bool final = true;                     // false: more comes, or it may still change
   std::optional<double> begin_s, end_s;  // in the sound, where it is known
+  std::vector<spoken_token> tokens{};    // where the model tells them
 };
 
 // monostate: nothing to write at this step.

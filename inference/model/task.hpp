@@ -20,6 +20,8 @@ enum class task : std::uint8_t {
   text_generation,
   image_classification,
   automatic_speech_recognition,
+  punctuation_restoration,   // text in, text with marks out; no name of theirs
+  voice_activity_detection,  // sound in, spans of speech out
   text_to_speech,
   tensor,  // no task of theirs: numbers in, numbers out
 };
