@@ -6,7 +6,7 @@
 namespace troupe::inference {
 namespace {
 
-constexpr std::array<std::pair<task, std::string_view>, 12> names{
+constexpr std::array<std::pair<task, std::string_view>, 14> names{
     {{task::text_classification, "text-classification"},
      {task::token_classification, "token-classification"},
      {task::feature_extraction, "feature-extraction"},
@@ -17,6 +17,8 @@ constexpr std::array<std::pair<task, std::string_view>, 12> names{
      {task::text_generation, "text-generation"},
      {task::image_classification, "image-classification"},
      {task::automatic_speech_recognition, "automatic-speech-recognition"},
+     {task::punctuation_restoration, "punctuation-restoration"},
+     {task::voice_activity_detection, "voice-activity-detection"},
      {task::text_to_speech, "text-to-speech"},
      {task::tensor, "tensor"}}};
 
