@@ -1,5 +1,6 @@
 #include "actors/make_service.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 
 #include <spdlog/spdlog.h>
@@ -13,6 +14,7 @@
 #include "actors/serving/abandonable_thread.hpp"
 #include "actors/serving/device.hpp"
 #include "actors/serving/gateway.hpp"
+#include "actors/sessions/session_wing.hpp"
 #include "actors/test_hooks.hpp"
 #include "cache/prediction/prediction_cache.hpp"
 #include "config/machine.hpp"
@@ -118,12 +120,16 @@ class actor_service final : public service {
                                      meter_->registry());
     catalog_ = catalog_wing::make(
         system_, settings_, [this] { return own_models(); }, meter_->registry());
+    sessions_ = session_wing::make(
+        system_, settings_, *gateway_, [this](inference::task what) { return first_of(what); }, world->compute_slots,
+        in_flight_, meter_->registry());
   }
 
   ~actor_service() override {
     draining_->store(true);
     caf::scoped_actor self{system_};
     // Outermost first; each is waited for before the next.
+    sessions_.reset();
     catalog_.reset();
     artifacts_.reset();
     self->send_exit(keeper_, caf::exit_reason::user_shutdown);
@@ -150,6 +156,12 @@ class actor_service final : public service {
   }
   void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) override {
     caf::anon_send(supervisor_, load_atom::value, std::move(model), wait_ms, share(std::move(reply)));
+  }
+  void reload(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) override {
+    caf::anon_send(supervisor_, reload_atom::value, std::move(model), wait_ms, share(std::move(reply)));
+  }
+  void begin_load(std::string model, bool again, one_shot<load_start> reply) override {
+    caf::anon_send(supervisor_, begin_atom::value, std::move(model), again, share(std::move(reply)));
   }
   void unload(std::string model, one_shot<unload_report> reply) override {
     caf::anon_send(supervisor_, unload_atom::value, std::move(model), share(std::move(reply)));
@@ -201,6 +213,7 @@ class actor_service final : public service {
 
   artifact_service& artifacts() override { return artifacts_->service(); }
   catalog_service& catalog() override { return catalog_->service(); }
+  session_service& sessions() override { return sessions_->service(); }
 
   void begin_drain() override { draining_->store(true); }
   std::uint32_t in_flight() const override { return in_flight_->load(); }
@@ -219,6 +232,21 @@ class actor_service final : public service {
     if (s.memory_limit_mb) return s.memory_limit_mb << 20;
     if (device_bytes != 0) return device_bytes;
     return std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
+  }
+
+  // The registered model that does a task where the settings name none: by the name that document 003 gives it, else the
+  // first. Empty: there is none.
+  std::string first_of(inference::task what) const {
+    const auto table = routes_->load();
+    if (!table) return {};
+    const std::string usual = what == inference::task::punctuation_restoration ? "punctuation" : "streaming_asr";
+    if (table->models.contains(usual)) return usual;
+    std::string first;
+    for (const auto& [name, entry] : table->models) {
+      const auto tasks = tasks_of(name);
+      if (std::find(tasks.begin(), tasks.end(), what) != tasks.end() && (first.empty() || name < first)) first = name;
+    }
+    return first;
   }
 
   // As the catalog's provider `local` offers them.
@@ -253,6 +281,7 @@ class actor_service final : public service {
   registry_keeper_actor keeper_;
   std::unique_ptr<artifact_wing> artifacts_;
   std::unique_ptr<catalog_wing> catalog_;
+  std::unique_ptr<session_wing> sessions_;
 };
 
 }  // namespace

@@ -107,16 +107,35 @@ std::vector<hierarchy> find_hierarchies(const fs::path& root, std::string_view c
   return found;
 }
 
+// Of one control group.
+std::uint64_t memory_limit_of(const fs::path& folder, bool v2) {
+  auto limit = unlimited;
+  // Above memory.high a group is throttled to a crawl, so it is a limit as much as memory.max.
+  for (const char* file : {"memory.max", "memory.high", "memory.limit_in_bytes"}) {
+    const bool of_v1 = file == std::string_view("memory.limit_in_bytes");
+    if (of_v1 == v2) continue;
+    if (const auto bytes = number(first_line(folder / file))) limit = std::min(limit, *bytes);
+  }
+  // v1 writes "no limit" as the largest multiple of a page.
+  return limit >= (std::uint64_t{1} << 62) ? unlimited : limit;
+}
+
+// Of "KEY NUMBER [unit]" lines.
+std::optional<std::uint64_t> memory_field(const fs::path& file, std::string_view wanted) {
+  std::ifstream in(file);
+  std::string key, unit;
+  std::uint64_t value = 0;
+  while (in >> key >> value) {
+    if (key == wanted) return value;
+    std::getline(in, unit);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::uint64_t machine_memory_bytes(const fs::path& root) {
-  std::ifstream in(root / "proc/meminfo");
-  std::string key, unit;
-  std::uint64_t kib = 0;
-  while (in >> key >> kib) {
-    if (key == "MemTotal:") return kib * 1024;
-    std::getline(in, unit);
-  }
+  if (const auto bytes = memory_field(root / "proc/meminfo", "MemTotal:")) return *bytes * 1024;
   const auto pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
   return pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page) : 0;
 }
@@ -124,17 +143,26 @@ std::uint64_t machine_memory_bytes(const fs::path& root) {
 std::uint64_t cgroup_memory_limit_bytes(const fs::path& root) {
   auto limit = unlimited;
   for (const auto& h : find_hierarchies(root, "memory")) {
+    for (const auto& folder : h.folders) limit = std::min(limit, memory_limit_of(folder, h.v2));
+  }
+  return limit;
+}
+
+std::uint64_t available_memory_bytes(const fs::path& root) {
+  auto left = machine_memory_bytes(root);
+  if (const auto kib = memory_field(root / "proc/meminfo", "MemAvailable:")) left = std::min(left, *kib * 1024);
+  for (const auto& h : find_hierarchies(root, "memory")) {
     for (const auto& folder : h.folders) {
-      // Above memory.high a group is throttled to a crawl, so it is a limit as much as memory.max.
-      for (const char* file : {"memory.max", "memory.high", "memory.limit_in_bytes"}) {
-        const bool of_v1 = file == std::string_view("memory.limit_in_bytes");
-        if (of_v1 == h.v2) continue;
-        if (const auto bytes = number(first_line(folder / file))) limit = std::min(limit, *bytes);
-      }
+      const auto limit = memory_limit_of(folder, h.v2);
+      const auto used = number(first_line(folder / (h.v2 ? "memory.current" : "memory.usage_in_bytes")));
+      if (limit == unlimited || !used) continue;
+      // Pages of files that nobody has touched lately go when memory is wanted.
+      const auto files = memory_field(folder / "memory.stat", h.v2 ? "inactive_file" : "total_inactive_file");
+      const auto held = *used - std::min(*used, files.value_or(0));
+      left = std::min(left, limit - std::min(limit, held));
     }
   }
-  // v1 writes "no limit" as the largest multiple of a page.
-  return limit >= (std::uint64_t{1} << 62) ? unlimited : limit;
+  return left;
 }
 
 double cgroup_cpu_quota(const fs::path& root) {

@@ -9,6 +9,8 @@ namespace troupe::config {
 std::uint64_t machine_memory_bytes(const std::filesystem::path& root = "/");
 // v1 and v2, the tightest on the way up; UINT64_MAX: none.
 std::uint64_t cgroup_memory_limit_bytes(const std::filesystem::path& root = "/");
+// What more could be used now: of the machine's memory, and of what the tightest control group leaves.
+std::uint64_t available_memory_bytes(const std::filesystem::path& root = "/");
 // The quota of the control group in cores, v1 and v2, the tightest on the way up; infinity: none.
 double cgroup_cpu_quota(const std::filesystem::path& root = "/");
 // Threads and processes that the control group may have, v1 and v2, the tightest on the way up; UINT64_MAX: no limit.

@@ -133,6 +133,8 @@ result<tls_files> tls_of(const located_json& json, const json_value& value) {
   return files;
 }
 
+bool is_dialect(std::string_view word) { return word == usual_dialect || word == "tei" || word == "funasr"; }
+
 result<listener> listener_of(const located_json& json, const json_value& value) {
   if (value.kind != json_kind::object) {
     return refuse(json, value, "listeners", "{\"host\", \"port\", \"tls\", \"dialect\"}");
@@ -157,8 +159,8 @@ result<listener> listener_of(const located_json& json, const json_value& value) 
     out.tls = std::move(*files);
   }
   if (const auto* dialect = value.find("dialect")) {
-    if (dialect->kind != json_kind::string || (dialect->text != usual_dialect && dialect->text != "tei")) {
-      return refuse(json, *dialect, "listeners.dialect", "http, tei");
+    if (dialect->kind != json_kind::string || !is_dialect(dialect->text)) {
+      return refuse(json, *dialect, "listeners.dialect", "http, tei, funasr");
     }
     out.dialect = dialect->text;
   }

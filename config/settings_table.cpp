@@ -68,7 +68,7 @@ void write_listener_rows(table_writer& t) {
   t.text("listeners", &s::listeners,
          "where to listen. In the file a list of {host, port, tls: {certificate_file, private_key_file}, dialect}; "
          "elsewhere HOST:PORT, several separated by commas. `dialect`: http, or tei: text-embeddings-inference's "
-         "routes at the root, too. `host` and `port` are short for one listener; from the environment or the command "
+         "routes at the root, too, or funasr: its WebSocket at every path, and nothing else. `host` and `port` are short for one listener; from the environment or the command "
          "line they replace the list. Port 0 is any free one");
   t.number("io_threads", &s::io_threads, "", 0, 256, "threads that read and write connections; 0: from the cores");
 }
@@ -262,6 +262,23 @@ void write_admission_rows(table_writer& t) {
       .basic = true;
 }
 
+void write_session_rows(table_writer& t) {
+  using s = settings;
+  t.group("Live sessions");
+  t.text("speech_model", &s::speech_model,
+         "the model of sessions that name none; empty: streaming_asr, else the first by name");
+  t.text("punctuation_model", &s::punctuation_model,
+         "gives whole sentences their marks; empty: punctuation, else the first by name");
+  t.number("max_sessions", &s::max_sessions, "", 1, million, "live sessions at the same time");
+  t.number("session_compute_share", &s::session_compute_share, "fraction", 0, 1,
+           "of the compute slots, that live sessions may need in real time; one more is refused");
+  t.number("session_buffer_ms", &s::session_buffer_ms, "ms", 1000, 600000, "sound of a session that is not answered yet");
+  t.number("session_idle_timeout_s", &s::session_idle_timeout_s, "s", 1, 86400,
+           "a session without sound for so long is ended");
+  t.number("session_drain_ms", &s::session_drain_ms, "ms", 0, day_ms,
+           "longest wait of a model that is to go for its sessions");
+}
+
 void write_edge_rows(table_writer& t) {
   using s = settings;
   t.group("HTTP");
@@ -274,6 +291,11 @@ void write_edge_rows(table_writer& t) {
   t.number("max_pipelined_requests", &s::max_pipelined_requests, "", 2, 1024, "unanswered requests of a connection");
   t.number("request_read_timeout_ms", &s::request_read_timeout_ms, "ms", 10, day_ms,
            "a whole request must have come by then; also idle keep-alive");
+  t.number("max_live_message_bytes", &s::max_live_message_bytes, "bytes", 1024, 1 << 28, "longest message of a WebSocket");
+  t.number("max_live_unsent_bytes", &s::max_live_unsent_bytes, "bytes", 1024, 1 << 30,
+           "unsent bytes of a WebSocket before its client counts as too slow and is closed");
+  t.number("live_idle_timeout_ms", &s::live_idle_timeout_ms, "ms", 100, day_ms,
+           "silence of a WebSocket, pongs included, before it is closed; half of it before it is pinged");
   t.number("stream_heartbeat_ms", &s::stream_heartbeat_ms, "ms", 100, day_ms, "longest silence of a streamed answer");
   t.number("stream_credit_bytes", &s::stream_credit_bytes, "bytes", 1024, 1 << 30,
            "unsent bytes of a stream before its job waits");
@@ -469,6 +491,7 @@ const std::vector<setting_row>& setting_rows() {
     write_catalog_rows(t);
     write_compute_rows(t);
     write_admission_rows(t);
+    write_session_rows(t);
     write_edge_rows(t);
     write_other_rows(t);
     return std::move(t.rows);

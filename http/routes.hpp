@@ -17,8 +17,9 @@ namespace troupe::http {
 // The routes of all families (http/api/families.hpp), and `extra`: test executables add theirs.
 std::shared_ptr<const route_table> make_routes(std::vector<route> extra = {});
 
-// The same for a listener of that dialect: its own routes go before the usual ones of the same place. (A body may be as
-// long as the usual table says: that is max_body_bytes where a path, or its method, is a dialect's alone.)
+// The same for a listener of that dialect: its own routes go before the usual ones of the same place; funasr's are all
+// there are. (A body may be as long as the usual table says: that is max_body_bytes where a path, or its method, is a
+// dialect's alone.)
 std::shared_ptr<const route_table> in_dialect(const route_table& usual, std::string_view dialect);
 
 // Requests of listeners with a dialect are answered by that dialect's routes. `service` and `settings` must outlive the

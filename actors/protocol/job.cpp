@@ -37,6 +37,26 @@ std::unique_ptr<reply_stream> job::close_locked() {
   return std::move(reply_);
 }
 
+namespace {
+
+bool is_clients_own(error_code code) noexcept {
+  switch (code) {
+    case error_code::bad_request:
+    case error_code::model_not_found:
+    case error_code::payload_too_large:
+    case error_code::unsupported_media:
+    case error_code::unprocessable:
+    case error_code::cancelled: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void job::count_failed(const error& why, std::uint32_t of_items) const noexcept {
+  if (ends && !is_clients_own(why.code)) ends->failed.fetch_add(of_items, std::memory_order_relaxed);
+}
+
 template <class F>
 void job::deliver(F f) noexcept {
   try {
@@ -65,6 +85,10 @@ void job::write(item_result&& item) {
   assert(item.index < items && items_left_ > 0 && "J2");
   item.resident_at_arrival = resident_at_arrival;
   const bool last = item.last;
+  if (last && !item.value)
+    count_failed(item.value.error(), 1);
+  else if (last && ends)
+    ends->answered.fetch_add(1, std::memory_order_relaxed);
   deliver([&] {
     reply_->write(std::move(item));
     if (last && --items_left_ == 0) close_locked()->end();
@@ -74,6 +98,7 @@ void job::write(item_result&& item) {
 bool job::fail(const error& why) {
   const std::lock_guard lock(mutex_);
   if (closed()) return false;
+  count_failed(why, items_left_);
   deliver([&] { close_locked()->fail(why); });
   return true;
 }

@@ -6,6 +6,7 @@
 // J1  The stream is there until the job is closed, and is closed once; nothing is written after that.
 // J2  Each item has one last write; the one that completes the last item closes the job.
 // J3  An open job's items are counted as in flight, a closed one's are not.
+// J4  Where its ends are counted, each item is counted once at most.
 
 #include <atomic>
 #include <cstdint>
@@ -36,6 +37,11 @@ struct item_result {
   item_timing timing;
 };
 
+// How the items of one model's jobs have ended. What the client got wrong, or gave up, is neither. Any thread.
+struct item_ends {
+  std::atomic<std::uint64_t> answered{0}, failed{0};
+};
+
 // What the job's answer goes to; implemented by http/ (and tests). begin, write*, then end or fail, never
 // concurrently, on any thread; must not block. `fail` before any write becomes an error status. One that throws is
 // failed (or, while it is being closed, dropped), and nobody else notices.
@@ -63,6 +69,7 @@ class job {
   const steady_time deadline;
   const steady_time created;
   bool resident_at_arrival = false;  // document 001's cache_hit; set before the job is shared
+  std::shared_ptr<item_ends> ends;   // null: not counted; likewise
 
   void begin(const inference::model_info& info);
   // Delivers one write; the write that completes the last item also ends the stream. Ignored once closed.
@@ -83,6 +90,7 @@ class job {
   std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
 
   std::unique_ptr<reply_stream> close_locked();  // REQUIRES mutex_, not closed
+  void count_failed(const error& why, std::uint32_t of_items) const noexcept;
   // What the stream throws closes the job, with an error: it was called on a thread of ours.
   template <class F>
   void deliver(F f) noexcept;

@@ -46,6 +46,8 @@ using quiet_atom = caf::atom_constant<caf::atom("quiet")>;            // the dev
 using estimate_atom = caf::atom_constant<caf::atom("estimate")>;      // how big will the load be
 using estimated_atom = caf::atom_constant<caf::atom("estimated")>;    // the answer to it
 using load_atom = caf::atom_constant<caf::atom("load")>;              // load a model
+using reload_atom = caf::atom_constant<caf::atom("reload")>;          // load a model beside itself
+using begin_atom = caf::atom_constant<caf::atom("begin")>;            // begin a load that nobody waits for
 using loaded_atom = caf::atom_constant<caf::atom("loaded")>;          // a load ended
 using trial_atom = caf::atom_constant<caf::atom("trial")>;            // load a model to measure that, and drop it
 using tried_atom = caf::atom_constant<caf::atom("tried")>;            // such a load ended
@@ -134,6 +136,10 @@ using supervisor_actor = caf::typed_actor<
     caf::reacts_to<miss_atom, pending_ptr>,
     // Loads by name and answers within the given milliseconds; the load itself goes on.
     caf::reacts_to<load_atom, std::string, std::uint64_t, shared_reply<load_report>>,
+    // The same beside what is resident, which serves until its successor is there.
+    caf::reacts_to<reload_atom, std::string, std::uint64_t, shared_reply<load_report>>,
+    // Begins a load (true: such a one) that goes on without anybody waiting, and answers at once.
+    caf::reacts_to<begin_atom, std::string, bool, shared_reply<load_start>>,
     // Unloads by name and answers when the memory is back.
     caf::reacts_to<unload_atom, std::string, shared_reply<unload_report>>,
     // Loads if need be, then runs every bucket.
@@ -229,6 +235,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::regis
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::function<void(troupe::result<troupe::actors::size_estimate>)>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::function<void(std::shared_ptr<troupe::actors::load_outcome>)>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::load_report>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::load_start>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::unload_report>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::warmup_report>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::shared_reply<troupe::actors::cleanup_report>)

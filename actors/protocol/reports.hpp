@@ -24,9 +24,17 @@ struct model_counts {
   std::uint64_t accesses = 0, cache_hits = 0, cache_misses = 0, inferences = 0, failures = 0;
   std::uint64_t prediction_cache_hits = 0;
   double avg_inference_time_ms = 0;  // 0 before the first
+  // How items ended; those that their client got wrong or gave up are neither.
+  std::uint64_t answered = 0, failed = 0;
   double hit_rate() const noexcept {
     const auto all = cache_hits + cache_misses;
     return all == 0 ? 0.0 : static_cast<double>(cache_hits) / static_cast<double>(all);
+  }
+  // Null before the first.
+  std::optional<double> success_rate() const noexcept {
+    const auto all = answered + failed;
+    if (all == 0) return std::nullopt;
+    return static_cast<double>(answered) / static_cast<double>(all);
   }
 };
 // Times are averaged over the inferences of both.
@@ -44,6 +52,11 @@ struct model_report {
   bool warmup_completed = false;  // all buckets
   std::uint32_t instances = 0, queue_items = 0;
   std::optional<inference::model_info> info;  // while resident
+  std::vector<inference::task> tasks;         // what it does: as it said in memory, else the registry's word
+  std::optional<double> resident_s;           // since it was loaded
+  bool loading = false;                       // a load is under way, perhaps beside the one that serves
+  std::string load_id;                        // of that one, else of the last; empty: there was none
+  std::string load_error;                     // of the last load that has ended; empty: it went well
   std::string last_error;                     // of the last failed load or crash
   std::uint32_t restarts = 0;
   model_counts counts;
@@ -101,6 +114,14 @@ struct load_report {
   bool already = false;  // it was resident
   double load_time_s = 0;
   std::uint64_t memory_bytes = 0;
+  std::string version = {};  // of the artifact, as the model says it
+};
+// A load that nobody need wait for. How it ends is told by model_report: loading, load_error.
+struct load_start {
+  std::string model;
+  std::string load_id;
+  bool already = false;              // it is resident, and nothing is loaded
+  std::optional<double> expected_s;  // from its beginning; null: nothing is known of its size
 };
 // A load up to its first answer, made to be measured; of several the quickest.
 struct measured_load {

@@ -12,6 +12,7 @@
 #include "actors/protocol/job.hpp"
 #include "actors/protocol/one_shot.hpp"
 #include "actors/protocol/reports.hpp"
+#include "actors/protocol/sessions.hpp"
 #include "config/settings.hpp"
 
 namespace prometheus {
@@ -74,6 +75,10 @@ class service {
 
   // `wait_ms` bounds how long the reply waits; the work itself goes on.
   virtual void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) = 0;
+  // The same beside what is resident, which serves until its successor is there. A load that is under way will do.
+  virtual void reload(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) = 0;
+  // Begins a load (`again`: a reload) or joins the one that is under way, and answers at once.
+  virtual void begin_load(std::string model, bool again, one_shot<load_start> reply) = 0;
   virtual void unload(std::string model, one_shot<unload_report> reply) = 0;
   virtual void warmup(std::string model, std::uint64_t wait_ms, one_shot<warmup_report> reply) = 0;
   // Writes the serving-ready copy that the model's next load uses, where there is none, and measures what it gains by
@@ -116,6 +121,9 @@ class service {
 
   // What models there are anywhere, and what they cost. Outlived by the service.
   virtual catalog_service& catalog() = 0;
+
+  // Live speech. Outlived by the service.
+  virtual session_service& sessions() = 0;
 
   // Refuses new work with 503 from now on; requests in flight go on.
   virtual void begin_drain() = 0;

@@ -75,19 +75,32 @@ void supervisor_core::miss(const pending_ptr& p) {
   want_load(r, false);
 }
 
-void supervisor_core::load(const std::string& model, std::uint64_t wait_ms, shared_reply<load_report> reply) {
+void supervisor_core::load(const std::string& model, bool again, std::uint64_t wait_ms,
+                           shared_reply<load_report> reply) {
   const auto found = records_.find(model);
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
   if (!r.registration->enabled) return (*reply)(tl::unexpected(disabled(model)));
-  if (r.current && !outdated(r)) {
-    load_report done{model, true, r.load_time_s.value_or(0), ledger_.bytes_of(r.current->lease)};
-    return (*reply)(done);
-  }
+  if (r.current && !outdated(r) && !again) return (*reply)(loaded_now(r, true));
   waiter<load_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms)};
   arm(w.due);
   r.load_waiters.push_back(std::move(w));
-  want_load_now(r);  // outdated: beside the one that serves
+  auto& a = want_load_now(r);  // outdated, or again: beside the one that serves
+  if (again) a.only_if_changed = false;
+}
+
+void supervisor_core::begin_load(const std::string& model, bool again, shared_reply<load_start> reply) {
+  const auto found = records_.find(model);
+  if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
+  auto& r = found->second;
+  if (!r.registration->enabled) return (*reply)(tl::unexpected(disabled(model)));
+  if (r.current && !outdated(r) && !again) return (*reply)(load_start{model, load_id_of(r.current->lease), true, 0.0});
+  waiter<load_start> w{std::move(reply), now() + std::chrono::milliseconds(250)};
+  arm(w.due);
+  r.start_waiters.push_back(std::move(w));
+  auto& a = want_load_now(r);
+  if (again) a.only_if_changed = false;
+  if (expected_load_s(r)) tell_started(r);
 }
 
 void supervisor_core::warm(const std::string& model, std::uint64_t wait_ms, shared_reply<warmup_report> reply) {
@@ -107,8 +120,11 @@ void supervisor_core::unload(const std::string& model, shared_reply<unload_repor
   if (found == records_.end()) return (*reply)(tl::unexpected(unknown(model)));
   auto& r = found->second;
   const bool called_off = r.loading.has_value();
-  if (called_off)
-    cancel_load(r, {error_code::conflict, "Loading model " + model + " was called off: it was unloaded", {}, {}});
+  if (called_off) {
+    const error why{error_code::conflict, "Loading model " + model + " was called off: it was unloaded", {}, {}};
+    r.load_error = why.message;
+    cancel_load(r, why);
+  }
   waiter<unload_report> w{std::move(reply), now() + std::chrono::milliseconds(world_.settings.load_timeout_ms)};
   if (r.current) {
     spdlog::info("unloading model {} on request", model);
@@ -156,7 +172,13 @@ supervisor_actor::behavior_type supervisor(supervisor_actor::stateful_pointer<su
   return {
       [core](miss_atom, const pending_ptr& p) { core->miss(p); },
       [core](load_atom, const std::string& m, std::uint64_t wait_ms, const shared_reply<load_report>& r) {
-        core->load(m, wait_ms, r);
+        core->load(m, false, wait_ms, r);
+      },
+      [core](reload_atom, const std::string& m, std::uint64_t wait_ms, const shared_reply<load_report>& r) {
+        core->load(m, true, wait_ms, r);
+      },
+      [core](begin_atom, const std::string& m, bool again, const shared_reply<load_start>& r) {
+        core->begin_load(m, again, r);
       },
       [core](unload_atom, const std::string& m, const shared_reply<unload_report>& r) { core->unload(m, r); },
       [core](warm_atom, const std::string& m, std::uint64_t wait_ms, const shared_reply<warmup_report>& r) {

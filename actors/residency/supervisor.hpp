@@ -103,7 +103,8 @@ class supervisor_core {
 
   // -- messages (actors/protocol/messages.hpp)
   void miss(const pending_ptr& request);
-  void load(const std::string& model, std::uint64_t wait_ms, shared_reply<load_report> reply);
+  void load(const std::string& model, bool again, std::uint64_t wait_ms, shared_reply<load_report> reply);
+  void begin_load(const std::string& model, bool again, shared_reply<load_start> reply);
   void unload(const std::string& model, shared_reply<unload_report> reply);
   void warm(const std::string& model, std::uint64_t wait_ms, shared_reply<warmup_report> reply);
   void optimize(const std::string& model, std::uint64_t wait_ms, shared_reply<optimize_report> reply);
@@ -141,7 +142,7 @@ class supervisor_core {
     steady_time given_at{};              // to a gentle one
     bool replaces = false;               // the model was resident when it was wanted: load beside, swap, then drain
     bool only_if_changed = false;        // a re-validation
-    bool wanted_by_server = false;       // preload, restart: goes on without anybody waiting
+    bool goes_on = false;                // without anybody waiting: preload, restart, asked for by name
   };
   template <class T>
   struct waiter {
@@ -159,6 +160,7 @@ class supervisor_core {
     std::vector<pending_ptr> requests;                // S5: of clients, answered or given to the gateway
     std::vector<waiter<load_report>> load_waiters;    // S5
     std::vector<waiter<warmup_report>> warm_waiters;  // S5
+    std::vector<waiter<load_start>> start_waiters;    // S5: for its size, told by `due` in any case
     decayed_use use;
     std::uint64_t accesses_seen = 0;  // that `use` counts
     steady_time loaded_at{};          // current was
@@ -167,13 +169,16 @@ class supervisor_core {
     std::optional<wall_time> loaded_wall;
     std::optional<double> load_time_s;
     std::uint64_t artifact_bytes = 0;
-    std::string fingerprint;          // of what was loaded last
-    std::string last_error;           // of the last load or crash; empty: it went well
-    bool unusable = false;            // the last load failed by the artifact's own fault
-    std::uint32_t crashes = 0;        // lately: what the back-off grows with
-    std::uint32_t restarts = 0;       // ever
-    std::uint32_t load_failures = 0;  // one after the other
-    bool down_after_crash = false;    // until the next load succeeds
+    std::string fingerprint;              // of what was loaded last
+    std::vector<inference::task> tasks;   // likewise
+    lease_id last_load = lease_id::none;  // the one under way, else the last
+    std::string load_error;               // of the last load that has ended; empty: it went well
+    std::string last_error;               // of the last load or crash; empty: it went well
+    bool unusable = false;                // the last load failed by the artifact's own fault
+    std::uint32_t crashes = 0;            // lately: what the back-off grows with
+    std::uint32_t restarts = 0;           // ever
+    std::uint32_t load_failures = 0;      // one after the other
+    bool down_after_crash = false;        // until the next load succeeds
     const std::string& name() const { return entry->name; }
   };
   struct leaving {  // S4: unloaded, its memory not yet back
@@ -195,8 +200,8 @@ class supervisor_core {
   };
 
   // supervisor_load.cpp
-  attempt& want_load(record& r, bool by_server);
-  void want_load_now(record& r);
+  attempt& want_load(record& r, bool goes_on);
+  attempt& want_load_now(record& r);
   attempt& new_attempt(record& r, steady_time since);
   void start(record& r);
   void start_over(record& r);
@@ -259,6 +264,10 @@ class supervisor_core {
   void refresh_priorities();
   void arm(steady_time when);
   steady_time now() const { return self_->clock().now(); }
+  // supervisor_report.cpp
+  load_report loaded_now(const record& r, bool already) const;  // REQUIRES: resident
+  void tell_started(record& r);
+  std::optional<double> expected_load_s(const record& r) const;
   model_report report_of(const record& r) const;
   std::vector<missing_model> missing_models() const;
   error unknown(const std::string& model) const;
@@ -276,9 +285,10 @@ class supervisor_core {
   deadline_heap deadlines_;  // of the requests that wait
   std::uint64_t last_lease_ = 0;
   std::uint32_t next_loader_ = 0;
-  std::uint32_t waiting_requests_ = 0;  // S5; at most max_load_waiters
-  double all_use_ = 0;                  // of all models, as of the last look
-  steady_time armed_ = no_deadline;     // S7: of the earliest tick under way; a stale one does no harm
+  std::uint32_t waiting_requests_ = 0;       // S5; at most max_load_waiters
+  double loaded_bytes_ = 0, loading_s_ = 0;  // of all loads: the rate that others are expected to have
+  double all_use_ = 0;                       // of all models, as of the last look
+  steady_time armed_ = no_deadline;          // S7: of the earliest tick under way; a stale one does no harm
   steady_time next_housekeeping_{}, next_cleanup_{};
   steady_time started_{};
   wall_time started_wall_;

@@ -383,6 +383,12 @@ void supervisor_core::expire_waiters() {
     });
   };
   for (auto& [name, r] : records_) {
+    if (!r.start_waiters.empty()) {
+      if (const auto due = r.start_waiters.front().due; due > t)
+        next = std::min(next, due);
+      else
+        tell_started(r);
+    }
     if (r.load_waiters.empty() && r.warm_waiters.empty()) continue;
     const error late{error_code::deadline_exceeded, "Model " + name + " is not loaded yet", "the load goes on", 1};
     sweep(r.load_waiters, late);

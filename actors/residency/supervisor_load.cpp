@@ -35,13 +35,13 @@ model_limits supervisor_core::limits_of(const record& r) const {
 
 // -- from a wish to the loader --------------------------------------------------------------------------------
 
-supervisor_core::attempt& supervisor_core::want_load(record& r, bool by_server) {
+supervisor_core::attempt& supervisor_core::want_load(record& r, bool goes_on) {
   if (r.loading) {
-    r.loading->wanted_by_server |= by_server;
+    r.loading->goes_on |= goes_on;
     return *r.loading;
   }
   auto& a = new_attempt(r, now());
-  a.wanted_by_server = by_server;
+  a.goes_on = goes_on;
   a.start_at = std::max(a.since, r.not_before);
   if (a.start_at > a.since) {
     a.at = attempt::phase::backing_off;
@@ -52,13 +52,13 @@ supervisor_core::attempt& supervisor_core::want_load(record& r, bool by_server) 
   return a;
 }
 
-// Somebody asks in person: no back-off.
-void supervisor_core::want_load_now(record& r) {
+// Somebody asks in person: no back-off, and it goes on when they wait no longer.
+supervisor_core::attempt& supervisor_core::want_load_now(record& r) {
   if (!r.loading)
     r.not_before = {};
   else if (r.loading->at == attempt::phase::backing_off)
     start(r);
-  want_load(r, false);
+  return want_load(r, true);
 }
 
 supervisor_core::attempt& supervisor_core::new_attempt(record& r, steady_time since) {
@@ -67,6 +67,7 @@ supervisor_core::attempt& supervisor_core::new_attempt(record& r, steady_time si
   a.since = since;
   a.replaces = r.current != nullptr;
   lease_models_[a.lease] = r.name();
+  r.last_load = a.lease;
   return a;
 }
 
@@ -89,7 +90,10 @@ void supervisor_core::follow_registration(record& r, const config::registered_mo
     return;
   }
   // Nothing is known against it. (A preloaded one is loaded at once, and has its old trouble until it is there.)
-  if (!r.preload && !config::loads_alike(before, *r.registration)) r.last_error.clear();
+  if (!r.preload && !config::loads_alike(before, *r.registration)) {
+    r.last_error.clear();
+    r.load_error.clear();
+  }
   if (r.loading && r.loading->at == attempt::phase::backing_off && !r.preload && !r.down_after_crash) {
     call_off(*r.loading);  // the preload's next try: nobody waits for it
     r.loading.reset();
@@ -100,6 +104,7 @@ void supervisor_core::follow_registration(record& r, const config::registered_mo
     call_off(*r.loading);  // it is as what is resident again
     r.loading.reset();
     r.last_error.clear();
+    r.load_error.clear();
     serve_waiters(r, true);
   } else if (outdated(r) || (r.preload && !r.current)) {
     want_load(r, true);
@@ -111,7 +116,7 @@ void supervisor_core::start_over(record& r) {
   auto old = std::move(*r.loading);
   call_off(old);
   auto& a = new_attempt(r, old.since);
-  a.wanted_by_server = old.wanted_by_server || a.replaces;
+  a.goes_on = old.goes_on || a.replaces;
   a.start_at = now();
   start(r);
 }
@@ -121,6 +126,7 @@ void supervisor_core::start(record& r) {
   a.at = attempt::phase::estimating;
   a.order = make_order(r, a);
   a.ordered_for = r.registration;
+  r.load_error.clear();
   const auto self = caf::actor_cast<supervisor_actor>(self_);
   self_->send(pick_loader(a), estimate_atom::value, a.order,
               std::function<void(result<size_estimate>)>([self, lease = a.lease](result<size_estimate> s) {
@@ -163,7 +169,7 @@ void supervisor_core::hurry_loads() {
 }
 
 bool supervisor_core::awaited(const record& r) const {
-  return !r.requests.empty() || !r.load_waiters.empty() || !r.warm_waiters.empty();
+  return !r.requests.empty() || !r.load_waiters.empty() || !r.warm_waiters.empty() || !r.start_waiters.empty();
 }
 
 supervisor_core::record* supervisor_core::loading_record(lease_id lease) {
@@ -191,6 +197,7 @@ void supervisor_core::estimated(lease_id lease, const result<size_estimate>& siz
   a.fingerprint = size->fingerprint;
   a.memory = size->memory;
   r->artifact_bytes = size->artifact_bytes;
+  tell_started(*r);
   a.at = attempt::phase::waiting_for_memory;
   try_memory();
 }
@@ -277,6 +284,10 @@ void supervisor_core::load_ended(record& r, loaded_model& loaded) {
   r.loaded_at = r.validated_at = t;
   r.loaded_wall = std::chrono::system_clock::now();
   r.load_time_s = loaded.load_time_s;
+  if (r.artifact_bytes != 0) {
+    loaded_bytes_ += static_cast<double>(r.artifact_bytes);
+    loading_s_ += loaded.load_time_s;
+  }
   r.fingerprint = loaded.fingerprint.empty() ? a.fingerprint : loaded.fingerprint;
   r.last_error.clear();
   r.load_failures = 0;
@@ -284,6 +295,7 @@ void supervisor_core::load_ended(record& r, loaded_model& loaded) {
   r.entry->current.store(fresh);
   fresh->metrics->load_s.Observe(loaded.load_time_s);
   const auto& info = fresh->model->info();
+  r.tasks = info.tasks;
   if (!info.notes.empty()) spdlog::warn("model {}: {}", r.name(), info.notes);
   spdlog::info("model {} is resident: {} {}, {:.1f} MiB, {:.0f} ms", r.name(), info.architecture, info.precision,
                static_cast<double>(ledger_.bytes_of(a.lease)) / 1048576.0, loaded.load_time_s * 1e3);
@@ -298,8 +310,8 @@ void supervisor_core::load_ended(record& r, loaded_model& loaded) {
 
 // The model that they have waited for is resident.
 void supervisor_core::serve_waiters(record& r, bool already) {
-  for (auto& w : r.load_waiters)
-    (*w.reply)(load_report{r.name(), already, r.load_time_s.value_or(0), ledger_.bytes_of(r.current->lease)});
+  tell_started(r);
+  for (auto& w : r.load_waiters) (*w.reply)(loaded_now(r, already));
   r.load_waiters.clear();
   for (auto& w : r.warm_waiters) self_->send(r.current->actor, warm_atom::value, std::move(w.reply));
   r.warm_waiters.clear();
@@ -320,6 +332,7 @@ void supervisor_core::call_off(attempt& a) {
 void supervisor_core::cancel_load(record& r, const error& why) {
   call_off(*r.loading);
   r.loading.reset();
+  tell_started(r);
   for (auto& w : r.load_waiters) (*w.reply)(tl::unexpected(why));
   for (auto& w : r.warm_waiters) (*w.reply)(tl::unexpected(why));
   r.load_waiters.clear();
@@ -337,6 +350,7 @@ void supervisor_core::fail_load(record& r, const error& why) {
               retries ? " (preloaded: it is tried again)" : "");
   world_.meter->load_failures.Increment();
   r.last_error = why.message;
+  r.load_error = why.detail.empty() ? why.message : why.message + ": " + why.detail;
   r.unusable = why.code == error_code::unprocessable;
   const bool replaces = r.current != nullptr;
   if (replaces) r.validated_at = now();
@@ -361,7 +375,7 @@ void supervisor_core::give_up_unwanted_loads() {
         std::remove_if(r.requests.begin(), r.requests.end(), [](const pending_ptr& p) { return p->job->closed(); });
     waiting_requests_ -= static_cast<std::uint32_t>(r.requests.end() - gone);
     r.requests.erase(gone, r.requests.end());
-    if (!r.loading || r.loading->wanted_by_server || r.loading->replaces) continue;
+    if (!r.loading || r.loading->goes_on || r.loading->replaces) continue;
     if (r.loading->at == attempt::phase::loading) continue;  // too late: it may as well be used
     if (!awaited(r)) cancel_load(r, {error_code::cancelled, "nobody waits for it any more", {}, {}});
   }

@@ -35,6 +35,8 @@ model_counts model_entry::counts() const noexcept {
   c.prediction_cache_hits = prediction_cache_hits.load(std::memory_order_relaxed);
   c.inferences = inferences.load(std::memory_order_relaxed);
   c.failures = failures.load(std::memory_order_relaxed);
+  c.answered = ends.answered.load(std::memory_order_relaxed);
+  c.failed = ends.failed.load(std::memory_order_relaxed);
   if (c.inferences)
     c.avg_inference_time_ms =
         static_cast<double>(inference_us.load(std::memory_order_relaxed)) * 1e-3 / static_cast<double>(c.inferences);
@@ -53,7 +55,31 @@ void add_counts(model_counts& total, const model_counts& more) noexcept {
   total.prediction_cache_hits += more.prediction_cache_hits;
   total.inferences = inferences;
   total.failures += more.failures;
+  total.answered += more.answered;
+  total.failed += more.failed;
 }
+
+// -- of loads ---------------------------------------------------------------------------------------------------
+
+load_report supervisor_core::loaded_now(const record& r, bool already) const {
+  return {r.name(), already, r.load_time_s.value_or(0), ledger_.bytes_of(r.current->lease),
+          r.current->model->info().version};
+}
+
+// As long as the last time; else as its size tells, from what loads have run at here.
+std::optional<double> supervisor_core::expected_load_s(const record& r) const {
+  constexpr double first_bytes_per_s = 100 << 20;  // before any was measured
+  if (r.load_time_s && config::loads_alike(*r.loaded_as, *r.registration)) return r.load_time_s;
+  if (r.artifact_bytes == 0) return std::nullopt;
+  return static_cast<double>(r.artifact_bytes) / (loading_s_ > 0 ? loaded_bytes_ / loading_s_ : first_bytes_per_s);
+}
+
+void supervisor_core::tell_started(record& r) {
+  for (auto& w : std::exchange(r.start_waiters, {}))
+    (*w.reply)(load_start{r.name(), load_id_of(r.last_load), false, expected_load_s(r)});
+}
+
+// -- of all ----------------------------------------------------------------------------------------------------
 
 model_report supervisor_core::report_of(const std::string& model) {
   refresh_private_bytes();
@@ -69,12 +95,21 @@ model_report supervisor_core::report_of(const record& r) const {
   if (const auto used = r.entry->last_used_wall_ns.load(std::memory_order_relaxed))
     out.last_accessed = wall_time(std::chrono::duration_cast<wall_time::duration>(std::chrono::nanoseconds(used)));
   out.last_error = r.last_error;
+  out.load_error = r.load_error;
+  out.load_id = load_id_of(r.last_load);
+  out.loading = r.loading && r.loading->at != attempt::phase::backing_off &&
+                !(r.loading->at == attempt::phase::estimating && r.loading->only_if_changed);
+  if (r.loaded_as && config::loads_alike(*r.loaded_as, *r.registration))
+    out.tasks = r.tasks;
+  else if (const auto told = inference::parse_task(r.registration->task))
+    out.tasks = {*told};
   out.restarts = r.restarts;
   out.counts = r.entry->counts();
   if (r.current) {
     out.state = residency::resident;
     out.memory_bytes = ledger_.bytes_of(r.current->lease);
     out.loaded_at = r.loaded_wall;
+    out.resident_s = std::chrono::duration<double>(now() - r.loaded_at).count();
     out.load_time_s = r.load_time_s;
     out.warmup_completed = r.current->fully_warm.load(std::memory_order_acquire);
     if (out.warmup_completed) out.warmup_time_s = static_cast<double>(r.current->warmup_us.load()) * 1e-6;

@@ -32,27 +32,33 @@ batch_queue::fifo* batch_queue::leader(const sources& from) noexcept {
 }
 
 steady_time batch_queue::rank(const item& it) noexcept {
-  return it.enqueued - priority_worth * static_cast<int>(it.job->priority);
+  return std::max(it.enqueued, it.due_from) - priority_worth * static_cast<int>(it.job->priority);
 }
 
 void batch_queue::push(item_ptr it) {
   ++size_;
   cost_ += it->in->cost;
-  auto& mine = lanes_[{it->in->batch_key, it->home}];
-  mine.by_priority[static_cast<std::size_t>(it->job->priority)].push_back(std::move(it));
+  auto& mine = lanes_[{it->in->batch_key, it->home}].by_priority[static_cast<std::size_t>(it->job->priority)];
+  auto place = mine.end();  // where nearly all go: only those of live sessions come ahead of their time
+  while (place != mine.begin() && rank(**std::prev(place)) > rank(*it)) --place;
+  mine.insert(place, std::move(it));
 }
 
 bool batch_queue::sound() const {
   std::size_t size = 0;
   std::uint64_t cost = 0;
   for (const auto& [key, l] : lanes_)
-    for (std::size_t p = 0; p < l.by_priority.size(); ++p)
+    for (std::size_t p = 0; p < l.by_priority.size(); ++p) {
+      const item* before = nullptr;
       for (const auto& it : l.by_priority[p]) {
         ++size;
         cost += it->in->cost;
         const auto priority = static_cast<std::size_t>(it->job->priority);
         if (it->in->batch_key != key.batch_key || it->home != key.home || priority != p) return false;
+        if (before && rank(*before) > rank(*it)) return false;
+        before = it.get();
       }
+    }
   return size == size_ && cost == cost_;
 }
 

@@ -4,7 +4,7 @@
 //
 // What holds:
 // Q1  size() and cost() are those of the items that wait, dead ones that are not dropped yet among them.
-// Q2  An item waits in the lane of its batch key and home, with those of its job's priority.
+// Q2  An item waits in the lane of its batch key and home, with those of its job's priority, in the order of rank.
 // Q3  A batch has one batch key and at most one home; it is within the limits, or one item alone; an item that wants to
 //     be alone is.
 
@@ -29,10 +29,11 @@ struct item {
   job_ptr job;
   std::uint32_t index = 0;
   inference::prepared_ptr in;
-  std::unique_ptr<inference::state> state;
+  std::shared_ptr<inference::state> state;    // of a live session: its own, which goes on when this step is done
   const inference::instance* home = nullptr;  // of a stepping model, from its first step on: where its state is
   std::unique_ptr<ticket> place;              // its place inside the model's gate
   steady_time enqueued{};                     // at this step
+  steady_time due_from{};  // later than that: it came ahead of its time, and waits behind what did not
   std::uint32_t prepare_us = 0, queue_us = 0, infer_us = 0;
   bool alone = false;     // enable_batching: false
   std::string cache_key;  // where its result is kept; empty: nowhere

@@ -16,12 +16,6 @@ std::uint64_t size_of(const std::vector<inference::input>& inputs) {
   return bytes;
 }
 
-void touch(model_entry& e, std::uint64_t items, bool resident) {
-  e.accesses.fetch_add(items, std::memory_order_relaxed);
-  (resident ? e.cache_hits : e.cache_misses).fetch_add(items, std::memory_order_relaxed);
-  e.used_now();
-}
-
 }  // namespace
 
 void cancel_handle::operator()() const {
@@ -109,7 +103,8 @@ cancel_handle gateway::predict(predict_request request, std::unique_ptr<reply_st
   }
   const auto home = entry->current.load();
   p->job->resident_at_arrival = home != nullptr;
-  touch(*entry, items, home != nullptr);
+  p->job->ends = {entry, &entry->ends};
+  entry->accessed(items, home != nullptr);
   send_on(p, home, size_of(p->request.inputs));
   return handle;
 }
@@ -207,8 +202,10 @@ ready_inputs make_ready(const pending_request& p, const resident& home) {
 
 void gateway::prepare_and_queue(const pending_ptr& p, const resident_ptr& home) {
   try {
-    if (p->visit) return p->visit(*home->model);
-    prepare_and_enter(p, home);
+    if (!p->visit)
+      prepare_and_enter(p, home);
+    else if (!p->visit(home))
+      caf::anon_send(supervisor_, miss_atom::value, p);
   } catch (...) {
     p->job->fail(
         caught_error(error_code::internal, "The request to model " + p->job->model + " failed inside the server"));

@@ -9,6 +9,12 @@
 
 namespace troupe::actors {
 
+// Where a live session lives.
+struct live_place {
+  resident_ptr home;              // of a live model
+  std::unique_ptr<ticket> place;  // inside it
+};
+
 class gateway {
  public:
   gateway(const config::settings& settings, std::shared_ptr<routing_snapshot> routes, std::shared_ptr<metrics> meter,
@@ -20,6 +26,9 @@ class gateway {
   // The model's tokenizer alone; the network does not run.
   cancel_handle tokenize(tokenize_request request, one_shot<tokenized_texts> reply);
   cancel_handle decode(decode_request request, one_shot<decoded_texts> reply);
+  // A place inside a model that can be fed, which keeps it in memory. An access. Errors as predict's; unprocessable: it
+  // cannot be fed.
+  cancel_handle enter(std::string model, one_shot<live_place> reply);
   // Requests whose model has been loaded for them; from the supervisor.
   void resume(std::vector<pending_ptr> requests);
   entry_ptr find(std::string_view model) const;
@@ -30,9 +39,10 @@ class gateway {
   std::optional<error> refusal(const predict_request& request, const entry_ptr& entry, std::uint32_t items) const;
   // To the model where it is resident, else to the supervisor. `size_bytes`: what preparing it costs.
   void send_on(const pending_ptr& p, const resident_ptr& home, std::uint64_t size_bytes);
+  // `ask` with the model, loaded where it is not; what it finds is the reply. Null: the model is on its way out.
   template <class T>
-  cancel_handle visit(std::string model, std::uint64_t size_bytes,
-                      std::function<result<T>(const inference::text_tools&)> ask, one_shot<T> reply);
+  cancel_handle visit(std::string model, std::uint64_t size_bytes, bool counts,
+                      std::function<std::optional<result<T>>(const resident_ptr&)> ask, one_shot<T> reply);
   // Prepares the inputs and queues the items with `home`, or asks the supervisor when it has gone meanwhile. Any
   // failure, exceptions of the model's code too, is this request's alone.
   void prepare_and_queue(const pending_ptr& p, const resident_ptr& home);

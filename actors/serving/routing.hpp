@@ -74,6 +74,7 @@ struct model_entry {
   std::atomic<std::int64_t> last_used_wall_ns{0};
   std::atomic<std::uint64_t> accesses{0}, cache_hits{0}, cache_misses{0}, prediction_cache_hits{0};
   std::atomic<std::uint64_t> inferences{0}, inference_us{0}, failures{0};
+  item_ends ends;
 
   void used_now() noexcept {
     last_used_ns.store(steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
@@ -81,6 +82,11 @@ struct model_entry {
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
             .count(),
         std::memory_order_relaxed);
+  }
+  void accessed(std::uint64_t items, bool resident) noexcept {
+    accesses.fetch_add(items, std::memory_order_relaxed);
+    (resident ? cache_hits : cache_misses).fetch_add(items, std::memory_order_relaxed);
+    used_now();
   }
   model_counts counts() const noexcept;
 };

@@ -18,6 +18,8 @@ std::vector<route> openai_routes();
 // text-embeddings-inference's, under /tei: tei.cpp; and the same at the root, for a listener of that dialect.
 std::vector<route> tei_routes();
 std::vector<route> tei_dialect_routes();
+// Document 003, the lifecycle of speech models: lifecycle.cpp.
+std::vector<route> lifecycle_routes();
 // Document 004, the catalog: catalog.cpp.
 std::vector<route> catalog_routes();
 // What the server says of its own API: document.cpp.

@@ -14,7 +14,6 @@ namespace {
 
 using std::chrono::system_clock;
 
-double mib(std::uint64_t bytes) { return std::round(static_cast<double>(bytes) / 1048576.0 * 1000) / 1000; }
 double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0.0 : std::round(static_cast<double>(part) / static_cast<double>(whole) * 1e4) / 100;
 }
@@ -102,6 +101,8 @@ void write_missing(json_out& json, const actors::server_report& report) {
 
 }  // namespace
 
+double mib(std::uint64_t bytes) { return std::round(static_cast<double>(bytes) / 1048576.0 * 1000) / 1000; }
+
 std::string health_json(const actors::server_report& report, const actors::catalog_state& catalog,
                         const config::settings& settings, std::uint64_t process_bytes) {
   json_out json;
@@ -164,11 +165,8 @@ std::string models_json(const actors::server_report& report) {
   return finish(json);
 }
 
-std::string model_json(const actors::model_report& m) {
-  json_out json;
-  json.object();
-  write_model_head(json, m);
-  json.key("model_info").object().field("type", "pytorch");
+void write_model_info(json_out& json, const actors::model_report& m) {
+  json.object().field("type", "pytorch");
   m.artifact_bytes == 0 ? json.field("size_mb", nullptr) : json.field("size_mb", mib(m.artifact_bytes));
   json.field("loaded_at", m.loaded_at)
       .field("load_time_seconds", m.load_time_s)
@@ -197,8 +195,10 @@ std::string model_json(const actors::model_report& m) {
     json.end_array();
   }
   json.end_object();
-  json.key("performance_metrics")
-      .object()
+}
+
+void write_performance(json_out& json, const actors::model_report& m) {
+  json.object()
       .field("avg_inference_time_ms", m.counts.avg_inference_time_ms)
       .field("total_inferences", m.counts.inferences)
       .field("cache_hits", m.counts.cache_hits)
@@ -207,6 +207,14 @@ std::string model_json(const actors::model_report& m) {
       .field("prediction_cache_hits", m.counts.prediction_cache_hits)
       .field("failures", m.counts.failures)
       .end_object();
+}
+
+std::string model_json(const actors::model_report& m) {
+  json_out json;
+  json.object();
+  write_model_head(json, m);
+  write_model_info(json.key("model_info"), m);
+  write_performance(json.key("performance_metrics"), m);
   json.field("instances", m.instances)
       .field("queue_items", m.queue_items)
       .field("restarts", m.restarts)

@@ -36,7 +36,16 @@ std::vector<s::field> model_head() {
           {"state", s::one_of({"unloaded", "loading", "resident", "draining", "failed"})}};
 }
 
-schema model_info() {
+// Of an action: what was done to which model.
+schema done(std::vector<s::field> fields) {
+  fields.insert(fields.begin(), {{"message", s::text()}, {"model_name", s::text()}});
+  fields.push_back({"timestamp", s::time()});
+  return s::object(fields);
+}
+
+}  // namespace
+
+schema model_info_schema() {
   const auto input = s::object({{"name", s::text()}, {"datatype", s::text()}, {"shape", s::list(s::integer())}});
   // Of each precision that was tried: how fast, and how far from fp32.
   const auto figures = s::object({{"precision", s::text()},
@@ -65,14 +74,15 @@ schema model_info() {
                     s::maybe("inputs", s::list(input))});
 }
 
-// Of an action: what was done to which model.
-schema done(std::vector<s::field> fields) {
-  fields.insert(fields.begin(), {{"message", s::text()}, {"model_name", s::text()}});
-  fields.push_back({"timestamp", s::time()});
-  return s::object(fields);
+schema performance_schema() {
+  return s::object({{"avg_inference_time_ms", s::number()},
+                    {"total_inferences", count()},
+                    {"cache_hits", count()},
+                    {"cache_misses", count()},
+                    {"hit_rate", share()},
+                    {"prediction_cache_hits", count()},
+                    {"failures", count()}});
 }
-
-}  // namespace
 
 schema health_schema() {
   return s::object(
@@ -133,14 +143,8 @@ schema models_schema() {
 
 schema model_schema() {
   auto fields = model_head();
-  fields.push_back({"model_info", model_info()});
-  fields.push_back({"performance_metrics", s::object({{"avg_inference_time_ms", s::number()},
-                                                      {"total_inferences", count()},
-                                                      {"cache_hits", count()},
-                                                      {"cache_misses", count()},
-                                                      {"hit_rate", share()},
-                                                      {"prediction_cache_hits", count()},
-                                                      {"failures", count()}})});
+  fields.push_back({"model_info", model_info_schema()});
+  fields.push_back({"performance_metrics", performance_schema()});
   fields.push_back({"instances", count()});
   fields.push_back({"queue_items", count()});
   fields.push_back({"restarts", count()});

@@ -9,6 +9,9 @@ schema health_schema();
 schema readiness_schema();
 schema models_schema();
 schema model_schema();
+// What model_schema has of the loaded model and of its counts.
+schema model_info_schema();
+schema performance_schema();
 schema stats_schema();
 schema load_schema();
 schema unload_schema();

@@ -58,7 +58,7 @@ response error_response(const error& why, std::string_view request_id, header_li
 }
 
 response worded_error(std::string_view status, std::string_view text, const error& why, std::string_view request_id,
-                      header_list headers) {
+                      header_list headers, const std::function<void(json_out&)>& more) {
   response out;
   out.status = status_of(why.code);
   const auto code = to_string(why.code);
@@ -75,6 +75,7 @@ response worded_error(std::string_view status, std::string_view text, const erro
       .field("details", detail);
   if (const auto retry = add_error_headers(why, headers)) json.field("retry_after_seconds", *retry);
   if (!request_id.empty()) json.field("request_id", request_id);
+  if (more) more(json);
   json.field("timestamp", std::chrono::system_clock::now()).end_object();
   out.body = json.str();
   out.headers = std::move(headers);

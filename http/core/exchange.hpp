@@ -42,6 +42,8 @@ class body_stream {
   virtual void when_drained(std::function<void()> f) = 0;
 };
 
+class live_protocol;  // http/core/live_socket.hpp
+
 class exchange {
  public:
   virtual ~exchange() = default;  // an exchange that is dropped unanswered answers 503
@@ -69,6 +71,11 @@ class exchange {
   virtual response error_answer(const error& why, header_list headers) const;
   void fail(const error& why, header_list headers = {}) { respond(error_answer(why, std::move(headers))); }
   virtual std::shared_ptr<body_stream> start_stream(unsigned status, std::string content_type, header_list headers) = 0;
+  // Instead of an answer: the connection becomes a WebSocket, and what comes on it is told to `protocol`. `subprotocol`
+  // is one that the client offers (upgrade.hpp), or empty. An error is still to be answered: unavailable (the server is
+  // ending), bad_request (the client has ended its side). REQUIRES: upgrade_fault() finds nothing; the connection's
+  // thread.
+  virtual result<void> upgrade(std::string subprotocol, std::shared_ptr<live_protocol> protocol) = 0;
   // `f` runs once if the client leaves before the answer is complete; at once if it already has.
   virtual void on_disconnect(std::function<void()> f) = 0;
   // The client has ended its side of the connection: it may still read, or be gone. On the connection's thread.

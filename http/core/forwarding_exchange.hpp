@@ -28,6 +28,9 @@ class forwarding_exchange : public exchange {
   std::shared_ptr<body_stream> start_stream(unsigned status, std::string type, header_list headers) override {
     return inner_->start_stream(status, std::move(type), std::move(headers));
   }
+  result<void> upgrade(std::string subprotocol, std::shared_ptr<live_protocol> protocol) override {
+    return inner_->upgrade(std::move(subprotocol), std::move(protocol));
+  }
   void on_disconnect(std::function<void()> f) override { inner_->on_disconnect(std::move(f)); }
   bool half_closed() const override { return inner_->half_closed(); }
   void post(std::function<void()> f) override { inner_->post(std::move(f)); }

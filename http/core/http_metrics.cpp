@@ -38,6 +38,14 @@ class tracked_exchange final : public forwarding_exchange {
     return inner_->start_stream(status, std::move(type), std::move(headers));
   }
 
+  result<void> upgrade(std::string subprotocol, std::shared_ptr<live_protocol> protocol) override {
+    if (answered_.exchange(true)) return troupe::fail(error_code::internal, "the request was answered already");
+    auto made = inner_->upgrade(std::move(subprotocol), std::move(protocol));
+    answered_ = made.has_value();
+    if (made && !observed_.exchange(true)) metrics_->observe(101, steady_clock::now() - started_);
+    return made;
+  }
+
  private:
   void add_cors(header_list& headers) const {
     if (allow_origin_.empty()) return;

@@ -59,7 +59,7 @@ std::map<unsigned, possible_answer> answers_of(const route& r, const config::set
   return out;
 }
 
-bool has_no_body(const possible_answer& a) { return a.status == 204 || a.status == 304; }
+bool has_no_body(const possible_answer& a) { return a.status == 101 || a.status == 204 || a.status == 304; }
 bool is_error(const possible_answer& a) { return a.forms.empty() && !has_no_body(a); }
 
 std::string shared_name(const family& of, unsigned status) { return of.error_name + std::to_string(status); }

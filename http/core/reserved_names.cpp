@@ -11,7 +11,7 @@ namespace {
 // Of the API's other families. A name leaves this list when its route is there.
 config::reserved_names kept_for_later() {
   return {.first = {"available", "managed", "manage", "download", "cache",  // under /models
-                    "v2", "model", "ws", "funasr", "vosk", "docs"},
+                    "v2", "vosk", "docs"},
           .actions = {"info", "predict", "status"}};
 }
 

@@ -67,7 +67,7 @@ struct query_parameter {
 struct possible_answer {
   unsigned status = 200;
   std::string when;
-  std::vector<media> forms;  // empty: the family's error; of 204 and 304: no body
+  std::vector<media> forms;  // empty: the family's error; of 101, 204 and 304: no body
 };
 
 struct route {

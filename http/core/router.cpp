@@ -40,6 +40,9 @@ bool is_traversal(std::string_view decoded) {
 }  // namespace
 
 bool is_parameter(std::string_view segment) noexcept { return segment.starts_with('{') && segment.ends_with('}'); }
+bool is_rest_parameter(std::string_view segment) noexcept {
+  return segment == "{catalog_id}" || segment == "{any_path}";
+}
 
 std::vector<std::string_view> path_segments(std::string_view path) {
   std::vector<std::string_view> out;
@@ -91,7 +94,7 @@ struct router::walk {
   std::vector<std::string> segments;  // decoded
   std::vector<value> values;          // of the parameters, the last one first
   std::size_t traverses = npos;       // the first segment that does
-  std::size_t rest_from = npos;       // what a {catalog_id} has taken is no path
+  std::size_t rest_from = npos;       // what such a parameter has taken is no path
   static constexpr auto npos = static_cast<std::size_t>(-1);
 
   // Values are taken on the way back from a hit, so that a way that led nowhere leaves none.
@@ -176,12 +179,12 @@ void router::add(std::string_view method, std::string_view pattern, std::size_t 
   }
   node* at = root_.get();
   for (const auto segment : path_segments(pattern)) {
-    if (segment == rest_parameter) {
-      if (at->parameter) refuse("{catalog_id} and another parameter in the same place of two patterns");
+    if (is_rest_parameter(segment)) {
+      if (at->parameter) refuse("a parameter for the rest and another one in the same place of two patterns");
       if (!at->rest) at->rest = std::make_unique<node>();
       at = at->rest.get();
     } else if (is_parameter(segment)) {
-      if (at->rest) refuse("{catalog_id} and another parameter in the same place of two patterns");
+      if (at->rest) refuse("a parameter for the rest and another one in the same place of two patterns");
       const bool model = segment == model_parameter;
       if (at->parameter && at->parameter_is_model != model) {
         refuse("{model_name} and another parameter in the same place of two patterns: " + std::string(segment));

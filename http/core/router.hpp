@@ -4,8 +4,8 @@
 // Immutable after the last add(); then thread-safe.
 //
 // A pattern's segment is a literal or a parameter. {model_name} stands for one segment or two (a namespace, or
-// the '/' as %2F) and is checked; {catalog_id}, at the end, for all that is left, whatever it is; any other ({version})
-// for one decoded segment, unchecked.
+// the '/' as %2F) and is checked; {catalog_id} and {any_path}, at the end, for all that is left, whatever it is; any other
+// ({version}) for one decoded segment, unchecked.
 
 #include <cstdint>
 #include <map>
@@ -27,7 +27,8 @@ std::vector<std::string_view> path_segments(std::string_view path);
 // "{model_name}": yes.
 bool is_parameter(std::string_view segment) noexcept;
 inline constexpr std::string_view model_parameter = "{model_name}";
-inline constexpr std::string_view rest_parameter = "{catalog_id}";
+// All that is left of a path.
+bool is_rest_parameter(std::string_view segment) noexcept;
 
 class router {
  public:

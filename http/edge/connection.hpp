@@ -8,7 +8,9 @@
 #include <mutex>
 #include <string>
 
+#include "http/core/live_socket.hpp"
 #include "http/edge/io_thread.hpp"
+#include "http/edge/live_connection.hpp"
 
 namespace troupe::http::edge {
 
@@ -20,13 +22,10 @@ struct watch {
   bool linked = false;
 };
 
-class connection : public std::enable_shared_from_this<connection> {
+class connection : public swept {
  public:
   connection(std::shared_ptr<io_thread> thread, std::string dialect)
       : thread_(std::move(thread)), dialect_(std::move(dialect)) {}
-  virtual ~connection() = default;
-  connection(const connection&) = delete;
-  connection& operator=(const connection&) = delete;
 
   io_thread& thread() const { return *thread_; }
   edge::shared& shared() const { return thread_->shared(); }
@@ -42,13 +41,14 @@ class connection : public std::enable_shared_from_this<connection> {
   // The rest on the I/O thread.
   void begun() { ++in_flight_; }
   void finished();
-  virtual void sweep(clock::time_point now) = 0;
-  virtual void kill(const char* reason) = 0;
   // The status of the refusal if request `ordinal` of this connection was refused by the edge, else 0.
   virtual unsigned refused_status(std::uint64_t ordinal) const = 0;
   virtual const std::string& refused_reason() const = 0;
   virtual bool http_1_0() const = 0;     // RESTinio keeps no version
   virtual bool half_closed() const = 0;  // the client has ended its side, and may still read
+  // Hands the socket, and what was read of it after the request that asked for an upgrade, to a live connection. An
+  // error leaves all as it was. REQUIRES: that request is being answered, and alone.
+  virtual result<void> become_live(live_terms terms, std::shared_ptr<live_protocol> protocol) = 0;
 
  protected:
   // Tells those who watch; later calls do nothing.
@@ -57,11 +57,8 @@ class connection : public std::enable_shared_from_this<connection> {
   std::uint32_t in_flight_ = 0;
 
  private:
-  friend class io_thread;
   std::shared_ptr<io_thread> thread_;
   const std::string dialect_;
-  std::size_t index_ = 0;  // in the thread's list
-  bool listed_ = false;
   std::atomic<bool> gone_{false};
   std::mutex mutex_;
   watch* watches_ = nullptr;

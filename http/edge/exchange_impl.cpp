@@ -325,6 +325,20 @@ std::shared_ptr<body_stream> exchange_impl::start_stream(unsigned status, std::s
   return std::make_shared<stream_handle>(std::move(core));
 }
 
+result<void> exchange_impl::upgrade(std::string subprotocol, std::shared_ptr<live_protocol> protocol) {
+  if (request_->header().connection() != restinio::http_connection_header_t::upgrade)
+    return troupe::fail(error_code::internal, "The request asks for no upgrade");
+  if (answered_.exchange(true)) return troupe::fail(error_code::internal, "The request was answered already");
+  auto made =
+      connection_->become_live({std::string(header("Sec-WebSocket-Key").value_or("")), std::move(subprotocol), id_},
+                               std::move(protocol));
+  answered_ = made.has_value();
+  if (!made) return made;
+  unwatch();
+  connection_->finished();
+  return made;
+}
+
 void exchange_impl::on_disconnect(std::function<void()> f) {
   if (answered_.load() && !streaming_.load()) return;
   watched_.store(true, std::memory_order_release);

@@ -34,6 +34,7 @@ class exchange_impl final : public exchange, public std::enable_shared_from_this
 
   void respond(response r) override;
   std::shared_ptr<body_stream> start_stream(unsigned status, std::string content_type, header_list headers) override;
+  result<void> upgrade(std::string subprotocol, std::shared_ptr<live_protocol> protocol) override;
   void on_disconnect(std::function<void()> f) override;
   bool half_closed() const override { return connection_->half_closed(); }
   void post(std::function<void()> f) override;

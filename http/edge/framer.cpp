@@ -88,8 +88,7 @@ void framer::resume(std::uint32_t requests_max) {
 std::size_t framer::parse(const char* data, std::size_t size, std::uint32_t requests_max, bool direct) {
   if (refused()) return 0;  // what follows a refused request is not read
   if (upgraded_) {
-    if (direct) return size;
-    output_.append(data, size);
+    rest_.append(data, size);
     return 0;
   }
   std::size_t at = 0;    // parsed so far
@@ -147,8 +146,7 @@ std::size_t framer::parse(const char* data, std::size_t size, std::uint32_t requ
     ++requests_;
     if (parser_.upgrade) {
       upgraded_ = true;
-      if (direct) return size;
-      output_.append(data + at, size - at);
+      rest_.append(data + at, size - at);
       return passed;
     }
     reset_request();

@@ -77,8 +77,9 @@ class framer {
   const std::string& refused_reason() const { return refused_reason_; }
   // Refuses the request that has begun (408, 503), or the next one.
   void refuse(unsigned status, std::string reason);
-  // The stream has become another protocol's.
+  // The last request asks for WebSocket: what comes after it is another protocol's, and kept apart.
   bool upgraded() const { return upgraded_; }
+  std::string take_rest() { return std::exchange(rest_, {}); }
 
  private:
   static framer& of(http_parser* p) { return *static_cast<framer*>(p->data); }
@@ -126,6 +127,7 @@ class framer {
   // The connection.
   std::string output_;
   std::string backlog_;  // not looked at yet
+  std::string rest_;     // after an upgrade
   std::size_t output_at_ = 0;
   std::uint64_t output_charged_bytes_ = 0;
   std::uint64_t requests_ = 0;  // passed on so far

@@ -12,7 +12,7 @@
 
 #include "http/edge/connection.hpp"
 #include "http/edge/framer.hpp"
-#include "http/edge/tls.hpp"
+#include "http/edge/lingering.hpp"
 
 namespace restinio::impl {
 class tls_socket_t;
@@ -20,84 +20,8 @@ class tls_socket_t;
 
 namespace troupe::http::edge {
 
-inline constexpr auto linger_limit = std::chrono::seconds(2);
-inline constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
-inline constexpr std::size_t body_read_bytes_max = 512 * 1024;  // at one go, before others get their turn
 inline constexpr auto probe_period = std::chrono::milliseconds(500);
 inline constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
-
-// Differences between the two kinds of socket.
-inline tcp_stream& tcp_of(tcp_stream& s) { return s; }
-inline tcp_stream& tcp_of(tls_stream& s) { return s.next_layer(); }
-template <class Inner>
-inline constexpr bool is_tls = std::is_same_v<Inner, tls_stream>;
-// The client's side has ended in order. TLS without a close_notify as well: whole requests say themselves that they
-// are whole.
-template <class Inner>
-bool is_end(const asio_error& e) {
-  return e == asio::error::eof || (is_tls<Inner> && e == asio::ssl::error::stream_truncated);
-}
-
-// Reads and forgets what a client still sends after its last answer, with bounds: closing at once would
-// reset the connection and take the answer with it.
-template <class Inner>
-class lingering final : public closing, public std::enable_shared_from_this<lingering<Inner>> {
- public:
-  lingering(std::unique_ptr<Inner> inner, connection_slot slot, std::shared_ptr<io_thread> thread)
-      : thread_(std::move(thread)), slot_(std::move(slot)), inner_(std::move(inner)), timer_(thread_->context()) {}
-
-  void start() {
-    thread_->add(this->shared_from_this());
-    timer_.expires_after(linger_limit);
-    timer_.async_wait([self = this->shared_from_this()](const asio_error& e) {
-      if (!e) self->close_now();
-    });
-    if constexpr (is_tls<Inner>) {
-      inner_->async_shutdown([self = this->shared_from_this()](const asio_error&) { self->half_close(); });
-    } else {
-      half_close();
-    }
-  }
-
-  void close_now() override {
-    if (std::exchange(closed_, true)) return;
-    timer_.cancel();
-    asio_error ignored;
-    tcp_of(*inner_).close(ignored);
-    thread_->remove(*this);
-  }
-
- private:
-  void half_close() {
-    if (closed_) return;
-    asio_error ignored;
-    tcp_of(*inner_).shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-    drain();
-  }
-
-  void drain() {
-    tcp_of(*inner_).async_wait(tcp_stream::wait_read, [self = this->shared_from_this()](const asio_error& e) {
-      if (self->closed_) return;
-      auto& scratch = self->thread_->scratch();
-      asio_error failed = e;
-      std::size_t turn_bytes = 0;
-      while (!failed && turn_bytes < body_read_bytes_max)
-        turn_bytes += tcp_of(*self->inner_).read_some(asio::buffer(scratch), failed);
-      self->drained_bytes_ += turn_bytes;
-      if ((failed && failed != asio::error::would_block) || self->drained_bytes_ > linger_bytes_max)
-        self->close_now();
-      else
-        self->drain();
-    });
-  }
-
-  std::shared_ptr<io_thread> thread_;
-  connection_slot slot_;
-  std::unique_ptr<Inner> inner_;
-  timer timer_;
-  std::size_t drained_bytes_ = 0;
-  bool closed_ = false;
-};
 
 template <class Inner>
 class guarded_connection final : public connection {
@@ -142,7 +66,7 @@ class guarded_connection final : public connection {
       asio::post(thread().context(), [h = std::move(h), e = end_of_read()]() mutable { h(e, 0); });
     } else if (framer_.has_output()) {
       deliver_later(to, std::move(h));
-    } else if (framer_.refused()) {
+    } else if (framer_.refused() || framer_.upgraded()) {
       input_ended_ ? park(to, std::move(h)) : discard(to, std::move(h));
     } else if (requests_left() == 0) {
       park(to, std::move(h));
@@ -184,7 +108,8 @@ class guarded_connection final : public connection {
     unpark(asio::error::operation_aborted);
     asio_error ignored;
     const bool answered = !killed_ && !write_failed_ && !read_failed_;
-    bool unread = !input_ended_ && (framer_.refused() || framer_.inside_request() || framer_.has_output());
+    bool unread = !input_ended_ && (framer_.refused() || framer_.upgraded() || framer_.inside_request() ||
+                                    framer_.has_output());
     if (answered && !unread && !input_ended_) unread = tcp_of(*inner_).available(ignored) > 0;
     if (answered && (unread || is_tls<Inner>)&&!thread().stopping() && !handshaking_) {
       tcp_of(*inner_).cancel(ignored);
@@ -241,6 +166,21 @@ class guarded_connection final : public connection {
   const std::string& refused_reason() const override { return framer_.refused_reason(); }
   bool http_1_0() const override { return framer_.http_1_0(); }
   bool half_closed() const override { return peer_ended_; }
+
+  result<void> become_live(live_terms terms, std::shared_ptr<live_protocol> protocol) override {
+    if (!open_ || killed_ || read_failed_ || write_failed_)
+      return fail(error_code::unavailable, "The connection is being closed");
+    if (shared().draining.load(std::memory_order_relaxed))
+      return fail(error_code::unavailable, "The server is ending", "try again elsewhere, or later", 1);
+    if (peer_ended_ || probing_)
+      return fail(error_code::bad_request, "The connection's sending side was closed: nothing could be told on it");
+    open_ = false;
+    thread().remove(*this);
+    start_live(std::move(inner_), std::move(slot_), thread().shared_from_this(), framer_.take_rest(), std::move(terms),
+               std::move(protocol));
+    client_left();
+    return {};
+  }
 
  protected:
   void one_answered() override {
@@ -452,7 +392,8 @@ class guarded_connection final : public connection {
     });
   }
 
-  // After a refused request nothing is read for RESTinio, but the client's end is noticed.
+  // After a refused request, or an upgrade that was not made, nothing is read for RESTinio, but the client's end is
+  // noticed.
   template <class Handler>
   void discard(asio::mutable_buffer to, Handler h) {
     reading_ = true;

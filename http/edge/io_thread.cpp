@@ -7,7 +7,6 @@
 #include <pthread.h>
 
 #include "config/turns.hpp"
-#include "http/edge/connection.hpp"
 
 namespace troupe::http::edge {
 namespace {
@@ -47,7 +46,7 @@ void io_thread::stop() {
   const auto done = std::make_shared<std::promise<void>>();
   asio::post(context_, [this, done] {
     stopping_ = true;
-    std::vector<std::shared_ptr<connection>> open;
+    std::vector<std::shared_ptr<swept>> open;
     for (auto* c : connections_) open.push_back(c->shared_from_this());
     for (const auto& c : open) c->kill("shutdown");
     for (const auto lingering = closing_; const auto& c : lingering) c->close_now();
@@ -102,14 +101,14 @@ void io_thread::start_timer(std::chrono::milliseconds delay, std::function<void(
   });
 }
 
-void io_thread::add(connection& c) {
+void io_thread::add(swept& c) {
   c.index_ = connections_.size();
   c.listed_ = true;
   connections_.push_back(&c);
   arm_sweep();
 }
 
-void io_thread::remove(connection& c) {
+void io_thread::remove(swept& c) {
   if (!c.listed_) return;
   c.listed_ = false;
   connections_[c.index_] = connections_.back();

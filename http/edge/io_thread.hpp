@@ -15,7 +15,21 @@
 
 namespace troupe::http::edge {
 
-class connection;
+// What a thread looks at from time to time. All on that thread.
+class swept : public std::enable_shared_from_this<swept> {
+ public:
+  swept() = default;
+  virtual ~swept() = default;
+  swept(const swept&) = delete;
+  swept& operator=(const swept&) = delete;
+  virtual void sweep(clock::time_point now) = 0;
+  virtual void kill(const char* reason) = 0;  // for the metrics
+
+ private:
+  friend class io_thread;
+  std::size_t index_ = 0;  // in the thread's list
+  bool listed_ = false;
+};
 
 // Sockets that are no connection any more, but not closed yet.
 class closing {
@@ -56,8 +70,8 @@ class io_thread : public std::enable_shared_from_this<io_thread> {
 
   // The rest on this thread. `now` is as fresh as the sweep is frequent.
   clock::time_point now() const { return now_; }
-  void add(connection& c);
-  void remove(connection& c);
+  void add(swept& c);
+  void remove(swept& c);
   void add(const std::shared_ptr<closing>& c);
   void remove(const closing& c);
   std::vector<char>& scratch() { return scratch_; }
@@ -78,7 +92,7 @@ class io_thread : public std::enable_shared_from_this<io_thread> {
   std::list<timer> timers_of_others_;  // of after()
   bool sweep_armed_ = false, stopping_ = false;
   clock::time_point now_ = clock::now();
-  std::vector<connection*> connections_;
+  std::vector<swept*> connections_;
   std::vector<std::shared_ptr<closing>> closing_;
   std::vector<char> scratch_;
   std::atomic<std::uint32_t> exchanges_{0};

@@ -46,6 +46,8 @@ shared::shared(const config::settings& settings, handler on_request_,
                prometheus::Registry& registry)
     : on_request(std::move(on_request_)),
       budget(settings.max_body_budget_mb * 1024 * 1024),
+      live{settings.max_live_message_bytes, settings.max_live_unsent_bytes,
+           std::chrono::milliseconds(settings.live_idle_timeout_ms)},
       read_timeout(settings.request_read_timeout_ms),
       handshake_timeout(std::min<std::uint64_t>(settings.request_read_timeout_ms, 10000)),
       stall_timeout(settings.request_read_timeout_ms),

@@ -38,6 +38,13 @@ struct metrics {
   prometheus::Family<prometheus::Counter>& closed_;
 };
 
+// Of connections that stay (live_connection.hpp).
+struct live_limits {
+  std::size_t message_max_bytes = 0;  // of one that a client sends
+  std::size_t unsent_max_bytes = 0;   // more makes a client a slow reader
+  std::chrono::milliseconds idle_timeout{};  // without a byte, pongs included; asked for one after half of it
+};
+
 struct shared {
   shared(const config::settings& settings, handler on_request,
          std::function<std::uint64_t(std::string_view, std::string_view)> limit_for, prometheus::Registry& registry);
@@ -45,6 +52,7 @@ struct shared {
   handler on_request;
   body_budget budget;
   framer_limits limits;
+  live_limits live;
   std::chrono::milliseconds read_timeout;  // a whole request; an idle connection
   std::chrono::milliseconds handshake_timeout;
   std::chrono::milliseconds stall_timeout;   // a client that does not take its answer

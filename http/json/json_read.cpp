@@ -27,20 +27,23 @@ std::string what_is_wrong(simdjson::error_code code) {
 
 }  // namespace
 
-result<simdjson::dom::element> json_body::parse(std::string_view text) {
+result<simdjson::dom::element> json_body::parse(std::string_view text, std::string_view what) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  const auto no_memory = [&] {
+    return fail(error_code::unavailable, "No memory to read the " + std::string(what), {}, 1);
+  };
   thread_local simdjson::dom::parser reused;
   auto& parser = text.size() <= reused_capacity ? reused : large_;
   if (parser.capacity() < text.size() || parser.capacity() == 0) {
     const auto capacity = text.size() <= reused_capacity ? reused_capacity : text.size();
     if (parser.allocate(capacity, max_json_depth) != simdjson::SUCCESS) {
-      return fail(error_code::unavailable, "No memory to read the body", {}, 1);
+      return no_memory();
     }
   }
   simdjson::dom::element root;
   if (const auto code = parser.parse(text.data(), text.size(), true).get(root); code != simdjson::SUCCESS) {
-    if (code == simdjson::MEMALLOC) return fail(error_code::unavailable, "No memory to read the body", {}, 1);
-    return fail(error_code::bad_request, "The body is not valid JSON: " + what_is_wrong(code),
+    if (code == simdjson::MEMALLOC) return no_memory();
+    return fail(error_code::bad_request, "The " + std::string(what) + " is not valid JSON: " + what_is_wrong(code),
                 "send one JSON document in UTF-8");
   }
   return root;

@@ -13,15 +13,16 @@ namespace troupe::http {
 
 inline constexpr std::size_t max_json_depth = 64;
 
-// A request's body as JSON. The whole text is validated (grammar, UTF-8, depth, numbers). Errors are bad_request and
-// say what is wrong.
+// A request's body, or a message, as JSON. The whole text is validated (grammar, UTF-8, depth, numbers). Errors are
+// bad_request and say what is wrong.
 class json_body {
  public:
   json_body() = default;
   json_body(const json_body&) = delete;
   json_body& operator=(const json_body&) = delete;
 
-  result<simdjson::dom::element> parse(std::string_view text);
+  // `what` it is, for the errors.
+  result<simdjson::dom::element> parse(std::string_view text, std::string_view what = "body");
 
  private:
   simdjson::dom::parser large_;  // for large texts: its memory goes with the request

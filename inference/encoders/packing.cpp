@@ -11,17 +11,22 @@ namespace troupe::inference {
 namespace {
 
 constexpr std::int64_t step_min = 8;  // kernels compute so many lines at once
-std::int64_t rounded_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
+std::int64_t rounded_up(std::int64_t n, std::int64_t step) noexcept { return (n + step - 1) / step * step; }
+
+}  // namespace
 
 // oneDNN keeps some 0.2 MB for every shape of a product that it meets, and as much again for each thread. With the
 // number of tokens rounded up there are some dozens of them instead of a thousand; the spare tokens are a row of
 // their own that nobody asked for.
-std::int64_t rounded_tokens(std::int64_t tokens) {
+std::int64_t rounded_tokens(std::int64_t tokens) noexcept {
   const auto octave = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(tokens)));
   const auto step =
       std::max<std::int64_t>(step_min, octave / (octave <= 256 ? 4 : 8));  // 8 16 24 32 48 64 96 .. 256 320 384 ..
   return rounded_up(tokens, step);
 }
+
+namespace {
+
 // The same for what follows the last layer's attention, which sees one token a row.
 std::int64_t rounded_rows(std::size_t rows) { return static_cast<std::int64_t>(std::bit_ceil(rows)); }
 

@@ -13,6 +13,10 @@
 
 namespace troupe::inference {
 
+// So many lines are computed for so many tokens where products keep something for every number of them: a few numbers
+// an octave. Lines of no token are nobody's.
+std::int64_t rounded_tokens(std::int64_t tokens) noexcept;
+
 // `rows` rows of `length` tokens each, from token `first` and row `first_row` on.
 struct row_group {
   std::int64_t first = 0, first_row = 0, rows = 0, length = 0;

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -72,12 +73,18 @@ result<std::vector<stored_tensor>> read_tensors(const opened_file& file, const f
   return std::move(header->tensors);
 }
 
+// As FunASR looks for them.
+result<std::vector<stored_tensor>> read_wrapped_tensors(const opened_file& file, const fs::path& path) {
+  static constexpr std::array<std::string_view, 3> wrappers{"state_dict", "model_state_dict", "model"};
+  return read_torch_file(file, path, wrappers);
+}
+
 }  // namespace
 
-result<void> checkpoint::add(fs::path path, const std::map<std::string, std::string>& places) {
+result<void> checkpoint::add(fs::path path, const std::map<std::string, std::string>& places, reader read) {
   auto file = open_for_reading(path);
   if (!file) return tl::unexpected(file.error());
-  auto tensors = read_tensors(*file, path);
+  auto tensors = read(*file, path);
   if (!tensors) return tl::unexpected(tensors.error());
   size_bytes_ += file->size_bytes;
   auto& s =
@@ -93,15 +100,26 @@ result<void> checkpoint::add(fs::path path, const std::map<std::string, std::str
   return {};
 }
 
+result<void> checkpoint::check_size(const fs::path& named, std::uint64_t size_bytes_max) const {
+  if (size_bytes_max == 0 || size_bytes_ <= size_bytes_max) return {};
+  return fail(error_code::payload_too_large, named.string() + " is larger than an artifact may be",
+              "at most " + std::to_string(size_bytes_max) + " bytes");
+}
+
+result<checkpoint> checkpoint::open_torch_file(const fs::path& file, std::uint64_t size_bytes_max) {
+  checkpoint c;
+  if (auto ok = c.add(file, {}, read_wrapped_tensors); !ok) return tl::unexpected(ok.error());
+  if (auto ok = c.check_size(file, size_bytes_max); !ok) return tl::unexpected(ok.error());
+  return c;
+}
+
 result<checkpoint> checkpoint::open(const fs::path& folder, std::uint64_t size_bytes_max) {
   auto files = find_weights(folder);
   if (!files) return tl::unexpected(files.error());
   checkpoint c;
   for (const auto& file : files->shards) {
-    if (auto ok = c.add(file, files->places); !ok) return tl::unexpected(ok.error());
-    if (size_bytes_max != 0 && c.size_bytes_ > size_bytes_max)
-      return fail(error_code::payload_too_large, folder.string() + " is larger than an artifact may be",
-                  "at most " + std::to_string(size_bytes_max) + " bytes");
+    if (auto ok = c.add(file, files->places, read_tensors); !ok) return tl::unexpected(ok.error());
+    if (auto ok = c.check_size(folder, size_bytes_max); !ok) return tl::unexpected(ok.error());
   }
   for (const auto& [tensor, shard] : files->places)
     if (!c.tensors_.contains(tensor))
@@ -112,7 +130,7 @@ result<checkpoint> checkpoint::open(const fs::path& folder, std::uint64_t size_b
 }
 
 std::string_view checkpoint::format() const noexcept {
-  return !shards_.empty() && shards_.front()->path.extension() == ".bin" ? "pytorch" : "safetensors";
+  return !shards_.empty() && shards_.front()->path.extension() == ".safetensors" ? "safetensors" : "pytorch";
 }
 
 checkpoint::located checkpoint::find(std::string_view name) const {

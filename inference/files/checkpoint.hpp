@@ -18,6 +18,8 @@ class checkpoint {
  public:
   // Opens all shards and checks all headers. `size_bytes_max` 0: unbounded.
   static result<checkpoint> open(const std::filesystem::path& folder, std::uint64_t size_bytes_max);
+  // One file of torch.save, as FunASR's models bring it (model.pt): the state dict may lie in a training program's.
+  static result<checkpoint> open_torch_file(const std::filesystem::path& file, std::uint64_t size_bytes_max);
 
   struct located {
     const stored_tensor* tensor = nullptr;
@@ -39,8 +41,10 @@ class checkpoint {
     opened_file file;
     std::vector<stored_tensor> tensors;
   };
+  using reader = result<std::vector<stored_tensor>> (*)(const opened_file& file, const std::filesystem::path& path);
   // `places`: which shard holds a tensor, where an index says so.
-  result<void> add(std::filesystem::path path, const std::map<std::string, std::string>& places);
+  result<void> add(std::filesystem::path path, const std::map<std::string, std::string>& places, reader read);
+  result<void> check_size(const std::filesystem::path& named, std::uint64_t size_bytes_max) const;
 
   std::vector<std::unique_ptr<shard>> shards_;
   std::unordered_map<std::string_view, located> tensors_;

@@ -86,8 +86,8 @@ constexpr const char* as_safetensors = "save the model anew with save_pretrained
 
 class torch_file {
  public:
-  torch_file(const opened_file& file, const std::filesystem::path& path)
-      : file_(file), path_(path), what_(path.string()) {}
+  torch_file(const opened_file& file, const std::filesystem::path& path, std::span<const std::string_view> wrappers)
+      : file_(file), path_(path), what_(path.string()), wrappers_(wrappers) {}
 
   result<std::vector<stored_tensor>> read() {
     auto head = text_at(0, std::min<std::uint64_t>(file_.size_bytes, 512));
@@ -320,8 +320,23 @@ class torch_file {
     return bad("it holds a parameter of parameters");
   }
 
+  // The dict that holds the tensors.
+  const pickle_value& state_dict_of(const pickle& values) const {
+    const auto* at = &values.root();
+    for (const auto wrapper : wrappers_) {
+      if (at->kind != pickle_kind::dict) break;
+      for (std::size_t i = at->items.size() & ~std::size_t{1}; i > 0; i -= 2) {  // of equal keys the last
+        const auto &key = values.at(at->items[i - 2]), &inner = values.at(at->items[i - 1]);
+        if (key.kind != pickle_kind::text || key.text != wrapper || inner.kind != pickle_kind::dict) continue;
+        at = &inner;
+        break;
+      }
+    }
+    return *at;
+  }
+
   result<std::vector<stored_tensor>> tensors_of(const pickle& values) {
-    const auto& root = values.root();
+    const auto& root = state_dict_of(values);
     if (root.kind != pickle_kind::dict)
       return fail(error_code::unprocessable, what_ + " holds " + describe(root) + ", not a state dict", as_safetensors);
     std::vector<stored_tensor> tensors;
@@ -459,6 +474,7 @@ class torch_file {
   const opened_file& file_;
   const std::filesystem::path& path_;
   const std::string what_;
+  const std::span<const std::string_view> wrappers_;
   std::vector<zip_entry> entries_;
   std::unordered_map<std::string_view, const zip_entry*> by_name_;
   std::string folder_;  // of the archive, with its slash
@@ -467,8 +483,9 @@ class torch_file {
 
 }  // namespace
 
-result<std::vector<stored_tensor>> read_torch_file(const opened_file& file, const std::filesystem::path& path) {
-  return torch_file(file, path).read();
+result<std::vector<stored_tensor>> read_torch_file(const opened_file& file, const std::filesystem::path& path,
+                                                   std::span<const std::string_view> wrappers) {
+  return torch_file(file, path, wrappers).read();
 }
 
 }  // namespace troupe::inference

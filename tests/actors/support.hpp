@@ -76,6 +76,7 @@ class fake_model : public inference::model {
   inference::padding rule = inference::padding::none;
   std::vector<inference::warm_bucket> buckets;
   void say_lone(inference::lone_use use) { info_.lone = use; }
+  void say_tasks(std::vector<inference::task> tasks) { info_.tasks = std::move(tasks); }
   void say_max_length(std::uint32_t length) { info_.max_length = length; }  // tells one load from another
 
  private:

@@ -59,6 +59,37 @@ TEST(machine, v2_takes_the_tightest_on_the_way_up) {
   EXPECT_EQ(cgroup_memory_limit_bytes(root.path), 4096u);
 }
 
+TEST(machine, memory_available) {
+  fake_root root;
+  root.write("proc/meminfo", "MemTotal: 8388608 kB\nMemFree: 1 kB\nMemAvailable: 4194304 kB\n");
+  EXPECT_EQ(available_memory_bytes(root.path), std::uint64_t{4} << 30);
+  root.write("proc/self/cgroup", "0::/a\n");
+  root.write("proc/self/mountinfo", v2_mount);
+  root.write("sys/fs/cgroup/a/memory.max", "1000000\n");
+  root.write("sys/fs/cgroup/a/memory.current", "700000\n");
+  EXPECT_EQ(available_memory_bytes(root.path), 300000u);
+  root.write("sys/fs/cgroup/a/memory.stat", "anon 500000\ninactive_file 200000\n");
+  EXPECT_EQ(available_memory_bytes(root.path), 500000u);
+  root.write("sys/fs/cgroup/a/memory.current", "1300000\n");
+  EXPECT_EQ(available_memory_bytes(root.path), 0u) << "over its limit";
+  root.write("sys/fs/cgroup/a/memory.max", "max\n");
+  EXPECT_EQ(available_memory_bytes(root.path), std::uint64_t{4} << 30);
+  EXPECT_GT(available_memory_bytes(), 0u);
+  EXPECT_LE(available_memory_bytes(), machine_memory_bytes());
+}
+
+TEST(machine, memory_available_v1) {
+  fake_root root;
+  root.write("proc/meminfo", "MemTotal: 8388608 kB\n");
+  EXPECT_EQ(available_memory_bytes(root.path), std::uint64_t{8} << 30);
+  root.write("proc/self/cgroup", "5:memory:/x\n");
+  root.write("proc/self/mountinfo", v1_mounts);
+  root.write("sys/fs/cgroup/memory/x/memory.limit_in_bytes", "1000000\n");
+  root.write("sys/fs/cgroup/memory/x/memory.usage_in_bytes", "900000\n");
+  root.write("sys/fs/cgroup/memory/x/memory.stat", "cache 1\ntotal_inactive_file 100000\n");
+  EXPECT_EQ(available_memory_bytes(root.path), 200000u);
+}
+
 TEST(machine, thread_limit) {
   fake_root root;
   EXPECT_EQ(cgroup_thread_limit(root.path), none);

@@ -16,11 +16,12 @@ WINGS = {
 # Headers of heavyweights, and the only folders that may include them.
 FOREIGN = {
     r"<(ATen|c10|torch)/": ["inference/torch", "inference/encoders", "inference/programs", "inference/speech"],
-    r"<restinio/": ["http/edge", "http/ws"],
-    r"<boost/": ["http/edge", "http/ws", "cache/catalog/redis"],
+    r"<restinio/": ["http/edge"],
+    r"<boost/": ["http/edge", "cache/catalog/redis"],
     r"<caf/": ["actors"],
     r"<hiredis/": ["cache/catalog/redis"],
     r"<(sqlite3|libpq-fe)\.h>": ["cache/catalog/sql"],
+    r"<(kissfft/|sndfile\.h|mpg123\.h|soxr\.h)": ["inference/audio"],
     r"<curl/": ["cache/artifacts", "app"],
     r"<CLI/": ["app"],
 }

@@ -157,10 +157,21 @@ actors::cancel_handle fake_service::decode(actors::decode_request request,
 }
 
 void fake_service::load(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) {
-  called = "load " + model + " " + std::to_string(wait_ms);
+  calls.push_back(called = "load " + model + " " + std::to_string(wait_ms));
   if (drop_reply) return;
   if (problem) return reply(tl::unexpected(*problem));
-  reply(actors::load_report{model, already, 0.25, 3 << 20});
+  if (refuses.contains(model)) return reply(tl::unexpected(refuses.at(model)));
+  reply(actors::load_report{model, already, 0.25, 3 << 20, "f00d"});
+}
+void fake_service::reload(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) {
+  load(model, wait_ms, std::move(reply));
+  calls.back() = called = "re" + called;
+}
+void fake_service::begin_load(std::string model, bool again, actors::one_shot<actors::load_start> reply) {
+  calls.push_back(called = "begin_load " + model + (again ? " again" : ""));
+  if (problem) return reply(tl::unexpected(*problem));
+  if (refuses.contains(model)) return reply(tl::unexpected(refuses.at(model)));
+  reply(actors::load_start{model, "load_" + std::to_string(calls.size()), already, already ? 0 : 0.5});
 }
 void fake_service::optimize(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::optimize_report> reply) {
   called = "optimize " + model + " " + std::to_string(wait_ms);
@@ -169,8 +180,11 @@ void fake_service::optimize(std::string model, std::uint64_t wait_ms, actors::on
       model, 2 << 20, actors::measured_load{0.5, 3 << 20}, actors::measured_load{0.125, 1 << 20}, {}});
 }
 void fake_service::unload(std::string model, actors::one_shot<actors::unload_report> reply) {
-  called = "unload " + model;
+  calls.push_back(called = "unload " + model);
   if (problem) return reply(tl::unexpected(*problem));
+  if (refuses.contains(model)) return reply(tl::unexpected(refuses.at(model)));
+  for (auto& m : now.models)
+    if (m.registration.name == model) m.state = actors::residency::unloaded;
   reply(actors::unload_report{model, already, false, already ? 0u : 3u << 20});
 }
 void fake_service::warmup(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::warmup_report> reply) {

@@ -14,6 +14,7 @@
 #include "actors/protocol/service.hpp"
 #include "http/routes.hpp"
 #include "tests/http/described.hpp"
+#include "tests/http/live_fakes.hpp"
 
 namespace troupe::http::tests {
 
@@ -56,6 +57,9 @@ struct fake_exchange final : exchange {
   header_list stream_headers;
   std::string stream_type;
   bool streaming = false;
+  std::shared_ptr<live_protocol> upgraded;
+  std::string subprotocol;
+  std::optional<error> upgrade_problem;
   std::deque<std::function<void()>> posts;
   std::vector<std::function<void()>> timers;
   std::vector<std::function<void()>> on_gone;
@@ -76,6 +80,13 @@ struct fake_exchange final : exchange {
     answer = std::move(r);
   }
   std::shared_ptr<body_stream> start_stream(unsigned status, std::string type, header_list headers) override;
+  result<void> upgrade(std::string offered, std::shared_ptr<live_protocol> protocol) override {
+    if (upgrade_problem) return tl::unexpected(*upgrade_problem);
+    ++answers;
+    subprotocol = std::move(offered);
+    upgraded = std::move(protocol);
+    return {};
+  }
   void on_disconnect(std::function<void()> f) override { on_gone.push_back(std::move(f)); }
   void post(std::function<void()> f) override { posts.push_back(std::move(f)); }
   void after(std::chrono::milliseconds, std::function<void()> f) override { timers.push_back(std::move(f)); }
@@ -160,19 +171,24 @@ struct fake_service final : actors::service {
   // A text's words are its tokens, numbered; an id's text is its number.
   std::vector<actors::tokenize_request> tokenized;
   std::vector<actors::decode_request> decoded;
-  std::optional<error> problem;  // of every control route
-  std::string called;            // "load beta 5000"
+  std::optional<error> problem;          // of every control route
+  std::map<std::string, error> refuses;  // of loads and unloads, by model
+  std::string called;                    // "load beta 5000"
+  std::vector<std::string> calls;        // of loads and unloads
   bool already = false, drop_reply = false;
   actors::server_report now;
   prometheus::Registry registry;
   fake_artifacts kept;
   fake_catalog listed;
+  fake_sessions spoken;
 
   actors::cancel_handle predict(actors::predict_request request, std::unique_ptr<actors::reply_stream> reply) override;
   actors::cancel_handle tokenize(actors::tokenize_request request,
                                  actors::one_shot<actors::tokenized_texts> reply) override;
   actors::cancel_handle decode(actors::decode_request request, actors::one_shot<actors::decoded_texts> reply) override;
   void load(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) override;
+  void reload(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::load_report> reply) override;
+  void begin_load(std::string model, bool again, actors::one_shot<actors::load_start> reply) override;
   void unload(std::string model, actors::one_shot<actors::unload_report> reply) override;
   void warmup(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::warmup_report> reply) override;
   void optimize(std::string model, std::uint64_t wait_ms, actors::one_shot<actors::optimize_report> reply) override;
@@ -192,6 +208,7 @@ struct fake_service final : actors::service {
   }
   actors::artifact_service& artifacts() override { return kept; }
   actors::catalog_service& catalog() override { return listed; }
+  actors::session_service& sessions() override { return spoken; }
   void begin_drain() override {}
   std::uint32_t in_flight() const override { return 0; }
   prometheus::Registry& metrics() override { return registry; }

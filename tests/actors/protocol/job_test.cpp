@@ -45,6 +45,46 @@ TEST(Job, CountsItsItemsInFlightUntilItCloses) {
   EXPECT_FALSE(out->closed()) << "the client has left: nobody to tell";
 }
 
+TEST(Job, CountsHowItsItemsHaveEnded) {
+  const auto ends = std::make_shared<item_ends>();
+  const auto counted = [&](std::uint32_t items) {
+    auto m = make_job(no_deadline, config::priority::medium, items);
+    m.job->ends = ends;
+    return m;
+  };
+  const auto failing = [](std::uint32_t index, error_code code) {
+    item_result r;
+    r.index = index;
+    r.value = fail(code, "no");
+    return r;
+  };
+  auto steps = counted(1);
+  auto first = text(0, "a");
+  first.last = false;
+  steps.job->write(std::move(first));
+  EXPECT_EQ(ends->answered, 0u);
+  steps.job->write(text(0, "b"));
+  EXPECT_EQ(ends->answered, 1u);
+
+  auto batch = counted(5);
+  batch.job->write(text(0, "a"));
+  batch.job->write(failing(1, error_code::model_failed));
+  batch.job->write(failing(2, error_code::unprocessable));  // the client's own
+  EXPECT_EQ(ends->answered, 2u);
+  EXPECT_EQ(ends->failed, 1u);
+  batch.job->fail({error_code::deadline_exceeded, "late", {}, {}});
+  EXPECT_EQ(ends->failed, 3u) << "the two that were left";
+  batch.job->fail({error_code::internal, "again", {}, {}});
+  EXPECT_EQ(ends->failed, 3u);
+
+  counted(2).job->cancel();
+  counted(2).job->fail({error_code::bad_request, "no such parameter", {}, {}});
+  EXPECT_EQ(ends->failed, 3u);
+  counted(2).job.reset();
+  EXPECT_EQ(ends->failed, 5u) << "dropped";
+  EXPECT_EQ(ends->answered, 2u);
+}
+
 // Throws where it is told to.
 class throwing : public reply_stream {
  public:

@@ -31,6 +31,7 @@ struct Supervisor : ::testing::Test {
     std::uint64_t size_bytes = 10 * mb;
     std::uint64_t mapping = 0;  // 0: its bytes are private
     std::string fingerprint = "1";
+    std::uint64_t artifact_bytes = 0;  // its files; 0: not known
   };
   struct estimate {
     std::string model;
@@ -46,8 +47,9 @@ struct Supervisor : ::testing::Test {
   std::shared_ptr<supervisor_world> world = std::make_shared<supervisor_world>();
   config::registry registry;
   std::map<std::string, artifact> artifacts;
-  std::deque<estimate> estimates;  // asked for, not yet given
-  std::deque<load> loads;          // started, not yet ended
+  std::vector<inference::task> fake_tasks;  // of what is loaded
+  std::deque<estimate> estimates;           // asked for, not yet given
+  std::deque<load> loads;                   // started, not yet ended
   struct trial {
     std::shared_ptr<load_order> order;
     std::function<void(std::shared_ptr<trial_outcome>)> done;
@@ -174,6 +176,18 @@ struct Supervisor : ::testing::Test {
     time.settle();
     return a;
   }
+  answer<load_report> reload_model(const std::string& m, std::uint64_t wait_ms = 60000) {
+    answer<load_report> a;
+    caf::anon_send(sup, reload_atom::value, m, wait_ms, a.reply());
+    time.settle();
+    return a;
+  }
+  answer<load_start> begin_load(const std::string& m, bool again = false) {
+    answer<load_start> a;
+    caf::anon_send(sup, begin_atom::value, m, again, a.reply());
+    time.settle();
+    return a;
+  }
   answer<unload_report> unload_model(const std::string& m) {
     answer<unload_report> a;
     caf::anon_send(sup, unload_atom::value, m, a.reply());
@@ -256,6 +270,7 @@ struct Supervisor : ::testing::Test {
     else
       s.memory.private_bytes = a.size_bytes;
     s.fingerprint = a.fingerprint;
+    s.artifact_bytes = a.artifact_bytes;
     e.done(s);
   }
   void deliver_load(const std::optional<error>& problem) {
@@ -268,6 +283,7 @@ struct Supervisor : ::testing::Test {
       const auto& a = artifacts[l.order->model];
       auto made = std::make_unique<fake_model>(a.size_bytes, a.mapping);
       made->say_max_length(l.order->spec.max_length);
+      made->say_tasks(fake_tasks);
       *out = loaded_model{std::move(made), nullptr, a.fingerprint, 0.5};
     }
     l.done(std::move(out));

@@ -10,7 +10,7 @@ namespace troupe::http::edge {
 namespace {
 
 struct framed {
-  std::string out;
+  std::string out, rest;
   unsigned refused = 0;
   std::uint64_t ordinal = 0;
   std::int64_t charged = 0;
@@ -40,6 +40,7 @@ framed run(const std::string& in, const std::vector<std::size_t>& cuts, std::uin
       take();
       at += n;
     }
+    r.rest = f.take_rest();
     r.refused = f.refused_status();
     r.ordinal = f.refused_ordinal();
     r.charged = budget.used_bytes();
@@ -177,7 +178,34 @@ TEST(framer, an_upgrade_other_than_websocket_is_ignored) {
   EXPECT_EQ(r.out, "GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\r\n" + a_get);
   EXPECT_EQ(r.refused, 0u);
   const std::string websocket = "GET /w HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-  EXPECT_EQ(run(websocket + "\x81\x05hello", {9}).out, websocket + "\x81\x05hello");
+  EXPECT_EQ(run(websocket, {9}).out, websocket);
+}
+
+TEST(framer, what_follows_an_upgrade_is_kept_apart) {
+  const std::string websocket = "GET /w HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+  const std::string with_body =
+      "POST /w HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\nabc";
+  for (const auto& upgrade : {websocket, with_body, a_get + websocket, a_chunked + websocket}) {
+    const auto whole = run(upgrade, {}).out;
+    for (const std::size_t cut : {1, 9, 1000}) {
+      const auto r = run(upgrade + "\x81\x05hello" + a_get, {cut});
+      EXPECT_EQ(r.out, whole);
+      EXPECT_EQ(r.rest, "\x81\x05hello" + a_get);
+      EXPECT_EQ(r.refused, 0u);
+    }
+  }
+  body_budget budget(1 << 20);
+  framer_limits limits;
+  limits.body_limit = [](std::string_view, std::string_view) { return std::uint64_t{1000}; };
+  limits.budget = &budget;
+  framer f(limits);
+  const auto in = a_get + websocket + "rest";
+  EXPECT_EQ(f.feed(in.data(), in.size(), 1), a_get.size());
+  EXPECT_FALSE(f.upgraded());
+  f.resume(1);
+  EXPECT_TRUE(f.upgraded());
+  EXPECT_FALSE(f.has_backlog());
+  EXPECT_EQ(f.take_rest(), "rest");
 }
 
 TEST(framer, passes_on_no_more_requests_than_it_may) {

@@ -1,4 +1,5 @@
-// The gateway's requests to a model's tokenizer: they wait for a load as predictions do, and take no place inside.
+// The gateway's requests to a model itself: its tokenizer, a place for a live session. They wait for a load as
+// predictions do.
 
 #include "actors/serving/gateway.hpp"
 
@@ -37,11 +38,22 @@ result<std::vector<T>> for_all(const Items& items, Ask ask) {
   return out;
 }
 
+template <class T, class Ask>
+std::function<std::optional<result<T>>(const resident_ptr&)> with_texts(Ask ask) {
+  return [ask = std::move(ask)](const resident_ptr& home) -> std::optional<result<T>> {
+    const auto* texts = home->model->texts();
+    if (texts == nullptr)
+      return fail(error_code::unprocessable, "Model " + home->name + " has no tokenizer", "ask a model that reads texts");
+    return ask(*texts);
+  };
+}
+
 }  // namespace
 
 template <class T>
 cancel_handle gateway::visit(std::string model, std::uint64_t size_bytes,
-                             std::function<result<T>(const inference::text_tools&)> ask, one_shot<T> reply) {
+                             bool counts, std::function<std::optional<result<T>>(const resident_ptr&)> ask,
+                             one_shot<T> reply) {
   if (model.empty()) model = default_model();
   const auto entry = find(model);
   const auto found = std::make_shared<std::optional<result<T>>>();
@@ -51,15 +63,12 @@ cancel_handle gateway::visit(std::string model, std::uint64_t size_bytes,
                                  std::make_unique<visit_reply<T>>(found, std::move(reply)), in_flight_);
   p->request.model = std::move(model);
   // The request owns what it does and the job, so neither may own the request.
-  p->visit = [job = p->job, found, ask = std::move(ask)](const inference::model& home) {
-    const auto* texts = home.texts();
-    if (texts == nullptr) {
-      job->fail(
-          {error_code::unprocessable, "Model " + job->model + " has no tokenizer", "ask a model that reads texts", {}});
-      return;
-    }
-    found->emplace(ask(*texts));
+  p->visit = [job = p->job, found, ask = std::move(ask)](const resident_ptr& home) {
+    auto answer = ask(home);
+    if (!answer) return false;
+    *found = std::move(answer);
     job->write({});
+    return true;
   };
   cancel_handle handle(p->job, {meter_, &meter_->cancelled});
   if (const auto why = refusal(p->request, entry, 1)) {
@@ -68,7 +77,10 @@ cancel_handle gateway::visit(std::string model, std::uint64_t size_bytes,
   }
   const auto home = entry->current.load();
   p->job->resident_at_arrival = home != nullptr;
-  entry->used_now();
+  if (counts)
+    entry->accessed(1, home != nullptr);
+  else
+    entry->used_now();
   send_on(p, home, size_bytes);
   return handle;
 }
@@ -78,11 +90,11 @@ cancel_handle gateway::tokenize(tokenize_request request, one_shot<tokenized_tex
   for (const auto& text : request.texts) bytes += text.size();
   auto model = std::move(request.model);
   return visit<tokenized_texts>(
-      std::move(model), bytes,
-      [request = std::move(request)](const inference::text_tools& texts) {
+      std::move(model), bytes, false,
+      with_texts<tokenized_texts>([request = std::move(request)](const inference::text_tools& texts) {
         return for_all<std::vector<inference::text_token>>(
             request.texts, [&](const std::string& text) { return texts.tokenize(text, request.options); });
-      },
+      }),
       std::move(reply));
 }
 
@@ -91,10 +103,30 @@ cancel_handle gateway::decode(decode_request request, one_shot<decoded_texts> re
   for (const auto& ids : request.ids) bytes += ids.size() * sizeof(ids[0]);
   auto model = std::move(request.model);
   return visit<decoded_texts>(
-      std::move(model), bytes,
-      [request = std::move(request)](const inference::text_tools& texts) {
+      std::move(model), bytes, false,
+      with_texts<decoded_texts>([request = std::move(request)](const inference::text_tools& texts) {
         return for_all<std::string>(request.ids,
                                     [&](const auto& ids) { return texts.decode(ids, request.skip_special); });
+      }),
+      std::move(reply));
+}
+
+cancel_handle gateway::enter(std::string model, one_shot<live_place> reply) {
+  return visit<live_place>(
+      std::move(model), 0, true,
+      [](const resident_ptr& home) -> std::optional<result<live_place>> {
+        if (home->model->live() == nullptr)
+          return fail(error_code::unprocessable, "Model " + home->name + " cannot be fed while it answers",
+                      "live sessions need a streaming model; POST /predict asks this one");
+        switch (home->door.try_enter(1, home->limits.max_queue_items)) {
+          case gate::entry::closed: return std::nullopt;
+          case gate::entry::full:
+            home->metrics->rejected.Increment();
+            return fail(error_code::too_many_requests, "model " + home->name + " has no place for another session",
+                        "max_queue_items is " + std::to_string(home->limits.max_queue_items), 1);
+          case gate::entry::entered: break;
+        }
+        return live_place{home, std::make_unique<ticket>(home, 1)};
       },
       std::move(reply));
 }

@@ -1,0 +1,68 @@
+#include "http/core/upgrade.hpp"
+
+#include <algorithm>
+
+#include "http/json/text.hpp"
+
+namespace troupe::http {
+namespace {
+
+// One of a header's words, between commas.
+bool lists(const exchange& request, std::string_view header, std::string_view word, bool exactly = false) {
+  auto all = request.header(header).value_or(std::string_view());
+  while (!all.empty()) {
+    const auto comma = std::min(all.find(','), all.size());
+    const auto each = trim(all.substr(0, comma));
+    if (exactly ? each == word : equal_ignoring_case(each, word)) return true;
+    all.remove_prefix(std::min(comma + 1, all.size()));
+  }
+  return false;
+}
+
+// 16 bytes in base64.
+bool is_key(std::string_view text) {
+  constexpr std::size_t digits = 22;
+  return text.size() == digits + 2 && text.ends_with("==") &&
+         std::all_of(text.begin(), text.begin() + digits, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' || c == '/';
+         });
+}
+
+response upgrade_required(const exchange& request, std::string message) {
+  auto out = request.error_answer({error_code::bad_request,
+                                   std::move(message),
+                                   "connect with a WebSocket client of version 13 (ws://, or wss:// on a TLS port)",
+                                   {}},
+                                  {{"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}});
+  out.status = 426;
+  return out;
+}
+
+}  // namespace
+
+std::optional<response> upgrade_fault(const exchange& request) {
+  if (!lists(request, "Upgrade", "websocket")) {
+    return upgrade_required(request, "Only WebSocket is spoken at this path");
+  }
+  if (trim(request.header("Sec-WebSocket-Version").value_or("")) != "13") {
+    return upgrade_required(request, "Only version 13 of WebSocket is spoken here");
+  }
+  const auto bad = [&](std::string message, std::string detail) {
+    return request.error_answer({error_code::bad_request, std::move(message), std::move(detail), {}}, {});
+  };
+  if (request.method() != "GET") return bad("A WebSocket begins with GET", {});
+  if (!lists(request, "Connection", "Upgrade")) {
+    return bad("Upgrade: websocket without 'Connection: Upgrade'",
+               "a proxy on the way may have taken it: it has to pass Connection and Upgrade on");
+  }
+  if (!is_key(trim(request.header("Sec-WebSocket-Key").value_or("")))) {
+    return bad("Sec-WebSocket-Key is missing or malformed", "16 random bytes in base64");
+  }
+  return std::nullopt;
+}
+
+bool offers_subprotocol(const exchange& request, std::string_view name) {
+  return lists(request, "Sec-WebSocket-Protocol", name, true);
+}
+
+}  // namespace troupe::http

@@ -1,0 +1,107 @@
+#include "http/ws/funasr_protocol.hpp"
+
+#include <utility>
+
+#include "http/ws/close_codes.hpp"
+
+namespace troupe::http {
+namespace {
+
+using actors::session_mode;
+
+// Of increments, and of whole sentences.
+const char* online_name(session_mode mode) { return mode == session_mode::two_pass ? "2pass-online" : "online"; }
+const char* offline_name(session_mode mode) { return mode == session_mode::two_pass ? "2pass-offline" : "offline"; }
+// Of a message that is about all of it.
+const char* last_name(session_mode mode) { return mode == session_mode::online ? "online" : offline_name(mode); }
+
+}  // namespace
+
+void funasr_protocol::text(std::string_view message) {
+  if (!socket_) return;
+  const auto mark = read_funasr(message, terms_);
+  if (!mark) return fail(mark.error());
+  if (feed_ && terms_.rate_hz != rate_hz_) {
+    return fail({error_code::bad_request,
+                 "audio_fs: " + std::to_string(terms_.rate_hz) + " after sound of " + std::to_string(rate_hz_),
+                 "it may change between utterances",
+                 {}});
+  }
+  if (*mark == funasr_mark::begin) begun_ = true;
+  if (*mark == funasr_mark::end) end();
+}
+
+void funasr_protocol::binary(std::string_view message) {
+  if (!socket_ || message.empty()) return;
+  if (!feed_) begin();
+  const auto feed = feed_;
+  feed->take(message);
+}
+
+void funasr_protocol::draining() {
+  draining_ = true;
+  if (!feed_ && socket_) socket_->close(close_code::going_away, "the server is ending");
+}
+
+void funasr_protocol::closed() {
+  if (feed_) std::exchange(feed_, nullptr)->drop();
+  socket_.reset();
+}
+
+void funasr_protocol::begin() {
+  actors::session_request request;
+  request.model = model_;
+  request.mode = mode_ = terms_.mode;
+  request.options = terms_.options;
+  request.peer = peer_;
+  rate_hz_ = terms_.rate_hz;
+  begun_ = true;
+  feed_ = live_feed::open(sessions_, socket_, std::move(request), {inference::sample_format::s16, rate_hz_}, *this);
+}
+
+void funasr_protocol::end() {
+  if (!begun_) return;
+  if (!feed_) {  // no sound: no text
+    mode_ = terms_.mode;
+    return tell_last();
+  }
+  const auto feed = feed_;
+  feed->finish();
+}
+
+void funasr_protocol::feed_told(actors::session_increment&& text) {
+  if (mode_ != session_mode::offline) tell(online_name(mode_), std::move(text.text.text));
+}
+
+void funasr_protocol::feed_told(actors::session_sentence&& text) {
+  if (mode_ != session_mode::online) tell(offline_name(mode_), std::move(text.text.text));
+}
+
+void funasr_protocol::tell(const char* mode, std::string text) {
+  if (!feed_->finishing()) return socket_->send(write_funasr({mode, std::move(text)}, terms_.wav_name, false));
+  if (held_) socket_->send(write_funasr(*held_, terms_.wav_name, false));
+  held_ = {mode, std::move(text)};
+}
+
+void funasr_protocol::feed_ended() {
+  std::exchange(feed_, nullptr)->drop();
+  tell_last();
+  if (draining_) draining();
+}
+
+void funasr_protocol::tell_last() {
+  const auto last = std::exchange(held_, std::nullopt).value_or(funasr_result{last_name(mode_), {}});
+  socket_->send(write_funasr(last, terms_.wav_name, true));
+  begun_ = false;
+}
+
+void funasr_protocol::fail(const error& why) {
+  const auto mode = feed_ ? mode_ : terms_.mode;
+  if (feed_) std::exchange(feed_, nullptr)->drop();
+  if (held_) socket_->send(write_funasr(*std::exchange(held_, std::nullopt), terms_.wav_name, false));
+  const auto socket = std::exchange(socket_, nullptr);
+  socket->send(write_funasr_error(last_name(mode), terms_.wav_name, why));
+  socket->close(close_code_of(why.code), why.message);
+}
+
+}  // namespace troupe::http

@@ -1,0 +1,30 @@
+#pragma once
+// CT-Punc as everybody outside knows it (inference/model/model.hpp): a text in, the same text with marks out. A stepping
+// model: each step reads one window of each text, so that texts of any length, of any request, share batches.
+//
+// Folder: config.yaml, tokens.json, model.pt; 471067-large also jieba_usr_dict and a base dictionary, dict.txt or
+// jieba.c.dict (segmentation.hpp). On a CPU.
+//
+// CTTransformerStreaming keeps the words since the last sentence end in its state: one state that goes through a
+// session's items, one after another, makes increments of their texts. A state whose item did not come to its end is
+// not to be used again. An empty text gives an empty one, and changes nothing.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "inference/model/artifact.hpp"
+#include "inference/model/model.hpp"
+
+namespace troupe::inference {
+
+// The three that a format (model/format.hpp) has, for a folder whose config.yaml names a class that is_ct_transformer()
+// knows (ct_transformer_config.hpp).
+result<std::vector<std::filesystem::path>> ct_transformer_files(const artifact_spec& spec);
+result<memory_estimate> estimate_ct_transformer(const artifact_spec& spec, const load_options& options,
+                                                const std::string& version);
+result<std::unique_ptr<const model>> load_ct_transformer(const artifact_spec& spec, const load_options& options,
+                                                         const std::string& version);
+
+}  // namespace troupe::inference
