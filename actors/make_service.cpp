@@ -8,6 +8,7 @@
 
 #include "actors/artifacts/artifact_wing.hpp"
 #include "actors/catalog/catalog_wing.hpp"
+#include "actors/protocol/share.hpp"
 #include "actors/residency/loader.hpp"
 #include "actors/residency/registry_keeper.hpp"
 #include "actors/residency/supervisor.hpp"
@@ -44,11 +45,6 @@ struct system_config : caf::actor_system_config {
     add_thread_hook<short_turns>();
   }
 };
-
-template <class T>
-shared_reply<T> share(one_shot<T> reply) {
-  return std::make_shared<one_shot<T>>(std::move(reply));
-}
 
 class actor_service final : public service {
  public:

@@ -6,6 +6,7 @@
 #include <rapidjson/writer.h>
 
 #include "config/names.hpp"
+#include "config/provider_name_rule.hpp"
 
 namespace troupe::config {
 namespace {
@@ -67,7 +68,7 @@ result<catalog_provider> provider_of(const located_json& json, const json_value&
 
   const auto wrong = [&](const std::string& why) { return json.problem(value.offset, "providers: " + why); };
   if (!is_provider_name(out.name))
-    return wrong("the name " + shown(out.name) + " is none: lower-case letters, digits, '.', '_' and '-', 64 at most");
+    return wrong("the name " + shown(out.name) + " is none: " + std::string(provider_name_rule));
   if (out.type != "local" && out.type != "huggingface" && out.type != "openai" && out.type != "file")
     return wrong(shown(out.type) + " is no type; allowed: local, huggingface, openai, file");
   const bool over_http = out.type == "openai" || out.type == "huggingface";

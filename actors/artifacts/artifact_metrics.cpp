@@ -1,21 +1,13 @@
 #include "actors/artifacts/artifact_metrics.hpp"
 
+#include "actors/protocol/metric_makers.hpp"
+
 namespace troupe::actors {
 namespace {
 
-prometheus::Counter& counter(prometheus::Registry& r, const char* name, const char* help,
-                             const prometheus::Labels& labels = {}) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(r).Add(labels);
-}
-prometheus::Gauge& gauge(prometheus::Registry& r, const char* name, const char* help,
-                         const prometheus::Labels& labels = {}) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(r).Add(labels);
-}
 prometheus::Counter& ended(prometheus::Registry& r, const char* how) {
   return counter(r, "troupe_downloads_total", "Downloads that have ended, by how", {{"status", how}});
 }
-
-void follow(prometheus::Counter& c, std::uint64_t value) { c.Increment(static_cast<double>(value) - c.Value()); }
 
 }  // namespace
 
@@ -36,10 +28,10 @@ artifact_metrics::artifact_metrics(prometheus::Registry& r)
       stored_models(gauge(r, "troupe_store_models", "Models in the artifact store")) {}
 
 void artifact_metrics::take(const cache::transfer_counts& counts) {
-  follow(bytes, counts.bytes);
-  follow(retries, counts.retries);
-  follow(stalls, counts.stalls);
-  follow(hash_faults, counts.hash_faults);
+  raise(bytes, counts.bytes);
+  raise(retries, counts.retries);
+  raise(stalls, counts.stalls);
+  raise(hash_faults, counts.hash_faults);
 }
 
 }  // namespace troupe::actors

@@ -6,6 +6,7 @@
 
 #include "actors/artifacts/artifact_keeper.hpp"
 #include "actors/artifacts/artifact_metrics.hpp"
+#include "actors/protocol/share.hpp"
 #include "cache/artifacts/pull.hpp"
 #include "cache/artifacts/tools.hpp"
 #include "config/shipped.hpp"
@@ -13,11 +14,6 @@
 
 namespace troupe::actors {
 namespace {
-
-template <class T>
-shared_reply<T> share(one_shot<T> reply) {
-  return std::make_shared<one_shot<T>>(std::move(reply));
-}
 
 cache::available_models shipped_list() {
   const auto file = config::shipped_file("available.json");

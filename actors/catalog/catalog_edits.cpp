@@ -2,6 +2,7 @@
 
 #include "actors/catalog/outdated.hpp"
 #include "config/names.hpp"
+#include "config/provider_name_rule.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -36,7 +37,7 @@ result<cache::offer> edited_offer(const offer_edit& change, const std::vector<ca
     row.provider = change.provider.empty() ? std::string(manual_provider) : change.provider;
     if (!config::is_provider_name(row.provider))
       return fail(error_code::bad_request, "\"" + row.provider + "\" is no provider's name",
-                  "lower-case letters, digits, '.', '_' and '-', 64 at most");
+                  std::string(config::provider_name_rule));
   }
   if (change.name) row.name = *change.name;
   if (change.task) row.task = *change.task;
@@ -51,11 +52,9 @@ result<cache::offer> edited_offer(const offer_edit& change, const std::vector<ca
 
 void carry_out_edit(cache::catalog_database& db, cache::catalog_cache& tiers, const offer_edit& change,
                     one_shot<edit_report> reply) {
-  auto there = db.offers_of(change.id);
-  if (!there) return reply(tl::unexpected(there.error()));
-  auto row = edited_offer(change, *there);
+  const auto row =
+      db.edit(change.id, [&](const std::vector<cache::offer>& there) { return edited_offer(change, there); });
   if (!row) return reply(tl::unexpected(row.error()));
-  if (auto put = db.put(*row); !put) return reply(tl::unexpected(put.error()));
   invalidate(tiers, {row->id, {row->provider}, false}, std::move(reply));
 }
 

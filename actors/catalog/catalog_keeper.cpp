@@ -44,13 +44,13 @@ class keeper {
     world_->meter->waiting.Set(state.waiting);
     if (r.why) return answer_failure(f, *r.why);
     if (r.rows > 0) want_list(f.key);
-    for (const auto& reply : f.waiting) (*reply)(catalog_answer{r.json, answered_from::database, false});
+    for (const auto& reply : f.waiting) (*reply)(catalog_answer{r.json, answered_from::database, false, r.empty});
   }
 
   // A page was made: the list whose part it is, too, if it fits.
   void want_list(const cache::cache_key& key) const {
     const cache::cache_key whole{key.kind, key.of, {}};
-    if (key.page.empty()) return;
+    if (key.page.empty() || whole.names({}).empty()) return;
     if (world_->tiers->redis() != cache::redis_health::up || needs_none(whole)) return;
     world_->tiers->holds(whole, [keeper = catalog_keeper_actor(self_), whole](bool there) {
       if (!there) caf::anon_send(keeper, list_atom::value, whole.kind, whole.of);
@@ -121,6 +121,7 @@ class keeper {
         if (auto made = make_answer(db, *question, world->providers)) {
           r->json = std::make_shared<const cache::cached_value>(std::move(made->json));
           r->rows = made->rows;
+          r->empty = !made->keep;
           if (made->keep)
             world->tiers->keep(key, since, r->json, made->rows);
           else
@@ -144,7 +145,7 @@ class keeper {
     const auto kept = why.code == error_code::unavailable ? world_->tiers->last_known(f.key) : nullptr;
     for (const auto& reply : f.waiting) {
       if (kept)
-        (*reply)(catalog_answer{kept, answered_from::local, true});
+        (*reply)(catalog_answer{kept, answered_from::local, true, false});
       else
         (*reply)(tl::unexpected(why.code == error_code::unavailable ? away : why));
     }

@@ -33,7 +33,7 @@ class catalog_metrics {
   by_kind<prometheus::Counter> hits_{}, misses_{}, sets_{}, invalidations_{};
   std::array<prometheus::Histogram*, 3> answer_s_{};  // by answered_from
   prometheus::Counter &local_hits_, &stale_hits_, &errors_, &too_large_, &local_evictions_;
-  prometheus::Gauge &size_bytes_, &entries_, &size_limit_bytes_, &redis_up_, &database_up_;
+  prometheus::Gauge &size_bytes_, &entries_, &size_limit_bytes_, &redis_up_, &listener_up_, &database_up_;
 };
 
 }  // namespace troupe::actors

@@ -1,7 +1,9 @@
 #include "actors/catalog/catalog_wing.hpp"
 
 #include <algorithm>
+#include <future>
 #include <mutex>
+#include <thread>
 
 #include <spdlog/spdlog.h>
 
@@ -10,6 +12,7 @@
 #include "actors/catalog/catalog_worker.hpp"
 #include "actors/catalog/outdated.hpp"
 #include "actors/catalog/provider_sync.hpp"
+#include "actors/protocol/share.hpp"
 #include "cache/artifacts/tools.hpp"
 #include "cache/artifacts/transfer/transfers.hpp"
 #include "cache/catalog/redis/redis_client.hpp"
@@ -18,11 +21,7 @@ namespace troupe::actors {
 namespace {
 
 constexpr std::size_t sync_workers = 2;
-
-template <class T>
-shared_reply<T> share(one_shot<T> reply) {
-  return std::make_shared<one_shot<T>>(std::move(reply));
-}
+constexpr std::chrono::milliseconds patience_at_end{1000};
 
 // One answer out of several that come in any order, on any thread.
 template <class Report>
@@ -37,13 +36,22 @@ class gathering {
       enter(report);
       last = --open_ == 0;
     }
-    if (last) reply_(std::move(report));
+    if (!last) return;
+    if (instead_)
+      reply_(tl::unexpected(std::move(*instead_)));
+    else
+      reply_(std::move(report));
+  }
+  // While a part is entered: the first of these is the answer, once all are there.
+  void fail_with(error why) {
+    if (!instead_) instead_ = std::move(why);
   }
   Report report;  // before the first part
 
  private:
   std::mutex mutex_;
   std::size_t open_;
+  std::optional<error> instead_;
   one_shot<Report> reply_;
 };
 
@@ -108,6 +116,11 @@ cache::database_options database_of(const config::settings& s) {
   return o;
 }
 
+cache::database_options with_end(cache::database_options o, std::shared_ptr<const std::atomic<bool>> ends) {
+  o.ends = std::move(ends);
+  return o;
+}
+
 class closed_wing final : public catalog_wing, public catalog_service {
  public:
   explicit closed_wing(error why) : why_(std::move(why)) {}
@@ -137,7 +150,8 @@ class open_wing final : public catalog_wing, public catalog_service {
         settings_(settings),
         times_(cache_options_of(settings).times),
         meter_(std::make_shared<catalog_metrics>(metrics, times_)),
-        schema_(std::make_shared<catalog_schema>(database)),
+        cut_off_(std::make_shared<std::atomic<bool>>(false)),
+        schema_(std::make_shared<catalog_schema>(with_end(database, cut_off_))),
         health_(std::make_shared<database_health>()) {
     if (std::any_of(settings.providers.begin(), settings.providers.end(), is_asked_over_http))
       net_ = std::make_unique<cache::transfers>(cache::transfer_options_of(settings), cache::system_resolver());
@@ -164,6 +178,12 @@ class open_wing final : public catalog_wing, public catalog_service {
   }
   ~open_wing() override {
     ending_->store(true);
+    std::promise<void> ended;
+    // What is written is finished, if that takes no longer; a statement that hangs, and one that waits for somebody
+    // else's lock, is not waited for.
+    std::thread cut([this, has_ended = ended.get_future()] {
+      if (has_ended.wait_for(patience_at_end) != std::future_status::ready) cut_off_->store(true);
+    });
     caf::scoped_actor self{system_};
     // Handles stay: what Redis' thread sends to one that has ended is dropped, and answers who asked. All are told
     // before any is waited for: each may be in the middle of something with the database.
@@ -180,6 +200,8 @@ class open_wing final : public catalog_wing, public catalog_service {
     self->wait_for(syncs_);
     self->wait_for(keepers);
     self->wait_for(workers);
+    ended.set_value();
+    cut.join();
     tiers_.reset();
   }
   catalog_service& service() override { return *this; }
@@ -196,7 +218,7 @@ class open_wing final : public catalog_wing, public catalog_service {
       if (a.stale) caf::anon_send(keeper_, refresh_atom::value, asked);
       const auto from = a.from == cache::cache_tier::redis ? answered_from::redis : answered_from::local;
       meter_->answered(from, seconds_since(started));
-      (*reply)(catalog_answer{std::move(a.value), from, a.stale});
+      (*reply)(catalog_answer{std::move(a.value), from, a.stale, false});
     });
   }
 
@@ -209,12 +231,21 @@ class open_wing final : public catalog_wing, public catalog_service {
     const auto started = steady_clock::now();
     const auto all = std::make_shared<gathering<warm_report>>(wanted.size(), std::move(reply));
     all->report.entries.resize(wanted.size());
+    const auto is_configured = [&](const std::string& name) {
+      const auto& all_of_them = settings_.providers;
+      return std::any_of(all_of_them.begin(), all_of_them.end(), [&](const auto& p) { return p.name == name; });
+    };
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       const auto key = key_of(wanted[i]);
       all->report.entries[i].what = words_for(key.kind, key.of);
-      ask(std::move(wanted[i]), one_shot<catalog_answer>([all, i, started](const result<catalog_answer>& a) {
+      const bool may_be_unknown = key.kind == cache::cache_kind::provider && !is_configured(key.of);
+      ask(std::move(wanted[i]),
+          one_shot<catalog_answer>([all, i, started, may_be_unknown](const result<catalog_answer>& a) {
             all->part([&](warm_report& r) {
-              if (!a) r.entries[i].why = a.error();
+              if (!a)
+                r.entries[i].why = a.error();
+              else
+                r.entries[i].unknown = may_be_unknown && a->empty;
               r.duration_s = seconds_since(started);
             });
           }));
@@ -252,6 +283,7 @@ class open_wing final : public catalog_wing, public catalog_service {
             entry.provider = p.name;
             entry.type = p.type;
             entry.why = r.error();
+            if (r.error().code == error_code::deadline_exceeded) all->fail_with(r.error());
           }
         });
       }));
@@ -275,6 +307,8 @@ class open_wing final : public catalog_wing, public catalog_service {
     out.counts = tiers_->counts();
     out.redis = tiers_->redis();
     out.redis_error = tiers_->redis_error();
+    out.listener = tiers_->listener();
+    out.listener_error = tiers_->listener_error();
     out.database = kind_;
     out.database_up = health_->up();
     out.database_error = health_->why();
@@ -301,7 +335,8 @@ class open_wing final : public catalog_wing, public catalog_service {
   }
 
   catalog_worker_actor worker(const std::string& name, const cache::database_options& database) {
-    auto connection = cache::make_database(database);  // its options were good when the wing was made
+    // Its options were good when the wing was made.
+    auto connection = cache::make_database(with_end(database, cut_off_));
     kind_ = (*connection)->kind();
     std::shared_ptr<cache::catalog_database> shared = watched(std::move(*connection), schema_, health_);
     return system_.spawn<caf::detached>(catalog_worker, name, shared);
@@ -320,6 +355,9 @@ class open_wing final : public catalog_wing, public catalog_service {
     }
     world->worker = sync_workers_[i % sync_workers_.size()];
     world->meter = meter_;
+    // Before the connection of who asks is closed (http/edge/ waits half a minute longer).
+    world->answer_within =
+        std::chrono::milliseconds(std::max(settings_.max_request_timeout_ms, settings_.load_timeout_ms));
     return world;
   }
 
@@ -340,16 +378,17 @@ class open_wing final : public catalog_wing, public catalog_service {
     if (!settings_.model_cache_warm_on_startup || !ready_ || ending_->load() || warmed_.exchange(true)) return;
     warm(one_shot<warm_report>([](const result<warm_report>& r) {
       if (!r) return;
-      std::size_t failed = 0;
-      for (const auto& e : r->entries) failed += e.why ? 1 : 0;
-      spdlog::debug("the catalog's cache is warm: {} entries in {:.3f} s, {} failed", r->entries.size() - failed,
-                    r->duration_s, failed);
+      std::size_t failed = 0, unknown = 0;
+      for (const auto& e : r->entries) failed += e.why ? 1 : 0, unknown += e.unknown ? 1 : 0;
+      spdlog::debug("the catalog's cache is warm: {} entries in {:.3f} s, {} failed, {} unknown",
+                    r->entries.size() - failed - unknown, r->duration_s, failed, unknown);
     }));
   }
   caf::actor_system& system_;
   const config::settings& settings_;
   const cache::cache_times times_;
   const std::shared_ptr<catalog_metrics> meter_;
+  const std::shared_ptr<std::atomic<bool>> cut_off_;  // true: the database is asked nothing more
   const std::shared_ptr<catalog_schema> schema_;
   const std::shared_ptr<database_health> health_;
   const std::shared_ptr<std::atomic<bool>> ending_ = std::make_shared<std::atomic<bool>>(false);

@@ -15,8 +15,9 @@
 
 namespace troupe::actors {
 
-// Owned by the service; ends (syncs are given up, what is written is finished) with its destructor. A database or a
-// Redis that cannot be reached is no reason not to start: questions say so until it is there.
+// Owned by the service; ends with its destructor: syncs are given up, what is written is finished unless that takes
+// more than a second, and is cancelled then. A database or a Redis that cannot be reached is no reason not to start:
+// questions say so until it is there.
 class catalog_wing {
  public:
   virtual ~catalog_wing() = default;

@@ -39,6 +39,9 @@ class watched_database final : public catalog_database {
   result<void> put(const cache::offer& row) override {
     return watch([&] { return inner_->put(row); });
   }
+  result<cache::offer> edit(const std::string& id, const row_change& change) override {
+    return watch([&] { return inner_->edit(id, change); });
+  }
   result<std::vector<std::string>> take_out(const std::string& id, const std::string& provider) override {
     return watch([&] { return inner_->take_out(id, provider); });
   }

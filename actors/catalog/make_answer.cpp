@@ -70,7 +70,7 @@ cache::cache_key key_of(const catalog_question& q) {
                                         : cache_kind::provider,
               q.page.unique ? std::string() : q.page.provider, canonical_text(q.page)};
     case catalog_subject::provider: return {cache_kind::provider, q.page.provider, "facts " + canonical_text(q.page)};
-    case catalog_subject::providers: return {cache_kind::full, {}, "providers"};
+    case catalog_subject::providers: return {cache_kind::full, std::string(cache::all_providers), "all"};
     case catalog_subject::stats: return {cache_kind::stats, {}, {}};
     case catalog_subject::model: return {cache_kind::model, q.id, {}};
     case catalog_subject::pricing: return {cache_kind::pricing, q.id, {}};

@@ -40,6 +40,13 @@ void try_again(self_pointer self, const sync_world& world, bool failed) {
   if (pause < interval) self->delayed_send(self, pause, retry_atom::value);
 }
 
+void answer_late(provider_sync_state& state, const sync_world& world, const sync_reply& reply) {
+  const auto left = std::erase(state.waiting, reply) + std::erase(state.next, reply);
+  if (left == 0) return;  // it was answered
+  (*reply)(fail(error_code::deadline_exceeded, "The sync of " + world.provider.name + " takes longer, and goes on",
+                "GET /catalog/providers tells what came of it (synced_at, last_error), and so does the log"));
+}
+
 }  // namespace
 
 provider_sync_actor::behavior_type provider_sync(self_pointer self, std::shared_ptr<const sync_world> world) {
@@ -50,6 +57,7 @@ provider_sync_actor::behavior_type provider_sync(self_pointer self, std::shared_
   return {
       [self, world](sync_atom, const sync_reply& reply) {
         self->state.next.push_back(reply);
+        self->delayed_send(self, world->answer_within, late_atom::value, reply);
         if (!self->state.running) start(self, world, true);
       },
       [self, world, again](tick_atom) {
@@ -59,6 +67,7 @@ provider_sync_actor::behavior_type provider_sync(self_pointer self, std::shared_
       [self, world](retry_atom) {
         if (!self->state.running) start(self, world, false);
       },
+      [self, world](late_atom, const sync_reply& reply) { answer_late(self->state, *world, reply); },
       [self, world](synced_atom, const std::shared_ptr<const sync_result>& r) {
         self->state.running = false;
         try_again(self, *world, r->why.has_value());

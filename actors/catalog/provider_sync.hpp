@@ -6,8 +6,10 @@
 //     have read before what they know of had changed.
 // S2: a sync that fails changes nothing but what is told of it. One that has an interval is tried again sooner: after
 //     half a minute, then twice as long each time.
+// S3: nobody who asks waits longer than `answer_within`: they are told that it goes on, and it does.
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -35,6 +37,7 @@ struct sync_world {
   sync_tools tools;
   catalog_worker_actor worker;
   std::shared_ptr<catalog_metrics> meter;
+  std::chrono::milliseconds answer_within{600000};  // of who asks for one
 };
 
 struct provider_sync_state {

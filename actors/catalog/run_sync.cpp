@@ -51,6 +51,7 @@ sync_result run_sync(cache::catalog_database& db, const config::catalog_provider
   if (auto done = read_and_write(db, tools, out, on_demand); !done) out.why = done.error();
   // Told beside the rows; that it cannot be told changes nothing of them.
   (void)db.note_sync(provider.name, out.why ? out.why->message : std::string());
+  tools.tiers->invalidate({when_providers_were_read()}, [](bool) {});
   out.duration_s = std::chrono::duration<double>(steady_clock::now() - started).count();
   if (out.why) {
     spdlog::warn("sync of {}: {}{}{}; the rows of before stand", provider.name, out.why->message,

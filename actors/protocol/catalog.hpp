@@ -33,6 +33,7 @@ struct catalog_answer {
   cache::cached_value_ptr json;
   answered_from from = answered_from::database;
   bool stale = false;  // past its time; refreshed meanwhile, or the database failed
+  bool empty = false;  // the database has no row of it
 };
 
 struct sync_result {
@@ -49,6 +50,7 @@ struct sync_report {
 struct warm_result {
   std::string what;  // "Full model catalog"
   std::optional<error> why;
+  bool unknown = false;  // of a gateway that is not configured, and of which there is no model
 };
 struct warm_report {
   std::vector<warm_result> entries;
@@ -79,6 +81,8 @@ struct catalog_state {
   cache::cache_counts counts;
   cache::redis_health redis = cache::redis_health::off;
   std::string redis_error;
+  cache::redis_health listener = cache::redis_health::off;  // are other servers' invalidations heard?
+  std::string listener_error;
   std::string database;        // "sqlite", "postgresql"; empty: there is none
   bool database_up = false;    // as of the last question
   std::string database_error;  // why not
@@ -97,7 +101,8 @@ class catalog_service {
   virtual void warm(one_shot<warm_report> reply) = 0;
   // Of one provider: and what is made of it. Empty: everything.
   virtual void clear(std::string gateway, one_shot<clear_report> reply) = 0;
-  // Empty: all of them. Answers when done. Errors: model_not_found (no such provider), unavailable.
+  // Empty: all of them. Answers when done. Errors: model_not_found (no such provider), unavailable, deadline_exceeded
+  // (longer than a connection waits; it goes on).
   virtual void sync(std::string provider, one_shot<sync_report> reply) = 0;
   // By hand. Errors: bad_request (which of several offers?), unavailable.
   virtual void edit(offer_edit change, one_shot<edit_report> reply) = 0;

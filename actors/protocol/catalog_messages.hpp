@@ -22,6 +22,7 @@ struct catalog_reading {
   std::string flight;  // its name in the keeper's table
   cache::cached_value_ptr json;
   std::uint64_t rows = 0;
+  bool empty = false;  // as of catalog_answer
   std::optional<error> why;
 };
 
@@ -34,6 +35,7 @@ using read_atom = caf::atom_constant<caf::atom("read")>;        // the database 
 using work_atom = caf::atom_constant<caf::atom("work")>;        // something to do for a connection's thread
 using sync_atom = caf::atom_constant<caf::atom("sync")>;        // a provider is to be read
 using synced_atom = caf::atom_constant<caf::atom("synced")>;    // it was
+using late_atom = caf::atom_constant<caf::atom("late")>;        // who asked for it waits no longer
 
 // A few, detached: each owns a connection to the catalog's database, and does one thing after the other with it.
 using catalog_worker_actor = caf::typed_actor<caf::reacts_to<work_atom, database_work>>;
@@ -59,6 +61,8 @@ using provider_sync_actor = caf::typed_actor<
     caf::reacts_to<sync_atom, sync_reply>,
     // Its time has come; after a failure, sooner.
     caf::reacts_to<tick_atom>, caf::reacts_to<retry_atom>,
+    // Its own: this one has waited for as long as it can.
+    caf::reacts_to<late_atom, sync_reply>,
     // Of the worker.
     caf::reacts_to<synced_atom, std::shared_ptr<const sync_result>>>;
 

@@ -8,6 +8,13 @@
 #include <xxhash.h>
 
 namespace troupe::cache {
+namespace {
+
+constexpr std::uint64_t model_groups = 256;
+
+std::string group_scope(std::uint64_t group) { return fmt::format("models:{}", group); }
+
+}  // namespace
 
 std::string_view to_string(cache_kind kind) noexcept {
   constexpr std::array<std::string_view, cache_kinds> names{"full", "provider", "unique", "stats", "model", "pricing"};
@@ -40,6 +47,7 @@ std::uint64_t cache_times::ttl_s(cache_kind kind) const noexcept {
 
 std::string cache_key::scope() const {
   switch (kind) {
+    case cache_kind::full: return of.empty() ? "full" : "full:" + of;
     case cache_kind::provider: return "provider:" + of;
     case cache_kind::model:
     case cache_kind::pricing: return model_scope(of);
@@ -53,7 +61,9 @@ std::vector<std::string> cache_key::names(std::string_view generation) const {
     return {fmt::format("models:page:{}:{}:{:016x}{:016x}", scope(), generation, digest.high64, digest.low64)};
   }
   switch (kind) {
-    case cache_kind::full: return {"models:catalog:full"};
+    case cache_kind::full:
+      if (!of.empty()) return {};
+      return {"models:catalog:full"};
     case cache_kind::provider: return {"models:provider:" + of, "models:gateway:" + of};
     case cache_kind::unique: return {"models:unique"};
     case cache_kind::stats: return {"models:stats"};
@@ -77,8 +87,12 @@ std::vector<std::string> names_of_scope(std::string_view scope) {
 
 std::string generation_key(std::string_view scope) { return fmt::format("models:generation:{}", scope); }
 
-std::string model_scope(std::string_view id) {
-  return fmt::format("models:{}", XXH3_64bits(id.data(), id.size()) % 256);
+std::string model_scope(std::string_view id) { return group_scope(XXH3_64bits(id.data(), id.size()) % model_groups); }
+
+std::vector<std::string> model_scopes() {
+  std::vector<std::string> out;
+  for (std::uint64_t group = 0; group < model_groups; ++group) out.push_back(group_scope(group));
+  return out;
 }
 
 std::string random_generation() {

@@ -32,22 +32,29 @@ struct cache_times {
 // One cached answer.
 struct cache_key {
   cache_kind kind = cache_kind::full;
-  std::string of;    // the provider or the model; empty where the kind has but one
+  std::string of;    // the provider or the model; of the full catalog a part that is outdated by more (all_providers);
+                     // else empty: the kind has but one
   std::string page;  // what part of it, as canonical_text() says; empty: the document's own key
 
   bool operator==(const cache_key&) const = default;
-  std::string scope() const;  // "full", "provider:openrouter", "unique", "stats", "models:17"
-  // The document's keys (two of a provider: its own and the gateway's), or the page's of a generation. REQUIRES: of a
-  // page a generation.
+  std::string scope() const;  // "full", "full:providers", "provider:openrouter", "unique", "stats", "models:17"
+  // The document's keys (two of a provider: its own and the gateway's; none of a part), or the page's of a generation.
+  // REQUIRES: of a page a generation.
   std::vector<std::string> names(std::string_view generation) const;
   std::string local_name() const;  // unique among all
 };
+
+// The part of the full catalog that each sync outdates, whatever it has changed: when providers were read.
+inline constexpr std::string_view all_providers = "providers";
 
 std::string generation_key(std::string_view scope);
 // The document's keys that a scope has whole: none of the models' groups.
 std::vector<std::string> names_of_scope(std::string_view scope);
 // Models' scopes are 256 groups of ids: some hundred words for all instances, and an edit empties one of them.
 std::string model_scope(std::string_view id);
+std::vector<std::string> model_scopes();  // all that there are
+// Its generation changes when everything is cleared: scopes that only others know of are outdated by it.
+inline constexpr std::string_view everything = "everything";
 std::string random_generation();  // 128 bits
 
 inline constexpr std::string_view invalidation_channel = "models:invalidate";

@@ -6,6 +6,7 @@
 
 #include "config/json_fault.hpp"
 #include "config/names.hpp"
+#include "config/provider_name_rule.hpp"
 
 namespace troupe::cache {
 namespace {
@@ -44,7 +45,7 @@ result<void> check_catalog_id(std::string_view id) {
 result<void> check_offer(const offer& row) {
   if (auto ok = check_catalog_id(row.id); !ok) return ok;
   if (!config::is_provider_name(row.provider))
-    return fail(error_code::bad_request, "a provider's name is not [a-z0-9][a-z0-9._-]*, 64 bytes at most");
+    return fail(error_code::bad_request, "a provider's name is none", std::string(config::provider_name_rule));
   if (!is_text(row.name)) return refused(row, "its name is not UTF-8");
   if (!is_text(row.description)) return refused(row, "its description is not UTF-8");
   if (!is_text(row.task) || row.task.size() > task_bytes_max)

@@ -2,6 +2,7 @@
 
 #include "cache/catalog/offer.hpp"
 #include "config/names.hpp"
+#include "config/provider_name_rule.hpp"
 #include "http/api/answer_with.hpp"
 #include "http/api/catalog_input.hpp"
 #include "http/api/catalog_json.hpp"
@@ -126,10 +127,8 @@ void post_clear(const context& c, const exchange_ptr& request, const route_param
   auto gateway = read_only_parameter(*request, "gateway");
   if (!gateway) return request->fail(gateway.error());
   if (!gateway->empty() && !config::is_provider_name(*gateway))
-    return request->fail({error_code::bad_request,
-                          "'gateway' is no provider's name",
-                          "lower-case letters, digits, '.', '_' and '-', 64 at most",
-                          {}});
+    return request->fail({error_code::bad_request, "'gateway' is no provider's name",
+                          std::string(config::provider_name_rule), std::nullopt});
   c.service.catalog().clear(std::move(*gateway), answer_json<actors::clear_report>(c, request, {}, clear_json));
 }
 
@@ -239,7 +238,8 @@ std::vector<route> catalog_routes() {
       .says("Reads the providers now; answers when that is done")
       .takes("provider", s::text(), "One of them; without it all")
       .answers(200, "What became of each", as_json(sync_schema()))
-      .fails(404, "No such provider");
+      .fails(404, "No such provider")
+      .fails(504, "It is not through yet, and goes on; /catalog/providers tells what comes of it");
   add.add("PUT", "/api/system/models/{catalog_id}", put_model)
       .admin()
       .says("Edits an offer by hand, or adds one; no sync undoes it")

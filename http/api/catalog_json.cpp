@@ -59,6 +59,8 @@ std::string cache_stats_json(const actors::catalog_state& s) {
   json.field("max_size_bytes", c.local_bytes_max).field("evictions", c.local_evictions).end_object();
   json.key("redis").object().field("state", to_string(s.redis));
   write_text_or_null(json, "error", s.redis_error);
+  json.field("listener", to_string(s.listener));
+  write_text_or_null(json, "listener_error", s.listener_error);
   json.end_object();
   json.key("database").object();
   write_text_or_null(json, "kind", s.database);
@@ -70,12 +72,15 @@ std::string cache_stats_json(const actors::catalog_state& s) {
 
 std::string warm_json(const actors::warm_report& r) {
   const auto failed = std::count_if(r.entries.begin(), r.entries.end(), [](const auto& e) { return e.why; });
+  const auto unknown = std::count_if(r.entries.begin(), r.entries.end(), [](const auto& e) { return e.unknown; });
   json_out json;
   json.object().field("status", failed == 0 ? "success" : "partial").field("success", failed == 0);
-  json.field("warmed", static_cast<std::int64_t>(r.entries.size()) - failed).field("failed", failed);
+  json.field("warmed", static_cast<std::int64_t>(r.entries.size()) - failed - unknown).field("failed", failed);
+  json.field("unknown", unknown);
   json.key("entries").array();
   for (const auto& e : r.entries) {
-    json.object().field("cache", e.what).field("success", !e.why);
+    json.object().field("cache", e.what).field("status", e.why ? "failed" : e.unknown ? "unknown" : "success");
+    json.field("success", !e.why && !e.unknown);
     write_error(json, e.why);
     json.end_object();
   }
@@ -122,7 +127,7 @@ std::string edit_json(const actors::edit_report& r, bool removed) {
 }
 
 void write_catalog_health(json_out& json, const actors::catalog_state& s) {
-  json.object().field("redis", to_string(s.redis));
+  json.object().field("redis", to_string(s.redis)).field("listener", to_string(s.listener));
   json.field("database", s.database_up ? "up" : s.database_error.empty() ? "unused" : "down");
   json.end_object();  // why is for the administration: it names addresses
 }

@@ -120,17 +120,25 @@ schema cache_stats_schema() {
                             {"size_bytes", count()},
                             {"max_size_bytes", count()},
                             {"evictions", count()}})},
-       {"redis", s::object({{"state", s::one_of({"off", "up", "down"})}, {"error", maybe_text()}})},
+       {"redis", s::object({{"state", s::one_of({"off", "up", "down"})},
+                            {"error", maybe_text()},
+                            {"listener", s::one_of({"off", "up", "down"}).says("Down: invalidations are asked for")},
+                            {"listener_error", maybe_text()}})},
        {"database",
         s::object({{"kind", maybe_text()}, {"up", s::flag()}, {"waiting", count()}, {"error", maybe_text()}})},
        {"timestamp", s::time()}});
 }
 
 schema warm_schema() {
-  const auto entry = s::object({{"cache", s::text()}, {"success", s::flag()}, {"error", maybe_text()}});
-  return s::object(
-      joined(done({"success", "partial"}),
-             {{"warmed", count()}, {"failed", count()}, {"entries", s::list(entry)}, {"duration_ms", s::number()}}));
+  const auto entry = s::object({{"cache", s::text()},
+                                {"status", s::one_of({"success", "failed", "unknown"})},
+                                {"success", s::flag()},
+                                {"error", maybe_text()}});
+  return s::object(joined(done({"success", "partial"}), {{"warmed", count()},
+                                                         {"failed", count()},
+                                                         {"unknown", count().says("Gateways that there are none of")},
+                                                         {"entries", s::list(entry)},
+                                                         {"duration_ms", s::number()}}));
 }
 
 schema clear_schema() {

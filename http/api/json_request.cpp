@@ -1,7 +1,6 @@
 #include "http/api/json_request.hpp"
 
-#include <algorithm>
-
+#include "http/json/comma_list.hpp"
 #include "http/json/text.hpp"
 
 namespace troupe::http {
@@ -42,13 +41,8 @@ result<simdjson::dom::element> read_json(const exchange& request, json_body& doc
 }
 
 bool contains_token(std::optional<std::string_view> header, std::string_view token) {
-  if (!header) return false;
-  for (std::string_view rest = *header; !rest.empty();) {
-    const auto comma = std::min(rest.find(','), rest.size());
-    if (equal_ignoring_case(trim(shorter(rest.substr(0, comma))), token)) return true;
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-  }
-  return false;
+  return any_of_list(header.value_or(""),
+                     [&](std::string_view one) { return equal_ignoring_case(trim(shorter(one)), token); });
 }
 
 bool takes_kept_answers(const exchange& request) {

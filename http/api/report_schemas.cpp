@@ -102,8 +102,9 @@ schema health_schema() {
        {"queue",
         s::object({{"in_flight_items", count()}, {"max_in_flight_items", count()}, {"load_waiters", count()}})},
        {"slots", s::object({{"total", count()}, {"busy", count()}, {"replaced", count()}})},
-       {"catalog",
-        s::object({{"redis", s::one_of({"off", "up", "down"})}, {"database", s::one_of({"unused", "up", "down"})}})},
+       {"catalog", s::object({{"redis", s::one_of({"off", "up", "down"})},
+                              {"listener", s::one_of({"off", "up", "down"})},
+                              {"database", s::one_of({"unused", "up", "down"})}})},
        {"timestamp", s::time()}});
 }
 

@@ -5,6 +5,7 @@
 
 #include <charconv>
 
+#include "http/json/comma_list.hpp"
 #include "http/json/text.hpp"
 
 namespace troupe::http {
@@ -60,19 +61,15 @@ std::string_view to_string(content_encoding e) noexcept {
 content_encoding choose_encoding(std::optional<std::string_view> accept_encoding) {
   if (!accept_encoding) return content_encoding::identity;
   double gzip_q = -1, zstd_q = -1, any_q = -1, plain_q = -1;
-  auto rest = *accept_encoding;
-  while (!rest.empty()) {
-    const auto end = rest.find(',');
-    const auto one = rest.substr(0, end);
+  any_of_list(*accept_encoding, [&](std::string_view one) {
     const auto name = trim(one.substr(0, one.find(';')));
     const auto q = one.find(';') == std::string_view::npos ? 1 : quality_of(one.substr(one.find(';') + 1));
     if (equal_ignoring_case(name, "gzip") || equal_ignoring_case(name, "x-gzip")) gzip_q = q;
     if (equal_ignoring_case(name, "zstd")) zstd_q = q;
     if (equal_ignoring_case(name, "identity")) plain_q = q;
     if (name == "*") any_q = q;
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
-  }
+    return false;
+  });
   if (gzip_q < 0) gzip_q = any_q;
   if (zstd_q < 0) zstd_q = any_q;
   if (zstd_q > 0 && zstd_q >= gzip_q && zstd_q >= plain_q) return content_encoding::zstd;

@@ -29,7 +29,7 @@ def test_a_server_with_neither_redis_nor_postgresql(serve, tiny):
     row = server.json("/catalog/models")["data"][0]
     assert row["provider"] == "local" and row["task"] == "text-classification" and row["description"] == "Small"
     assert server.json("/catalog/stats")["total_models"] == 1
-    assert server.json("/health")["catalog"] == {"redis": "off", "database": "up"}
+    assert server.json("/health")["catalog"] == {"redis": "off", "listener": "off", "database": "up"}
 
 
 @pytest.mark.asan

@@ -135,6 +135,22 @@ def test_redis_with_passwords(serve, two, tmp_path):
         assert "wrong-secret" not in wrong.log(500)
 
 
+def test_redis_whose_user_may_not_listen(serve, two, tmp_path):
+    with Redis(tmp_path / "redis") as redis:
+        redis.cli("ACL", "SETUSER", "deaf", "on", ">other", "~models:*", "&models:*", "+@all", "-subscribe")
+        hears = serve(settings=settings(two), env={"REDIS_URL": redis.url})
+        deaf = serve(settings=settings(two), env={"REDIS_URL": f"redis://deaf:other@127.0.0.1:{redis.port}"})
+        redis_up(hears)
+        redis_up(deaf)
+        until(lambda: "NOPERM" in (stats(deaf)["redis"]["listener_error"] or ""))
+        assert stats(deaf)["redis"]["listener"] == "down" and stats(deaf)["redis_available"]
+        assert deaf.json("/health")["catalog"]["listener"] == "down"
+        assert deaf.metrics()["troupe_catalog_redis_listener_up"] == 0
+        until(lambda: stats(hears)["redis"]["listener"] == "up")
+        time.sleep(2)
+        assert deaf.log(500).count("NOPERM") == 1
+
+
 def test_redis_full(serve, two, tmp_path):
     with Redis(tmp_path / "redis", "--maxmemory", "900kb", "--maxmemory-policy", "noeviction") as redis:
         server = serve(settings=settings(two), env={"REDIS_URL": redis.url})

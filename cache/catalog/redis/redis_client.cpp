@@ -210,6 +210,7 @@ void client::watch_deadlines() {
 }
 
 void client::on_ready() {
+  connection_.settled();
   spdlog::info("redis: connected to {}", text_of(options_.address));
   {
     const std::lock_guard held(mutex_);

@@ -104,7 +104,8 @@ class redis_client {
 // A second connection that listens to one channel, on a thread of its own too. `on_message` gets each payload;
 // `on_listening` is called whenever (again) subscribed: messages before that may have been missed. Both on the
 // listener's thread: short, must not block. The other side is asked for a sign of life (silence_ms_max), so that a dead
-// connection is not taken for a quiet channel.
+// connection is not taken for a quiet channel. One that may not listen tries again as one that is not connected does:
+// after a pause that grows to retry_max_ms. The log says once that it hears, cannot be reached, or may not listen.
 class redis_listener {
  public:
   virtual ~redis_listener() = default;  // joins the thread, which waits for nothing; not on the listener's thread

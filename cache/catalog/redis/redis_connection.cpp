@@ -76,7 +76,6 @@ void redis_connection::greeted(redis_reply reply) {
   greeting_.erase(greeting_.begin());
   if (!greeting_.empty()) return;
   stage_ = stage::ready;
-  pause_ms_ = options_.retry_min_ms;
   heard_ = true;
   watch();
   user_.on_ready();

@@ -40,6 +40,8 @@ class redis_connection final : redis_stream::user {
   void start() { attempt(); }
   // Of what `commands` holds; ready only. It is empty then.
   void send(outbox& commands);
+  // It does what it is there for: the next pause is the shortest again. Until then each is longer than the one before.
+  void settled() { pause_ms_ = options_.retry_min_ms; }
   void lose(const error& why);
   void stop();  // for good, without a word
 

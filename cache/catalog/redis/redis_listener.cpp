@@ -33,6 +33,8 @@ class listener final : public redis_listener, redis_connection::user {
   }
 
  private:
+  enum class standing : std::uint8_t { none, hears, lost, refused };  // as the log has it
+
   void on_ready() override { say({"SUBSCRIBE", channel_}); }
   void on_quiet() override { say({"PING"}); }
   void on_lost(const error& why) override;
@@ -56,23 +58,32 @@ class listener final : public redis_listener, redis_connection::user {
   mutable std::mutex mutex_;
   std::string last_error_ = "redis: not listening yet";
 
+  standing standing_ = standing::none;  // the loop's own
+  bool refused_ = false;                // why it is being lost
+
   redis_thread thread_;
   redis_connection connection_{thread_.loop(), options_, *this};  // the loop's own
 };
 
 void listener::on_lost(const error& why) {
   set_error(why.message);
-  if (listening_.exchange(false, std::memory_order_acq_rel)) spdlog::warn("redis: the listener: {}", why.message);
+  listening_.store(false, std::memory_order_release);
+  const auto now = std::exchange(refused_, false) ? standing::refused : standing::lost;
+  if (std::exchange(standing_, now) != now) spdlog::warn("nothing is heard on {}: {}", channel_, why.message);
 }
 
 // ["subscribe", channel, 1], ["message", channel, payload], ["pong", ""]
 void listener::on_reply(redis_reply reply) {
-  if (const auto* no = reply.failed())
+  if (const auto* no = reply.failed()) {
+    refused_ = true;
     return connection_.lose({error_code::unavailable, "redis: cannot listen: " + no->text, {}, std::nullopt});
+  }
   auto* items = reply.items();
   if (items == nullptr || items->size() < 3 || items->front().text() == nullptr) return;
   if (*items->front().text() == "subscribe") {
     set_error({});
+    connection_.settled();
+    if (std::exchange(standing_, standing::hears) != standing::hears) spdlog::info("redis: listens to {}", channel_);
     listening_.store(true, std::memory_order_release);
     redis_thread::call(on_listening_);
   } else if (auto* payload = (*items)[2].text(); payload != nullptr && *items->front().text() == "message") {

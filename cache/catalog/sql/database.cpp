@@ -12,6 +12,7 @@
 #include "cache/catalog/sql/sync.hpp"
 #include "config/json_fault.hpp"
 #include "config/names.hpp"
+#include "config/provider_name_rule.hpp"
 
 namespace troupe::cache {
 namespace {
@@ -26,7 +27,7 @@ std::uint64_t count_of(const sql_row& row, int column) { return static_cast<std:
 
 result<void> check_provider(const std::string& name) {
   if (config::is_provider_name(name)) return {};
-  return fail(error_code::bad_request, "a provider's name is not [a-z0-9][a-z0-9._-]*, 64 bytes at most");
+  return fail(error_code::bad_request, "a provider's name is none", std::string(config::provider_name_rule));
 }
 
 class sql_database final : public catalog_database {
@@ -40,12 +41,7 @@ class sql_database final : public catalog_database {
 
   result<std::vector<offer>> offers_of(const std::string& id) override {
     if (!check_catalog_id(id)) return std::vector<offer>{};
-    return within(transaction_kind::read, [&](steps& in) {
-      return offers(in, {"SELECT " + read_columns("o") +
-                             " FROM catalog_offers o WHERE o.id = $1 "
-                             "ORDER BY o.price_order, o.provider",
-                         {id}});
-    });
+    return within(transaction_kind::read, [&](steps& in) { return offers_in(in, id); });
   }
 
   result<std::vector<provider_facts>> providers() override {
@@ -118,6 +114,21 @@ class sql_database final : public catalog_database {
     return writing([&](steps& in) { put_by_hand(in, *stored); });
   }
 
+  result<offer> edit(const std::string& id, const row_change& change) override {
+    if (auto ok = check_catalog_id(id); !ok) return tl::unexpected(ok.error());
+    return writing([&](steps& in) {
+      const auto there = offers_in(in, id);
+      if (in.have_failed()) return offer{};
+      const auto row = change(there);
+      const auto stored = row ? stored_form(*row) : row;
+      if (stored)
+        put_by_hand(in, *stored);
+      else
+        in.refuse(stored.error());
+      return stored.value_or(offer{});
+    });
+  }
+
   result<std::vector<std::string>> take_out(const std::string& id, const std::string& provider) override {
     if (!check_catalog_id(id) || (!provider.empty() && !config::is_provider_name(provider)))
       return std::vector<std::string>{};
@@ -131,6 +142,13 @@ class sql_database final : public catalog_database {
   std::string kind() const override { return on_->dialect() == sql_dialect::sqlite ? "sqlite" : "postgresql"; }
 
  private:
+  static std::vector<offer> offers_in(steps& in, const std::string& id) {
+    return offers(in, {"SELECT " + read_columns("o") +
+                           " FROM catalog_offers o WHERE o.id = $1 "
+                           "ORDER BY o.price_order, o.provider",
+                       {id}});
+  }
+
   // A transaction that ends with what `f` does, whichever way it ends.
   template <class F>
   result<std::invoke_result_t<F, steps&>> within(transaction_kind kind, F f) {

@@ -2,6 +2,7 @@
 // The catalog's source of truth: SQLite in a file (WAL), or PostgreSQL. Both give the same answers to the same
 // questions, in the same order (ids and names by their bytes).
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -77,6 +78,10 @@ class catalog_database {
   virtual result<void> note_sync(const std::string& provider, const std::string& error) = 0;
   // By hand: sets `edited`.
   virtual result<void> put(const offer& row) = 0;
+  // The same, of a row that is made of the offers of an id, while nobody else can change them: in one transaction. What
+  // `change` refuses with is answered, and nothing is changed; it asks this database nothing, and others wait for it.
+  using row_change = std::function<result<offer>(const std::vector<offer>& there)>;
+  virtual result<offer> edit(const std::string& id, const row_change& change) = 0;
   // By hand: takes the offers of an id out (provider empty: all of them), so that no sync brings them back. The
   // providers whose offers they were; none: there was nothing.
   virtual result<std::vector<std::string>> take_out(const std::string& id, const std::string& provider) = 0;
@@ -94,7 +99,11 @@ struct database_options {
   std::uint32_t connect_timeout_ms = 5000;
   std::uint32_t statement_timeout_ms = 60000;  // of a question
   std::uint32_t sync_timeout_ms = 600000;      // of a sync's statement, and how long it waits for other syncs
-  bool prepare_statements = true;              // false: never; else where it is no pool of connections (pgbouncer)
+  // True: the process ends. What is asked is cancelled, and nothing more is asked: unavailable. Null: never.
+  std::shared_ptr<const std::atomic<bool>> ends;
+  bool prepare_statements = true;  // false: never; else where it is no pool of connections (pgbouncer)
+
+  bool at_end() const noexcept { return ends && ends->load(std::memory_order_acquire); }
 };
 // "sqlite:FILE" and "sqlite:///FILE" are files, too. bad_request: another scheme. Does not connect yet.
 result<std::unique_ptr<catalog_database>> make_database(const database_options& options);

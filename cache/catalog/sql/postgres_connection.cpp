@@ -71,6 +71,7 @@ class postgres_connection final : public sql_connection {
   sql_dialect dialect() const noexcept override { return sql_dialect::postgresql; }
 
   result<void> begin(transaction_kind kind) override {
+    if (options_.at_end()) return fail(error_code::unavailable, "PostgreSQL is not asked any more");
     const bool is_new = wire_ == nullptr || wire_->is_lost();
     if (auto ok = connect(); !ok) return ok;
     auto ok = begin_on_wire(kind);

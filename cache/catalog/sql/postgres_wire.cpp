@@ -5,11 +5,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <thread>
 
 namespace troupe::cache {
 namespace {
 
 constexpr int oldest_version = 120000;  // generated columns, MATERIALIZED
+constexpr long long look_ms = 100;      // at whether the process ends
+constexpr std::chrono::milliseconds patience_at_end{500};
 
 std::string one_line(const char* text) {
   std::string out(text == nullptr ? "" : text);
@@ -51,7 +56,8 @@ result<std::unique_ptr<postgres_wire>> postgres_wire::connect(const database_opt
                                              "keepalives",       "keepalives_idle",  "keepalives_interval",
                                              "keepalives_count", "tcp_user_timeout", nullptr};
   const std::array<const char*, 9> values{options.url.c_str(), "UTF8", "troupe", "1", "10", "5", "3", "30000", nullptr};
-  std::unique_ptr<postgres_wire> out(new postgres_wire(PQconnectStartParams(names.data(), values.data(), 1)));
+  std::unique_ptr<postgres_wire> out(
+      new postgres_wire(PQconnectStartParams(names.data(), values.data(), 1), options.ends));
   const auto until = steady_clock::now() + std::chrono::milliseconds(options.connect_timeout_ms);
   if (auto ok = out->establish(until); !ok) return tl::unexpected(ok.error());
   return out;
@@ -78,15 +84,32 @@ result<void> postgres_wire::establish(steady_time until) {
   return {};
 }
 
+// The statement ends on the server, too. Asking for that takes a connection, which may hang as this one does: nobody
+// waits for it.
+void postgres_wire::call_off() {
+  last_word_at_ = steady_clock::now() + patience_at_end;
+  std::shared_ptr<PGcancel> cancel(PQgetCancel(c_.get()), &PQfreeCancel);
+  if (!cancel) return;  // it is not connected yet
+  try {
+    std::thread([cancel] {
+      std::array<char, 256> why{};
+      PQcancel(cancel.get(), why.data(), static_cast<int>(why.size()));
+    }).detach();
+  } catch (const std::system_error&) {  // no thread: the server finds out when it writes
+  }
+}
+
 result<void> postgres_wire::wait(bool to_write, steady_time until) {
   for (;;) {
+    if (ends_ && !last_word_at_ && ends_->load(std::memory_order_acquire)) call_off();
+    if (last_word_at_) until = std::min(until, *last_word_at_);
     const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - steady_clock::now()).count();
     if (rest <= 0) {
       lost_ = true;
       return fail(error_code::unavailable, "PostgreSQL did not answer within its time");
     }
     pollfd on{PQsocket(c_.get()), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0};
-    const int n = ::poll(&on, 1, static_cast<int>(std::min<long long>(rest, 60'000)));
+    const int n = ::poll(&on, 1, static_cast<int>(std::min<long long>(rest, ends_ ? look_ms : 60'000)));
     if (n > 0) return {};
     if (n < 0 && errno != EINTR) return lost("cannot be waited for");
   }

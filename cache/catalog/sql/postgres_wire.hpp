@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cache/catalog/sql/connection.hpp"
@@ -39,7 +40,7 @@ class postgres_wire {
   bool is_pooled() const noexcept { return pooled_; }
 
  private:
-  explicit postgres_wire(PGconn* c) : c_(c) {}
+  postgres_wire(PGconn* c, std::shared_ptr<const std::atomic<bool>> ends) : c_(c), ends_(std::move(ends)) {}
 
   result<void> establish(steady_time until);
   result<postgres_result> answer(bool sent, steady_time until);
@@ -48,7 +49,11 @@ class postgres_wire {
   tl::unexpected<error> lost(const std::string& why);
   tl::unexpected<error> refused(const PGresult* by);
 
+  void call_off();
+
   std::unique_ptr<PGconn, frees_postgres> c_;
+  const std::shared_ptr<const std::atomic<bool>> ends_;  // null: never
+  std::optional<steady_time> last_word_at_;              // once the end has come: what is said after that is not heard
   bool lost_ = false, pooled_ = false;
 };
 

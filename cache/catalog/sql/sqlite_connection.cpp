@@ -19,6 +19,7 @@ constexpr int cache_kib = 8 * 1024, sync_cache_kib = 192 * 1024;  // a sync touc
 constexpr int wal_bytes_kept = 64 << 20;
 constexpr int checkpoint_pages = 4000;
 constexpr int steps_between_looks = 10'000;  // at the clock
+constexpr milliseconds longest_pause{50};    // between tries of a lock
 
 struct closes {
   void operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
@@ -59,9 +60,9 @@ class sqlite_connection final : public sql_connection {
   sql_dialect dialect() const noexcept override { return sql_dialect::sqlite; }
 
   result<void> begin(transaction_kind kind) override {
+    if (options_.at_end()) return fail(error_code::unavailable, "the catalog's file is not asked any more");
     if (auto ok = open(); !ok) return ok;
     const auto busy_ms = kind == transaction_kind::sync ? options_.sync_timeout_ms : options_.busy_timeout_ms;
-    sqlite3_busy_timeout(db_.get(), static_cast<int>(std::min<std::uint32_t>(busy_ms, INT32_MAX)));
     waited_ms_ = busy_ms;
     deadline_ = kind == transaction_kind::sync
                     ? no_deadline
@@ -130,7 +131,7 @@ class sqlite_connection final : public sql_connection {
     static_cast<void>(set_cache(cache_kib));
     std::error_code no;
     if (fs::file_size(options_.file.string() + "-wal", no) <= wal_bytes_kept || no) return;
-    sqlite3_busy_timeout(db_.get(), 100);  // a reader who stays keeps the log as it is until the next time
+    waited_ms_ = 100;  // a reader who stays keeps the log as it is until the next time
     sqlite3_exec(db_.get(), "PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr, nullptr);
   }
 
@@ -152,8 +153,8 @@ class sqlite_connection final : public sql_connection {
     db_.reset(db);
     if (code != SQLITE_OK) return close_failed();
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    sqlite3_busy_timeout(db, static_cast<int>(options_.busy_timeout_ms));
     waited_ms_ = options_.busy_timeout_ms;
+    sqlite3_busy_handler(db, &sqlite_connection::waits_on, this);
     sqlite3_progress_handler(db, steps_between_looks, &sqlite_connection::is_late, this);
     deadline_ = no_deadline;
     const auto set_up = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = " + std::to_string(checkpoint_pages) +
@@ -168,7 +169,8 @@ class sqlite_connection final : public sql_connection {
   bool write_ahead() {
     const auto until = steady_clock::now() + milliseconds(options_.busy_timeout_ms);
     while (!run_script("PRAGMA journal_mode = WAL")) {
-      if ((sqlite3_errcode(db_.get()) & 0xFF) != SQLITE_BUSY || steady_clock::now() > until) return false;
+      if ((sqlite3_errcode(db_.get()) & 0xFF) != SQLITE_BUSY || steady_clock::now() > until || options_.at_end())
+        return false;
       std::this_thread::sleep_for(milliseconds(10));
     }
     return true;
@@ -196,7 +198,21 @@ class sqlite_connection final : public sql_connection {
     return statements_.emplace(text, made).first->second.get();
   }
 
-  static int is_late(void* self) { return steady_clock::now() > static_cast<sqlite_connection*>(self)->deadline_; }
+  static int is_late(void* self) {
+    const auto& me = *static_cast<sqlite_connection*>(self);
+    return me.options_.at_end() || steady_clock::now() > me.deadline_;
+  }
+
+  // Another one has the lock: SQLite's own patience would outlast the process' end.
+  static int waits_on(void* self, int times) {
+    auto& me = *static_cast<sqlite_connection*>(self);
+    const auto now = steady_clock::now();
+    if (times == 0) me.wait_ends_ = now + milliseconds(me.waited_ms_);
+    if (now >= me.wait_ends_ || me.options_.at_end()) return 0;
+    const auto pause = std::min(milliseconds(1 << std::min(times, 6)), longest_pause);
+    std::this_thread::sleep_until(std::min(now + pause, me.wait_ends_));
+    return 1;
+  }
 
   tl::unexpected<error> failed() {
     const auto code = db_ ? sqlite3_errcode(db_.get()) & 0xFF : SQLITE_NOMEM;
@@ -204,6 +220,8 @@ class sqlite_connection final : public sql_connection {
     const auto unavailable = [&](const std::string& what, const char* detail = "") {
       return fail(error_code::unavailable, about + what, detail);
     };
+    if (options_.at_end() && (code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_INTERRUPT))
+      return unavailable("was left alone: the server ends");
     switch (code) {
       case SQLITE_BUSY:
       case SQLITE_LOCKED: return unavailable("was locked by another writer for " + std::to_string(waited_ms_) + " ms");
@@ -226,8 +244,9 @@ class sqlite_connection final : public sql_connection {
   std::unique_ptr<sqlite3, closes> db_;
   std::unordered_map<std::string, statement_ptr> statements_;
   steady_time deadline_ = no_deadline;
-  std::uint32_t waited_ms_ = 0;
-  bool lost_ = false;  // opened again by the next transaction
+  std::uint32_t waited_ms_ = 0;  // for another one's lock, at most
+  steady_time wait_ends_;        // of the wait that goes on
+  bool lost_ = false;            // opened again by the next transaction
 };
 
 }  // namespace

@@ -29,6 +29,10 @@ class steps {
     if (!failed_) kept(on_.load(table, columns, from));
   }
 
+  void refuse(error why) {
+    if (!failed_) failed_ = std::move(why);
+  }
+
   bool have_failed() const noexcept { return failed_.has_value(); }
   sql_connection& on() const noexcept { return on_; }
   template <class T>

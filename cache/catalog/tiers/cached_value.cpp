@@ -1,7 +1,5 @@
 #include "cache/catalog/tiers/cached_value.hpp"
 
-#include <charconv>
-
 #include <fmt/format.h>
 #include <simdjson.h>
 #define XXH_INLINE_ALL
@@ -10,13 +8,17 @@
 namespace troupe::cache {
 namespace {
 
-constexpr std::string_view magic = "troupe-page-1 ";
+constexpr std::string_view magic = "troupe-page-2 ";
 constexpr std::size_t digest_digits = 32;
+constexpr std::size_t head_bytes = magic.size() + digest_digits + 1;  // the line's end included
+static_assert(head_bytes <= head_bytes_max);
 
 std::string digest_of(std::string_view body) {
   const auto digest = XXH3_128bits(body.data(), body.size());
   return fmt::format("{:016x}{:016x}", digest.high64, digest.low64);
 }
+
+std::string_view digest_in(const cached_value& value) { return std::string_view(value.etag).substr(1, digest_digits); }
 
 }  // namespace
 
@@ -35,49 +37,19 @@ std::shared_ptr<const std::string> cached_value::encoded(
   return shared;
 }
 
-std::string with_head(const cached_value& value, std::int64_t expires_unix_ms) {
-  const auto digest = std::string_view(value.etag).substr(1, digest_digits);
-  return fmt::format("{}{} {}\n{}", magic, digest, expires_unix_ms, value.body);
+std::string with_head(const cached_value& value) {
+  return fmt::format("{}{}\n{}", magic, digest_in(value), value.body);
 }
 
-namespace {
-
-struct head {
-  std::string_view digest;
-  std::int64_t expires_unix_ms = 0;
-  std::size_t size_bytes = 0;  // the line's end included
-};
-
-std::optional<head> parse_head(std::string_view stored) {
-  if (!stored.starts_with(magic)) return std::nullopt;
-  const auto line_end = stored.find('\n');
-  if (line_end == std::string_view::npos || line_end < magic.size() + digest_digits + 2) return std::nullopt;
-  if (stored[magic.size() + digest_digits] != ' ') return std::nullopt;
-  head out{stored.substr(magic.size(), digest_digits), 0, line_end + 1};
-  const auto* number = stored.data() + magic.size() + digest_digits + 1;
-  const auto read = std::from_chars(number, stored.data() + line_end, out.expires_unix_ms);
-  if (read.ec != std::errc{} || read.ptr != stored.data() + line_end) return std::nullopt;
-  return out;
+cached_value_ptr read_headed(std::string_view stored) {
+  if (stored.size() < head_bytes) return nullptr;
+  auto out = std::make_shared<const cached_value>(std::string(stored.substr(head_bytes)));
+  return is_head_of(stored, *out) ? out : nullptr;
 }
 
-bool is_digest_of(const head& h, const cached_value& value) {
-  return std::string_view(value.etag).substr(1, digest_digits) == h.digest;
-}
-
-}  // namespace
-
-std::optional<headed_value> read_headed(std::string_view stored) {
-  const auto h = parse_head(stored);
-  if (!h) return std::nullopt;
-  headed_value out{std::make_shared<const cached_value>(std::string(stored.substr(h->size_bytes))), h->expires_unix_ms};
-  if (!is_digest_of(*h, *out.value)) return std::nullopt;
-  return out;
-}
-
-std::optional<headed_value> read_head(std::string_view begins, const cached_value_ptr& as_known) {
-  const auto h = parse_head(begins);
-  if (!h || !is_digest_of(*h, *as_known)) return std::nullopt;
-  return headed_value{as_known, h->expires_unix_ms};
+bool is_head_of(std::string_view begins, const cached_value& known) {
+  return begins.size() >= head_bytes && begins.starts_with(magic) &&
+         begins.substr(magic.size(), digest_digits) == digest_in(known) && begins[head_bytes - 1] == '\n';
 }
 
 cached_value_ptr read_plain(std::string_view stored) {

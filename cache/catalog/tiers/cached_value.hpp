@@ -28,18 +28,14 @@ struct cached_value {
 };
 using cached_value_ptr = std::shared_ptr<const cached_value>;
 
-// Pages lie in Redis behind a line of ours: the body's digest, and when its time ends (Unix, ms). So a value that was
-// cut or is somebody else's is a miss, and a local copy ends with the one that it was made of. The document's own keys
-// hold plain JSON.
-std::string with_head(const cached_value& value, std::int64_t expires_unix_ms);
-struct headed_value {
-  cached_value_ptr value;
-  std::int64_t expires_unix_ms = 0;
-};
-std::optional<headed_value> read_headed(std::string_view stored);
-// The head alone, of its first head_bytes_max bytes: whether the body is this one, and until when.
+// Pages lie in Redis behind a line of ours with the body's digest, so that a value that was cut or is somebody else's
+// is a miss. No time stands there: it would be the writer's clock's. The document's own keys hold plain JSON.
+std::string with_head(const cached_value& value);
+// Null: it is none.
+cached_value_ptr read_headed(std::string_view stored);
+// Of the first head_bytes_max bytes of what is stored: whether the body is this one.
 inline constexpr std::size_t head_bytes_max = 80;
-std::optional<headed_value> read_head(std::string_view begins, const cached_value_ptr& as_known);
+bool is_head_of(std::string_view begins, const cached_value& known);
 // Plain JSON of one object or list; null: it is none.
 cached_value_ptr read_plain(std::string_view stored);
 

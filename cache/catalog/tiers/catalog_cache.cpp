@@ -18,9 +18,8 @@ constexpr std::size_t ids_by_name_max = 1000;  // beyond, all models' keys go
 
 std::size_t index_of(cache_kind k) { return static_cast<std::size_t>(k); }
 
-// All that model_scope() gives.
 void add_model_scopes(std::set<std::string>& scopes) {
-  for (int group = 0; group < 256; ++group) scopes.insert("models:" + std::to_string(group));
+  for (auto& scope : model_scopes()) scopes.insert(std::move(scope));
 }
 
 class two_tiers final : public catalog_cache {
@@ -42,7 +41,7 @@ class two_tiers final : public catalog_cache {
   void find(const cache_key& key, std::function<void(cached_answer)> then) override {
     if (!options_.enabled) return then(missed(key));
     if (!shared_ || !shared_->usable()) return then(from_memory(key));
-    auto held = local_.find(key.local_name(), known_.of(key.scope()).epoch, steady_clock::now()).value;
+    auto held = local_.find(key.local_name(), known_.of(key.scope()).epoch, steady_clock::now());
     shared_->read(key, std::move(held),
                   [this, key, then = std::move(then)](const result<shared_tier::entry>& in_redis) {
                     if (!in_redis || !in_redis->value) return then(from_memory(key));
@@ -98,12 +97,13 @@ class two_tiers final : public catalog_cache {
     shared_tier::removal gone;
     std::set<std::string> scopes;
     for (const auto& change : changes) {
-      ++invalidations_[index_of(change.kind)];
       const cache_key whole{change.kind, change.of, {}};
+      const bool part = change.kind == cache_kind::full && !change.of.empty();  // none of the document's: not counted
+      if (!part) ++invalidations_[index_of(change.kind)];
       if (change.kind != cache_kind::model && change.kind != cache_kind::pricing) {
         scopes.insert(whole.scope());
         for (auto& name : whole.names({})) gone.names.push_back(std::move(name));
-        told("INVALIDATE", whole);
+        if (!part) told("INVALIDATE", whole);
         continue;
       }
       if (change.ids.size() > ids_by_name_max) {
@@ -126,7 +126,8 @@ class two_tiers final : public catalog_cache {
   void clear(std::function<void(bool)> then) override {
     shared_tier::removal gone;
     gone.all = true;
-    std::set<std::string> scopes{"full", "unique", "stats"};
+    std::set<std::string> scopes{"full", "full:" + std::string(all_providers), "unique", "stats",
+                                 std::string(everything)};
     for (const auto& [scope, known] : known_.all())
       if (scope.starts_with("provider:")) scopes.insert(scope);
     add_model_scopes(scopes);
@@ -159,6 +160,8 @@ class two_tiers final : public catalog_cache {
   }
   redis_health redis() const override { return shared_ ? shared_->health() : redis_health::off; }
   std::string redis_error() const override { return shared_ ? shared_->last_error() : std::string(); }
+  redis_health listener() const override { return shared_ ? shared_->listener() : redis_health::off; }
+  std::string listener_error() const override { return shared_ ? shared_->listener_error() : std::string(); }
 
  private:
   seconds grace() const { return seconds(options_.times.grace_s); }
@@ -181,11 +184,11 @@ class two_tiers final : public catalog_cache {
     told("HIT", key);
     return {held.value, cache_tier::local, stale};
   }
-  // The local copy ends with what it was made of; its grace is its own.
+  // The local copy ends with what it was made of, and within our own time from now whatever Redis says of it; its grace
+  // is its own.
   cached_value_ptr copy(const cache_key& key, const shared_tier::entry& e) {
     const auto whole = milliseconds(seconds(options_.times.ttl_s(key.kind)));
-    // One that ends later than it may was written by another clock: good for now, and refreshed when it is needed.
-    const auto left = e.left > whole + seconds(1) ? milliseconds(0) : std::max(e.left, milliseconds(0));
+    const auto left = std::clamp(e.left, milliseconds(0), whole);
     const auto now = steady_clock::now();
     const auto name = key.local_name();
     const auto epoch = e.epoch;  // that it was read by: it may be outdated already

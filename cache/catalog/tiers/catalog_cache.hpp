@@ -94,6 +94,9 @@ class catalog_cache {
   virtual cache_counts counts() const = 0;
   virtual redis_health redis() const = 0;
   virtual std::string redis_error() const = 0;
+  // Whether other instances' invalidations are heard; while they are not, Redis is asked for them each second.
+  virtual redis_health listener() const = 0;
+  virtual std::string listener_error() const = 0;
 };
 
 }  // namespace troupe::cache

@@ -139,11 +139,9 @@ void shared_tier::made_up(const debt* still_owed, const std::string& trouble) {
 
 void shared_tier::learn_all(std::function<void(bool)> then) {
   auto known = known_.all();
-  if (known.empty()) {
-    // Does it answer at all?
-    client_->ask({"PING"}, [then](result<redis_reply> reply) { then(reply && reply->failed() == nullptr); });
-    return;
-  }
+  // Asked for also while there is none: that one has come since is news.
+  std::erase_if(known, [](const auto& k) { return k.first == everything; });
+  known.emplace_back(everything, known_.of(std::string(everything)));
   std::vector<std::string> command{"MGET"};
   for (const auto& [scope, k] : known) command.push_back(generation_key(scope));
   client_->ask(std::move(command), [me = shared_from_this(), known, then](result<redis_reply> reply) {
@@ -151,12 +149,22 @@ void shared_tier::learn_all(std::function<void(bool)> then) {
     if (items == nullptr || items->size() != known.size()) return then(false);
     for (std::size_t i = 0; i < known.size(); ++i) {
       const auto& [scope, k] = known[i];
-      if (auto* word = (*items)[i].text())
-        me->known_.learn(scope, *word, k);
-      else
+      auto* word = (*items)[i].text();
+      if (word == nullptr)
         me->known_.renew(scope, {}, k.epoch);  // Redis lost it: it begins anew when something is kept
+      else if (me->known_.learn(scope, *word, k).epoch != k.epoch && scope == everything)
+        me->tell_.cleared();
     }
     then(true);
+  });
+}
+
+// Who cannot hear what others invalidate asks.
+void shared_tier::learn_unheard() {
+  if (ended_) return;
+  if (usable() && listener() == redis_health::down) learn_all([](bool) {});
+  client_->after(unheard_ask_pause, [weak = weak_from_this()] {
+    if (const auto me = weak.lock()) me->learn_unheard();
   });
 }
 

@@ -24,9 +24,9 @@ constexpr auto keep_script =
     "for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[4], 'EX', ARGV[3]) end "
     "return g";
 
-std::int64_t unix_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
+std::chrono::milliseconds left_of(const redis_reply& pttl) {
+  const auto* ms = std::get_if<std::int64_t>(&pttl.value);
+  return std::chrono::milliseconds(ms != nullptr ? *ms : 0);
 }
 
 // NOAUTH, LOADING, READONLY, OOM ..: it answers, but not what was asked.
@@ -63,16 +63,25 @@ void shared_tier::connect(const catalog_cache::make_client& client, const catalo
         },
         [weak] {
           // What was said before nobody here has heard.
-          if (const auto me = weak.lock(); me && me->usable()) me->learn_all([](bool) {});
+          if (const auto me = weak.lock()) me->learn_all([](bool) {});
         });
+    client_->after(unheard_ask_pause, [weak] {
+      if (const auto me = weak.lock()) me->learn_unheard();
+    });
   }
 }
 
 void shared_tier::disconnect() {
   ended_ = true;
   usable_ = false;
-  listener_.reset();
-  owned_.reset();
+  std::unique_ptr<redis_listener> listener;
+  std::unique_ptr<redis_client> client;
+  {
+    const std::lock_guard connecting(connecting_);
+    listener = std::move(listener_);
+    client = std::move(owned_);
+  }
+  listener.reset();
 }
 
 redis_health shared_tier::health() const noexcept {
@@ -83,6 +92,16 @@ redis_health shared_tier::health() const noexcept {
 std::string shared_tier::last_error() const {
   const std::lock_guard lock(mutex_);
   return error_;
+}
+
+redis_health shared_tier::listener() const {
+  const std::lock_guard connecting(connecting_);
+  return !listener_ ? redis_health::off : listener_->listening() ? redis_health::up : redis_health::down;
+}
+
+std::string shared_tier::listener_error() const {
+  const std::lock_guard connecting(connecting_);
+  return listener_ ? listener_->last_error() : std::string();
 }
 
 void shared_tier::say(redis_health h, const std::string& why) {
@@ -100,8 +119,9 @@ void shared_tier::say(redis_health h, const std::string& why) {
 
 // -- reading and writing
 
-void shared_tier::read(const cache_key& key, cached_value_ptr held, std::function<void(result<entry>)> then) {
-  read_again({key, std::move(held), tries_max, steady_clock::now() + timeout_, std::move(then)});
+void shared_tier::read(const cache_key& key, local_tier::found held, std::function<void(result<entry>)> then) {
+  read_again({key, std::move(held.value), held.is == local_tier::age::fresh, tries_max, steady_clock::now() + timeout_,
+              std::move(then)});
 }
 
 // Of a page that memory has, the head alone: it says whether that is still the one, and is a hundredth of it.
@@ -115,9 +135,10 @@ void shared_tier::read_again(reading r) {
     commands.push_back({"GETRANGE", name, "0", std::to_string(head_bytes_max - 1)});
   else
     commands.push_back({"GET", name});
-  if (page.empty()) commands.push_back({"PTTL", name});
-  client_->ask_all(std::move(commands), [me = shared_from_this(), r = std::move(r), scope,
-                                         seen](result<std::vector<redis_reply>> replies) mutable {
+  const bool wants_left = page.empty() || !r.held || !r.fresh;
+  if (wants_left) commands.push_back({"PTTL", name});
+  client_->ask_all(std::move(commands), [me = shared_from_this(), r = std::move(r), scope, seen,
+                                         wants_left](result<std::vector<redis_reply>> replies) mutable {
     if (replies) {
       if (const auto* f = first_failure(*replies)) {
         if (f->text.starts_with("WRONGTYPE")) return r.then(me->no_value(r.key));  // somebody else's
@@ -145,23 +166,13 @@ void shared_tier::read_again(reading r) {
     if (is_page && *word != seen.word) return time_left ? me->read_again(std::move(r)) : r.then(entry{});
     const auto* stored = (*replies)[1].text();
     if (stored == nullptr || stored->empty()) return r.then(entry{});
-    if (!is_page) return r.then(me->plain_entry(r.key, *stored, replies->back(), now.epoch));
-    auto headed = r.held ? read_head(*stored, r.held) : read_headed(*stored);
-    if (headed) {
-      const std::chrono::milliseconds left(headed->expires_unix_ms - unix_ms());
-      return r.then(entry{std::move(headed->value), left, now.epoch});
-    }
-    if (std::exchange(r.held, nullptr) == nullptr) return r.then(me->no_value(r.key));
+    const auto left = wants_left ? left_of(replies->back()) : std::chrono::milliseconds(0);
+    const bool same = is_page && r.held && is_head_of(*stored, *r.held);
+    auto value = same ? r.held : !is_page ? read_plain(*stored) : r.held != nullptr ? nullptr : read_headed(*stored);
+    if (value) return r.then(entry{std::move(value), left, now.epoch});
+    if (!is_page || std::exchange(r.held, nullptr) == nullptr) return r.then(me->no_value(r.key));
     return time_left ? me->read_again(std::move(r)) : r.then(entry{});  // another one than memory has
   });
-}
-
-shared_tier::entry shared_tier::plain_entry(const cache_key& key, std::string_view stored, const redis_reply& ttl,
-                                            std::uint64_t epoch) {
-  auto value = read_plain(stored);
-  if (!value) return no_value(key);
-  const auto* left_ms = std::get_if<std::int64_t>(&ttl.value);
-  return {std::move(value), std::chrono::milliseconds(left_ms != nullptr ? *left_ms : 0), epoch};
 }
 
 shared_tier::entry shared_tier::no_value(const cache_key& key) {
@@ -182,8 +193,7 @@ void shared_tier::keep(const cache_key& key, const generations::known& since, co
   command.push_back(since.word);
   command.push_back(fresh);
   command.push_back(std::to_string(ttl_s));
-  command.push_back(key.page.empty() ? value.body
-                                     : with_head(value, unix_ms() + static_cast<std::int64_t>(ttl_s) * 1000));
+  command.push_back(key.page.empty() ? value.body : with_head(value));
   command.push_back(std::to_string(generation_ttl_s));
   client_->ask(std::move(command),
                [me = shared_from_this(), scope, since, fresh, word, then](result<redis_reply> reply) {

@@ -19,6 +19,9 @@
 
 namespace troupe::cache {
 
+// How long an invalidation stays unknown to who cannot hear of it.
+inline constexpr std::chrono::milliseconds unheard_ask_pause{1000};
+
 class shared_tier : public std::enable_shared_from_this<shared_tier> {
  public:
   struct told {
@@ -35,15 +38,19 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   bool usable() const noexcept { return usable_.load(std::memory_order_acquire); }
   redis_health health() const noexcept;
   std::string last_error() const;
+  // Whether what others invalidate is heard of. While it is not, they are asked for their generations each
+  // `unheard_ask_pause`.
+  redis_health listener() const;
+  std::string listener_error() const;
 
   struct entry {
     cached_value_ptr value;             // null: it has none
-    std::chrono::milliseconds left{0};  // until it expires
+    std::chrono::milliseconds left{0};  // until it expires, by Redis' clock; 0 where it was not asked for
     std::uint64_t epoch = 0;            // of the scope, by which it was read
   };
   // An error: not asked, or no answer.
-  // `held`: what memory has, which is answered again where it is the same; null: nothing.
-  void read(const cache_key& key, cached_value_ptr held, std::function<void(result<entry>)> then);
+  // `held`: what memory has, which is answered again where it is the same; fresh: what is left of it is not asked for.
+  void read(const cache_key& key, local_tier::found held, std::function<void(result<entry>)> then);
   // C1 of catalog_cache.hpp. True: it was written.
   void keep(const cache_key& key, const generations::known& since, const cached_value& value, std::uint64_t ttl_s,
             std::function<void(bool)> then);
@@ -80,16 +87,17 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   void carry_out(removal what, std::function<void(const std::string&)> then);
   void send(const removal& what, std::function<void(const std::string&)> then);
   void learn_all(std::function<void(bool)> then);
+  void learn_unheard();
   void sweep(std::vector<std::string> patterns, std::string cursor, std::function<void(bool)> then);
   struct reading {
     cache_key key;
-    cached_value_ptr held;
+    cached_value_ptr held;  // null: nothing
+    bool fresh;             // it is
     int tries;
     steady_time until;  // no round begins that could end behind it
     std::function<void(result<entry>)> then;
   };
   void read_again(reading r);
-  entry plain_entry(const cache_key& key, std::string_view stored, const redis_reply& ttl, std::uint64_t epoch);
   entry no_value(const cache_key& key);
   std::string message_of(const removal& what) const;
   std::vector<std::vector<std::string>> commands_of(const removal& what) const;
@@ -98,8 +106,8 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   generations& known_;
   const told tell_;
   const std::chrono::milliseconds timeout_;
-  const std::string self_;  // whose messages are our own
-  std::mutex connecting_;
+  const std::string self_;         // whose messages are our own
+  mutable std::mutex connecting_;  // of the three
   std::unique_ptr<redis_client> owned_;
   redis_client* client_ = nullptr;  // good while callbacks come
   std::unique_ptr<redis_listener> listener_;

@@ -31,6 +31,8 @@ TEST_F(editing, changes_what_is_said_and_nothing_else) {
   e.id = "a";
   e.name = "A";
   ASSERT_TRUE(edit(e));
+  EXPECT_EQ(db.edits, 1);
+  EXPECT_EQ(db.asked, 0) << "in one transaction";
   const auto& row = db.rows[{"a", "p"}];
   EXPECT_EQ(row.name, "A");
   EXPECT_EQ(row.prompt_price, 0.5);

@@ -100,6 +100,7 @@ TEST_F(keeping, empty_results_are_no_truth) {
   settle();
   ASSERT_TRUE(h.answers.at(0));
   EXPECT_NE(h.answers[0]->json->body.find("\"data\":[]"), std::string::npos);
+  EXPECT_TRUE(h.answers[0]->empty);
   EXPECT_EQ(cached(*q), "none");
 }
 

@@ -14,7 +14,7 @@ struct fake_database final : cache::catalog_database {
   using key = std::pair<std::string, std::string>;  // id, provider
   std::map<key, cache::offer> rows;
   std::optional<error> problem;
-  int asked = 0;
+  int asked = 0, edits = 0;
   std::vector<std::pair<std::string, std::string>> noted;
   bool fail_finish = false;
 
@@ -96,6 +96,16 @@ struct fake_database final : cache::catalog_database {
     if (problem) return tl::unexpected(*problem);
     rows[{row.id, row.provider}] = row;
     return {};
+  }
+  result<cache::offer> edit(const std::string& id, const row_change& change) override {
+    if (problem) return tl::unexpected(*problem);
+    std::vector<cache::offer> there;
+    for (const auto& [k, o] : rows)
+      if (o.id == id) there.push_back(o);
+    auto row = change(there);
+    ++edits;
+    if (row) rows[{row->id, row->provider}] = *row;
+    return row;
   }
   result<std::vector<std::string>> take_out(const std::string& id, const std::string& provider) override {
     if (problem) return tl::unexpected(*problem);

@@ -50,6 +50,7 @@ struct syncing : ::testing::Test, virtual_time {
     world->provider.interval_s = 60;
     world->tools.source = [s = provider] { return std::make_unique<fake_source>(s); };
     world->tools.tiers = cache::catalog_cache::make({}, nullptr, nullptr);
+    world->answer_within = 30s;
     world->tools.ending = std::make_shared<std::atomic<bool>>(false);
     world->worker = spawn_worker(system, db);
     world->meter = std::make_shared<catalog_metrics>(registry, cache::cache_times());
@@ -117,6 +118,70 @@ TEST_F(syncing, a_failure_leaves_the_old_rows) {
   settle();
   EXPECT_TRUE(h.answers.at(1)->why);
   EXPECT_EQ(db->rows.size(), 2u);
+}
+
+TEST_F(syncing, each_one_outdates_when_providers_were_read) {
+  const cache::cache_key key{cache_kind::full, std::string(cache::all_providers), "all"};
+  const auto kept = [&] {
+    auto& tiers = *world->tools.tiers;
+    tiers.keep(key, tiers.begin(key), std::make_shared<const cache::cached_value>("[1]"), 1);
+  };
+  const auto is_cached = [&] {
+    bool out = false;
+    world->tools.tiers->find(key, [&](const cache::cached_answer& a) { out = a.value != nullptr; });
+    return out;
+  };
+  kept();
+  EXPECT_TRUE(is_cached());
+  pass(61s);
+  EXPECT_EQ(provider->reads, 2);
+  EXPECT_FALSE(is_cached()) << "though nothing has changed";
+  provider->at_the_end = error{error_code::unavailable, "the peer is gone", {}, {}};
+  kept();
+  pass(60s);
+  EXPECT_EQ(provider->reads, 3);
+  EXPECT_FALSE(is_cached()) << "a failure is told, too";
+}
+
+TEST_F(syncing, nobody_waits_longer_than_a_connection_does) {
+  // A worker that keeps what it is given until the test lets it go.
+  std::vector<database_work> held;
+  const catalog_worker_actor slow = system.spawn([&](catalog_worker_actor::pointer) {
+    return catalog_worker_actor::behavior_type{[&](work_atom, const database_work& work) { held.push_back(work); }};
+  });
+  auto own = std::make_shared<sync_world>(*world);
+  own->worker = slow;
+  own->provider.interval_s = 0;
+  const auto patient = system.spawn(provider_sync, std::shared_ptr<const sync_world>(own));
+  heard<sync_result> first, second;
+  caf::anon_send(patient, sync_atom::value, first.reply());
+  settle();
+  pass(20s);
+  caf::anon_send(patient, sync_atom::value, second.reply());
+  settle();
+  EXPECT_TRUE(first.answers.empty());
+  pass(11s);
+  ASSERT_EQ(first.answers.size(), 1u);
+  ASSERT_FALSE(first.answers[0]);
+  EXPECT_EQ(first.answers[0].error().code, error_code::deadline_exceeded);
+  EXPECT_NE(first.answers[0].error().detail.find("/catalog/providers"), std::string::npos);
+  EXPECT_TRUE(second.answers.empty());
+  // It goes on; whoever waits yet gets the one after it.
+  ASSERT_EQ(held.size(), 1u);
+  (*held[0])(*db);
+  settle();
+  EXPECT_EQ(db->noted.back().first, "p");
+  ASSERT_EQ(held.size(), 2u);
+  (*held[1])(*db);
+  settle();
+  ASSERT_EQ(second.answers.size(), 1u);
+  EXPECT_TRUE(second.answers[0]);
+  pass(60s);
+  EXPECT_EQ(first.answers.size() + second.answers.size(), 2u);
+  caf::anon_send_exit(patient, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(slow, caf::exit_reason::user_shutdown);
+  held.clear();
+  settle();
 }
 
 TEST_F(syncing, who_asks_while_one_runs_gets_the_next) {

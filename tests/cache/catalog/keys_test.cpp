@@ -50,7 +50,18 @@ TEST(keys, scopes) {
   EXPECT_EQ((cache_key{cache_kind::model, "m", {}}.scope()), (cache_key{cache_kind::pricing, "m", {}}.scope()));
   std::set<std::string> groups;
   for (int i = 0; i < 10000; ++i) groups.insert(model_scope("vendor/model-" + std::to_string(i)));
-  EXPECT_EQ(groups.size(), 256u);
+  const auto all = model_scopes();
+  EXPECT_EQ(all.size(), 256u);
+  EXPECT_EQ(groups, std::set<std::string>(all.begin(), all.end()));
+}
+
+TEST(keys, a_part_of_the_full_catalog_is_outdated_by_itself) {
+  const cache_key whole{cache_kind::full, {}, "x"}, part{cache_kind::full, std::string(all_providers), "x"};
+  EXPECT_NE(part.scope(), whole.scope());
+  EXPECT_NE(part.local_name(), whole.local_name());
+  EXPECT_NE(part.names("g"), whole.names("g"));
+  EXPECT_EQ((cache_key{part.kind, part.of, {}}.names("g")), names{}) << "the document has no key of it";
+  EXPECT_EQ(names_of_scope(part.scope()), names{});
 }
 
 TEST(keys, generations_never_repeat) {

@@ -163,11 +163,15 @@ TEST_F(routes_catalog, administration) {
   EXPECT_EQ(ask("POST", "/api/system/cache/clear?gatway=x", {}, admin)->answer->status, 400u);
   EXPECT_EQ(ask("POST", "/api/system/cache/clear?gateway=a%20b", {}, admin)->answer->status, 400u);
 
-  catalog.warmed.entries = {{"Full model catalog", {}},
-                            {"Unique models", error{error_code::unavailable, "down", {}, {}}}};
+  catalog.warmed.entries = {{"Full model catalog", {}, false},
+                            {"Unique models", error{error_code::unavailable, "down", {}, {}}, false},
+                            {"Gateway catalog for nobody", {}, true}};
   auto d = parse(ask("POST", "/api/system/cache/warm", {}, admin)->answer->body);
   EXPECT_EQ(d["warmed"].GetInt(), 1);
+  EXPECT_EQ(d["unknown"].GetInt(), 1);
   EXPECT_STREQ(d["status"].GetString(), "partial");
+  EXPECT_STREQ(d["entries"][2]["status"].GetString(), "unknown");
+  EXPECT_FALSE(d["entries"][2]["success"].GetBool());
 
   catalog.synced.providers.resize(2);
   catalog.synced.providers[0].provider = "openrouter";
@@ -185,12 +189,17 @@ TEST_F(routes_catalog, statistics_add_up) {
   catalog.now.counts.misses = {0, 1, 0, 0, 0, 0};
   catalog.now.counts.local_entries_max = 500;
   catalog.now.redis = cache::redis_health::up;
+  catalog.now.listener = cache::redis_health::down;
+  catalog.now.listener_error = "NOPERM";
   const auto d = parse(ask("GET", "/api/system/cache/stats", {}, admin)->answer->body);
   EXPECT_EQ(d["hits"].GetInt(), 9);
   EXPECT_EQ(d["misses"].GetInt(), 1);
   EXPECT_EQ(d["total_requests"].GetInt(), 10);
   EXPECT_DOUBLE_EQ(d["hit_rate_percent"].GetDouble(), 90);
   EXPECT_TRUE(d["redis_available"].GetBool());
+  EXPECT_STREQ(d["redis"]["listener"].GetString(), "down");
+  EXPECT_STREQ(d["redis"]["listener_error"].GetString(), "NOPERM");
+  EXPECT_STREQ(parse(ask("GET", "/health")->answer->body)["catalog"]["listener"].GetString(), "down");
   EXPECT_EQ(d["local"]["max_entries"].GetInt(), 500);
 }
 

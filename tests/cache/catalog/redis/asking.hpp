@@ -12,10 +12,9 @@
 #include <vector>
 
 #include "cache/catalog/redis/redis_client.hpp"
+#include "tests/cache/catalog/eventually.hpp"
 
 namespace troupe::cache {
-
-inline constexpr auto patience = std::chrono::seconds(20);
 
 // Something that happens on another thread.
 class happening {
@@ -101,6 +100,21 @@ inline redis_options patient(redis_address address) {
   out.retry_min_ms = 5;
   out.retry_max_ms = 50;
   return out;
+}
+
+// The same, and a connection that says nothing for so long is made anew.
+inline redis_options wary(redis_address address, std::uint32_t silence_ms_max) {
+  auto out = patient(std::move(address));
+  out.timeout_ms = silence_ms_max / 5;
+  out.silence_ms_max = silence_ms_max;
+  return out;
+}
+
+// Long enough for several looks at whether the other side lives.
+inline bool let_pass(asking_client& client, std::chrono::milliseconds time) {
+  happening later;
+  client->after(time, [&] { later.happen(); });
+  return later.wait();
 }
 
 // One word for a reply: "+OK", "-OOM ..", ":1", "$text", "nil", "*2".

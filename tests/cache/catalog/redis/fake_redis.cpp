@@ -1,10 +1,7 @@
 #include "tests/cache/catalog/redis/fake_redis.hpp"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <stdexcept>
 
 namespace troupe::cache {
 
@@ -32,21 +29,13 @@ void fake_redis::peer::say(std::string_view what) {
 void fake_redis::peer::until_closed() { expect("\xff never said \xff"); }
 
 fake_redis::fake_redis(std::function<void(peer&, int)> talk) : talk_(std::move(talk)) {
-  listening_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof to;
-  if (::bind(listening_, reinterpret_cast<sockaddr*>(&to), size) != 0 || ::listen(listening_, 16) != 0 ||
-      ::getsockname(listening_, reinterpret_cast<sockaddr*>(&to), &size) != 0)
-    throw std::runtime_error("cannot listen");
-  port_ = std::to_string(ntohs(to.sin_port));
+  listening_.listen();
   thread_ = std::thread([this] { serve(); });
 }
 
 void fake_redis::serve() {
   for (int n = 0;; ++n) {
-    const int fd = ::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int fd = ::accept4(listening_.fd(), nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) return;
     ++connections_;
     talking_ = fd;
@@ -60,15 +49,14 @@ void fake_redis::serve() {
 
 fake_redis::~fake_redis() {
   ends_ = true;
-  ::shutdown(listening_, SHUT_RDWR);
+  ::shutdown(listening_.fd(), SHUT_RDWR);
   if (const int fd = talking_.load(); fd >= 0) ::shutdown(fd, SHUT_RDWR);
   thread_.join();
-  ::close(listening_);
 }
 
 redis_address fake_redis::address() const {
   redis_address out;
-  out.port = port_;
+  out.port = listening_.port();
   return out;
 }
 

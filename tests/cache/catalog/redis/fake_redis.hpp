@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cache/catalog/redis/redis_client.hpp"
+#include "tests/cache/catalog/loopback.hpp"
 
 namespace troupe::cache {
 
@@ -40,10 +41,9 @@ class fake_redis {
   void serve();
 
   std::function<void(peer&, int)> talk_;
-  int listening_ = -1;
+  loopback_socket listening_;
   std::atomic<int> talking_ = -1, connections_ = 0;
   std::atomic<bool> ends_ = false;
-  std::string port_;
   std::thread thread_;
 };
 

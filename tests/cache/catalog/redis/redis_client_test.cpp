@@ -240,10 +240,7 @@ TEST(redis_client, never_gives_a_late_reply_to_another) {
 
 TEST(redis_client, makes_a_silent_connection_anew) {
   redis_server server;
-  auto options = patient(server.address());
-  options.timeout_ms = 20;
-  options.silence_ms_max = 100;
-  asking_client client(options);
+  asking_client client(wary(server.address(), 100));
   ASSERT_TRUE(client.ready.wait());
   server.pause();  // it is asked for a sign of life
   ASSERT_TRUE(client.down.wait());
@@ -254,14 +251,9 @@ TEST(redis_client, makes_a_silent_connection_anew) {
 
 TEST(redis_client, a_quiet_connection_is_kept) {
   const redis_server server;
-  auto options = patient(server.address());
-  options.timeout_ms = 200;
-  options.silence_ms_max = 400;
-  asking_client client(options);
+  asking_client client(wary(server.address(), 500));
   ASSERT_TRUE(client.ready.wait());
-  happening later;
-  client->after(1000ms, [&] { later.happen(); });
-  ASSERT_TRUE(later.wait());
+  ASSERT_TRUE(let_pass(client, 1200ms));
   asking_client other(patient(server.address()));
   ASSERT_TRUE(other.ready.wait());
   EXPECT_NE(text_of(other.ask({"INFO", "commandstats"}).get()).find("cmdstat_ping:calls="), std::string::npos);

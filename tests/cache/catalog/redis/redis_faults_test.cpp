@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cache/catalog/redis/redis_client.hpp"
+#include "tests/cache/catalog/loopback.hpp"
 #include "tests/cache/catalog/redis/asking.hpp"
 #include "tests/cache/catalog/redis/fake_redis.hpp"
 #include "tests/cache/catalog/redis/redis_server.hpp"

@@ -1,17 +1,16 @@
 #include "tests/cache/catalog/redis/redis_server.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
+
+#include "tests/cache/catalog/loopback.hpp"
 
 namespace troupe::cache {
 namespace {
@@ -20,19 +19,6 @@ constexpr int ready_ms_max = 20'000;
 constexpr int attempts_max = 5;  // another process may take the port first
 
 }  // namespace
-
-std::string free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof to;
-  const bool ok = ::bind(fd, reinterpret_cast<sockaddr*>(&to), size) == 0 &&
-                  ::getsockname(fd, reinterpret_cast<sockaddr*>(&to), &size) == 0;
-  ::close(fd);
-  if (!ok) throw std::runtime_error("no free port");
-  return std::to_string(ntohs(to.sin_port));
-}
 
 redis_server::redis_server(std::vector<std::string> arguments, place where)
     : arguments_(std::move(arguments)), where_(where) {

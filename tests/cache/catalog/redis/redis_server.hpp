@@ -41,7 +41,4 @@ class redis_server {
   pid_t pid_ = 0;
 };
 
-// A loopback port that was free a moment ago.
-std::string free_port();
-
 }  // namespace troupe::cache

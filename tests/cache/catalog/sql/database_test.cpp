@@ -138,6 +138,47 @@ TEST_P(Database, WhatAHandWroteSurvivesSyncs) {
   EXPECT_EQ(must(db_->offers_of("b")).size(), 1u);
 }
 
+TEST_P(Database, AnEditReadsAndWritesAtOnce) {
+  must(db_->put(make_offer("p", "a", 1)));
+  // Each changes what the other leaves alone.
+  const auto set_name = [](const std::vector<offer>& there) -> result<offer> {
+    auto row = there.at(0);
+    row.name = "by the second";
+    return row;
+  };
+  std::thread second;
+  const auto first = db_->edit("a", [&](const std::vector<offer>& there) -> result<offer> {
+    second = std::thread([&] { must(at_->open()->edit("a", set_name)); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    auto row = there.at(0);
+    row.prompt_price = 7;
+    return row;
+  });
+  second.join();
+  EXPECT_EQ(must(first).prompt_price, 7);
+  const auto rows = must(db_->offers_of("a"));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].prompt_price, 7);
+  EXPECT_EQ(rows[0].name, "by the second");
+  EXPECT_TRUE(rows[0].edited);
+}
+
+TEST_P(Database, AnEditThatIsRefusedChangesNothing) {
+  must(db_->put(make_offer("p", "a", 1)));
+  const auto refused = db_->edit("a", [](const std::vector<offer>& there) -> result<offer> {
+    EXPECT_EQ(there.size(), 1u);
+    return fail(error_code::bad_request, "not so");
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, error_code::bad_request);
+  EXPECT_EQ(refused.error().message, "not so");
+  const auto unfit =
+      db_->edit("a", [](const std::vector<offer>&) -> result<offer> { return make_offer("No Name", "a"); });
+  EXPECT_EQ(unfit.error().code, error_code::bad_request);
+  EXPECT_EQ(must(db_->offers_of("a")).at(0).prompt_price, 1);
+  must(db_->put(make_offer("p", "b")));  // nothing is held
+}
+
 TEST_P(Database, AnIdIsTakenOutOfAllProviders) {
   for (const auto* p : {"q", "p"}) sync(*db_, p, {make_offer(p, "a"), make_offer(p, "b")});
   EXPECT_THAT(must(db_->take_out("a", "")), ElementsAre("p", "q"));

@@ -1,14 +1,13 @@
 // PostgreSQL gone, slow, locked; and what its messages must not say.
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <libpq-fe.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <thread>
 
+#include "tests/cache/catalog/loopback.hpp"
 #include "tests/cache/catalog/sql/support.hpp"
 
 namespace troupe::cache::tests {
@@ -151,24 +150,68 @@ TEST_F(PostgresFaults, LockedByAnotherSession) {
   EXPECT_EQ(must(db->list({})).total, 1u);
 }
 
-TEST_F(PostgresFaults, WhoSaysNothingIsNotWaitedForLong) {
-  const int s = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ASSERT_EQ(::bind(s, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
-  ASSERT_EQ(::listen(s, 8), 0);
-  ::getsockname(s, reinterpret_cast<sockaddr*>(&at), &size);
+TEST_F(PostgresFaults, TheEndCancelsWhatHangs) {
+  auto options = at_->options();
+  options.busy_timeout_ms = options.statement_timeout_ms = 60'000;
+  const auto ends = std::make_shared<std::atomic<bool>>(false);
+  options.ends = ends;
+  const auto db = must(make_database(options));
+  sync(*db, "p", {make_offer("p", "a")});
+  {
+    const other_session holds(at_->options().url, "LOCK TABLE catalog_offers IN ACCESS EXCLUSIVE MODE");
+    std::thread end([&] {
+      std::this_thread::sleep_for(milliseconds(200));
+      ends->store(true);
+    });
+    page_query q;
+    q.search = "abc";
+    const auto begin = steady_clock::now();
+    EXPECT_EQ(db->list(q).error().code, error_code::unavailable);
+    EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(2));
+    end.join();
+    // On the server, too: nobody waits for the lock any more.
+    const auto until = steady_clock::now() + std::chrono::seconds(5);
+    while (at_->ask("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0") ASSERT_LT(steady_clock::now(), until);
+  }
+  EXPECT_EQ(db->list({}).error().code, error_code::unavailable) << "nothing more is asked";
+}
+
+TEST_F(PostgresFaults, TheEndWaitsForNoServerThatSaysNothing) {
+  postgres_server own("/tmp/troupe-postgres-hung-" + std::to_string(::getpid()));
+  own.start();
   database_options options;
-  options.url = "postgresql://u:hidden@127.0.0.1:" + std::to_string(ntohs(at.sin_port)) + "/d";
+  options.url = own.url(own.new_database());
+  must(migrate(options));
+  options.statement_timeout_ms = 60'000;
+  const auto ends = std::make_shared<std::atomic<bool>>(false);
+  options.ends = ends;
+  const auto db = must(make_database(options));
+  EXPECT_EQ(must(db->list({})).total, 0u);
+  own.pause();
+  std::thread end([&] {
+    std::this_thread::sleep_for(milliseconds(200));
+    ends->store(true);
+  });
+  page_query q;
+  q.search = "abc";
+  const auto begin = steady_clock::now();
+  EXPECT_EQ(db->list(q).error().code, error_code::unavailable);
+  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(3));
+  end.join();
+  own.proceed();
+}
+
+TEST_F(PostgresFaults, WhoSaysNothingIsNotWaitedForLong) {
+  const loopback_socket silent;
+  silent.listen();
+  database_options options;
+  options.url = "postgresql://u:hidden@127.0.0.1:" + silent.port() + "/d";
   options.connect_timeout_ms = 300;
   const auto begin = steady_clock::now();
   const auto list = must(make_database(options))->list({});
   ASSERT_FALSE(list);
   EXPECT_EQ(list.error().code, error_code::unavailable);
   EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(5));
-  ::close(s);
 }
 
 TEST_F(PostgresFaults, PasswordsAreNeverTold) {

@@ -1,9 +1,7 @@
 #include "tests/cache/catalog/sql/postgres_server.hpp"
 
-#include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +13,8 @@
 #include <iostream>
 #include <stdexcept>
 #include <thread>
+
+#include "tests/cache/catalog/loopback.hpp"
 
 namespace troupe::cache::tests {
 namespace {
@@ -28,18 +28,6 @@ std::string programs() {
   for (const auto& version : fs::directory_iterator("/usr/lib/postgresql", no))
     if (fs::exists(version.path() / "bin/postgres")) out = std::max(out, (version.path() / "bin").string());
   return out;
-}
-
-std::uint16_t free_port() {
-  const int s = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ::bind(s, reinterpret_cast<sockaddr*>(&at), sizeof at);
-  ::getsockname(s, reinterpret_cast<sockaddr*>(&at), &size);
-  ::close(s);
-  return ntohs(at.sin_port);
 }
 
 using connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
@@ -104,7 +92,7 @@ pid_t postgres_server::run(const std::vector<std::string>& command) const {
 }
 
 void postgres_server::start() {
-  server_ = run({programs() + "/postgres", "-D", folder_ + "/data", "-k", folder_, "-p", std::to_string(port_), "-c",
+  server_ = run({programs() + "/postgres", "-D", folder_ + "/data", "-k", folder_, "-p", port_, "-c",
                  "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=60"});
   wait_until_answers(url("postgres"));
 }
@@ -115,6 +103,14 @@ void postgres_server::kill() {
   ::waitpid(server_, nullptr, 0);
   server_ = 0;
 }
+
+void postgres_server::each_process(int signal) const {
+  std::ifstream children("/proc/" + std::to_string(server_) + "/task/" + std::to_string(server_) + "/children");
+  for (pid_t child = 0; children >> child;) ::kill(child, signal);
+  ::kill(server_, signal);
+}
+void postgres_server::pause() { each_process(SIGSTOP); }
+void postgres_server::proceed() { each_process(SIGCONT); }
 
 bool postgres_server::start_pool() {
   if (pool_ > 0) return true;
@@ -152,7 +148,7 @@ void postgres_server::give_back(const std::string& database) {
 }
 
 std::string postgres_server::url(const std::string& database, bool pooled) const {
-  return "postgresql://postgres@127.0.0.1:" + std::to_string(pooled ? pool_port_ : port_) + "/" + database;
+  return "postgresql://postgres@127.0.0.1:" + (pooled ? pool_port_ : port_) + "/" + database;
 }
 
 std::string postgres_server::ask(const std::string& database, const std::string& sql) const {

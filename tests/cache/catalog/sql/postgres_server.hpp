@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,7 +21,9 @@ class postgres_server {
   postgres_server& operator=(const postgres_server&) = delete;
 
   void start();
-  void kill();  // as a crash does
+  void kill();   // as a crash does
+  void pause();  // SIGSTOP, to all its processes: the kernel still accepts and takes what is sent
+  void proceed();
   // In transaction mode; false: pgbouncer is not installed.
   bool start_pool();
 
@@ -35,9 +36,10 @@ class postgres_server {
   std::string ask(const std::string& database, const std::string& sql) const;
 
  private:
+  void each_process(int signal) const;
   pid_t run(const std::vector<std::string>& command) const;
   std::string folder_;
-  std::uint16_t port_ = 0, pool_port_ = 0;
+  std::string port_, pool_port_;
   pid_t server_ = 0, pool_ = 0;
   int databases_ = 0;
   std::vector<std::string> free_;

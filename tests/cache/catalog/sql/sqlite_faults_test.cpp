@@ -83,6 +83,43 @@ TEST_F(SqliteFaults, LockedByAnotherProcess) {
   EXPECT_EQ(must(db->list({})).total, 2u);
 }
 
+TEST_F(SqliteFaults, TheEndWaitsForNoLock) {
+  auto options = at_.options();
+  options.busy_timeout_ms = options.sync_timeout_ms = 60'000;
+  const auto ends = std::make_shared<std::atomic<bool>>(false);
+  options.ends = ends;
+  const auto db = must(make_database(options));
+  sync(*db, "p", {make_offer("p", "a")});
+  const other_writer holds(file());
+  std::thread end([&] {
+    std::this_thread::sleep_for(milliseconds(200));
+    ends->store(true);
+  });
+  const auto begin = steady_clock::now();
+  expect_unavailable(db->put(make_offer("p", "b")).error(), "the server ends", file());
+  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(2));
+  end.join();
+  EXPECT_EQ(db->list({}).error().code, error_code::unavailable) << "nothing more is asked";
+}
+
+TEST_F(SqliteFaults, TheEndCutsAStatementOff) {
+  std::vector<offer> rows;
+  for (int i = 0; i < 6000; ++i) rows.push_back(make_offer("p", "model-" + std::to_string(i)));
+  auto options = at_.options();
+  const auto ends = std::make_shared<std::atomic<bool>>(false);
+  options.ends = ends;
+  const auto db = must(make_database(options));
+  sync(*db, "p", rows);
+  std::size_t seen = 0;
+  const auto read = db->each_offer("", [&](const offer&) {
+    ends->store(true);
+    return ++seen, true;
+  });
+  ASSERT_FALSE(read);
+  expect_unavailable(read.error(), "the server ends", file());
+  EXPECT_LT(seen, rows.size());
+}
+
 TEST_F(SqliteFaults, AWriterWaitsForTheLock) {
   const auto db = at_.open();
   auto holds = std::make_unique<other_writer>(file());

@@ -6,6 +6,8 @@
 #include <condition_variable>
 #include <future>
 
+#include "tests/cache/catalog/eventually.hpp"
+#include "tests/cache/catalog/loopback.hpp"
 #include "tests/cache/catalog/redis/redis_server.hpp"
 
 namespace troupe::cache {
@@ -19,16 +21,6 @@ const cache_key page{cache_kind::provider, "openrouter", "limit=20"};
 const cache_key stats{cache_kind::stats, {}, {}};
 const cache_key list{cache_kind::provider, "openrouter", {}};
 const cache_key model{cache_kind::model, "a/b:free", {}};
-
-template <class F>
-bool eventually(F f, std::chrono::milliseconds limit = 10s) {
-  const auto end = steady_clock::now() + limit;
-  while (!f()) {
-    if (steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
-}
 
 // One server's tiers, and a plain connection beside them.
 struct instance {
@@ -347,6 +339,99 @@ TEST_F(on_redis, two_instances_invalidate_each_other_at_full_rate) {
   b.keep(page, "[\"last\"]");
   EXPECT_EQ(a.body(page), "[\"last\"]");
   EXPECT_EQ(a.cache->redis(), redis_health::up);
+}
+
+TEST_F(on_redis, a_copy_ends_with_its_page_whatever_clock_wrote_it) {
+  instance b(server.address());
+  ASSERT_TRUE(b.up());
+  plain_connection redis(server.address());
+  a.keep(page, "[1]");
+  auto names = redis.ask({"KEYS", "models:page:*"});
+  ASSERT_NE(names.items(), nullptr);
+  ASSERT_EQ(names.items()->size(), 1u);
+  // As if it had been there for all of its half hour but a second.
+  EXPECT_EQ(redis.number({"PEXPIRE", *names.items()->front().text(), "1000"}), 1);
+  EXPECT_EQ(b.body(page), "[1]");
+  server.stop();
+  ASSERT_TRUE(b.down());
+  std::this_thread::sleep_for(1100ms);
+  const auto got = b.find(page);
+  ASSERT_NE(got.value, nullptr);
+  EXPECT_EQ(got.from, cache_tier::local);
+  EXPECT_TRUE(got.stale);
+}
+
+TEST_F(on_redis, a_copy_lasts_no_longer_than_our_own_time) {
+  cache_options hasty;
+  hasty.times.full_s = hasty.times.stats_s = 1;
+  instance b(server.address(), hasty);
+  ASSERT_TRUE(b.up());
+  a.keep(stats, "{}", 0);  // a quarter of an hour
+  EXPECT_EQ(b.body(stats), "{}");
+  server.stop();
+  ASSERT_TRUE(b.down());
+  std::this_thread::sleep_for(1100ms);
+  EXPECT_TRUE(b.find(stats).stale);
+}
+
+// It may do everything but listen.
+struct deaf_instance : ::testing::Test {
+  redis_server server{{"--user", "deaf", "on", ">secret", "~*", "&*", "+@all", "-subscribe"}};
+  instance a{server.address()};
+  std::unique_ptr<instance> deaf;
+  void SetUp() override {
+    auto address = server.address();
+    address.user = "deaf";
+    address.password = "secret";
+    deaf = std::make_unique<instance>(address);
+    ASSERT_TRUE(a.up() && deaf->up());
+    ASSERT_TRUE(eventually([&] { return a.cache->listener() == redis_health::up; }));
+  }
+};
+
+TEST_F(deaf_instance, asks_for_what_it_does_not_hear) {
+  EXPECT_TRUE(eventually([&] { return deaf->cache->listener_error().find("NOPERM") != std::string::npos; }));
+  EXPECT_EQ(deaf->cache->listener(), redis_health::down);
+  EXPECT_EQ(deaf->cache->redis(), redis_health::up);
+  EXPECT_EQ(a.cache->listener_error(), "");
+  a.keep(page, "[1]");
+  EXPECT_EQ(deaf->body(page), "[1]");
+  const auto before = deaf->cache->begin(page).epoch;
+  EXPECT_TRUE(a.invalidate({{cache_kind::provider, "openrouter", {}}}));
+  // Nobody reads the page meanwhile: the copy is outdated all the same, Redis away or not.
+  EXPECT_TRUE(eventually([&] { return deaf->cache->begin(page).epoch != before; }));
+  server.stop();
+  ASSERT_TRUE(deaf->down());
+  EXPECT_EQ(deaf->body(page), "none");
+}
+
+TEST_F(deaf_instance, notices_that_everything_was_cleared) {
+  deaf->keep(page, "[1]");  // of a scope that the other one does not know
+  EXPECT_EQ(deaf->body(page), "[1]");
+  EXPECT_TRUE(a.clear());
+  EXPECT_TRUE(eventually([&] { return deaf->cache->counts().local_entries == 0; }));
+  EXPECT_EQ(deaf->body(page), "none");
+}
+
+TEST(catalog_cache, without_redis_nothing_is_to_be_heard) {
+  const auto c = catalog_cache::make({}, nullptr, nullptr);
+  EXPECT_EQ(c->listener(), redis_health::off);
+  EXPECT_EQ(c->listener_error(), "");
+}
+
+TEST(catalog_cache, the_list_of_providers_is_outdated_by_itself) {
+  const auto c = catalog_cache::make({}, nullptr, nullptr);
+  const cache_key full{cache_kind::full, {}, "x"}, providers{cache_kind::full, std::string(all_providers), "all"};
+  for (const auto& key : {full, providers}) c->keep(key, c->begin(key), value("[1]"), 1);
+  const auto there = [&](const cache_key& key) {
+    bool out = false;
+    c->find(key, [&](const cached_answer& a) { out = a.value != nullptr; });
+    return out;
+  };
+  c->invalidate({{cache_kind::full, std::string(all_providers), {}}}, [](bool) {});
+  EXPECT_TRUE(there(full));
+  EXPECT_FALSE(there(providers));
+  EXPECT_EQ(c->counts().invalidations[0], 0u) << "the document counts its own";
 }
 
 TEST(catalog_cache, garbage_for_redis) {
