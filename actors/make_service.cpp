@@ -230,8 +230,8 @@ class actor_service final : public service {
     return std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
   }
 
-  // The registered model that does a task where the settings name none: by the name that document 003 gives it, else the
-  // first. Empty: there is none.
+  // The registered model that does a task where the settings name none: by the name that document 003 gives it, else
+  // the first. Empty: there is none.
   std::string first_of(inference::task what) const {
     const auto table = routes_->load();
     if (!table) return {};

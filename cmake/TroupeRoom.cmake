@@ -49,8 +49,9 @@ function(troupe_test name)
     set(arg_TIMEOUT 300)
   endif()
   troupe_executable(${name} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} troupe::gtest_main)
-  # What is tested is the libraries, at their own level: the tests' sources compile in two thirds of the time.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  # What is tested is the libraries, at their own level: the tests' sources compile in two thirds of the time with -O1,
+  # and in half of it without any where the sanitizers look on.
+  target_compile_options(${name} PRIVATE $<IF:$<CONFIG:Debug>,-O0,-O1>)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ON
     ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")

@@ -140,13 +140,13 @@ struct settings {
   std::uint64_t prepare_inline_bytes = 2048;  // longer texts go to the prepare pool
   std::uint64_t prediction_cache_mb = 32;     // 0: off
   // live sessions (docs/speech.md)
-  std::string speech_model;                       // empty: the first that is registered for it
-  std::string punctuation_model;                  // likewise
+  std::string speech_model;       // empty: the first that is registered for it
+  std::string punctuation_model;  // likewise
   std::uint32_t max_sessions = 1024;
-  double session_compute_share = 0.85;            // of the slots, that sessions may need in real time
-  std::uint64_t session_buffer_ms = 10000;        // of sound that is not answered yet, a session
-  std::uint64_t session_idle_timeout_s = 300;     // without sound
-  std::uint64_t session_drain_ms = 30000;         // that a model which is to go waits for its sessions
+  double session_compute_share = 0.85;         // of the slots, that sessions may need in real time
+  std::uint64_t session_buffer_ms = 10000;     // of sound that is not answered yet, a session
+  std::uint64_t session_idle_timeout_s = 300;  // without sound
+  std::uint64_t session_drain_ms = 30000;      // that a model which is to go waits for its sessions
   // http edge
   std::uint64_t max_body_bytes = 8388608;
   std::uint64_t max_body_budget_mb = 256;  // bodies being received, all connections together
@@ -155,7 +155,7 @@ struct settings {
   std::uint32_t max_header_bytes = 32768;  // all of a request's
   std::uint32_t max_connections = 4096;
   std::uint32_t max_pipelined_requests = 16;
-  std::uint64_t request_read_timeout_ms = 30000;  // a whole request must have come by then; also idle keep-alive
+  std::uint64_t request_read_timeout_ms = 30000;   // a whole request must have come by then; also idle keep-alive
   std::uint64_t max_live_message_bytes = 1048576;  // of a WebSocket
   std::uint64_t max_live_unsent_bytes = 262144;    // of a WebSocket whose client does not read
   std::uint64_t live_idle_timeout_ms = 60000;      // of a WebSocket that not even answers a ping

@@ -68,7 +68,8 @@ void write_listener_rows(table_writer& t) {
   t.text("listeners", &s::listeners,
          "where to listen. In the file a list of {host, port, tls: {certificate_file, private_key_file}, dialect}; "
          "elsewhere HOST:PORT, several separated by commas. `dialect`: http, or tei: text-embeddings-inference's "
-         "routes at the root, too, or funasr: its WebSocket at every path, and nothing else. `host` and `port` are short for one listener; from the environment or the command "
+         "routes at the root, too, or funasr: its WebSocket at every path, and nothing else. `host` and `port` are "
+         "short for one listener; from the environment or the command "
          "line they replace the list. Port 0 is any free one");
   t.number("io_threads", &s::io_threads, "", 0, 256, "threads that read and write connections; 0: from the cores");
 }
@@ -272,7 +273,8 @@ void write_session_rows(table_writer& t) {
   t.number("max_sessions", &s::max_sessions, "", 1, million, "live sessions at the same time");
   t.number("session_compute_share", &s::session_compute_share, "fraction", 0, 1,
            "of the compute slots, that live sessions may need in real time; one more is refused");
-  t.number("session_buffer_ms", &s::session_buffer_ms, "ms", 1000, 600000, "sound of a session that is not answered yet");
+  t.number("session_buffer_ms", &s::session_buffer_ms, "ms", 1000, 600000,
+           "sound of a session that is not answered yet");
   t.number("session_idle_timeout_s", &s::session_idle_timeout_s, "s", 1, 86400,
            "a session without sound for so long is ended");
   t.number("session_drain_ms", &s::session_drain_ms, "ms", 0, day_ms,
@@ -291,7 +293,8 @@ void write_edge_rows(table_writer& t) {
   t.number("max_pipelined_requests", &s::max_pipelined_requests, "", 2, 1024, "unanswered requests of a connection");
   t.number("request_read_timeout_ms", &s::request_read_timeout_ms, "ms", 10, day_ms,
            "a whole request must have come by then; also idle keep-alive");
-  t.number("max_live_message_bytes", &s::max_live_message_bytes, "bytes", 1024, 1 << 28, "longest message of a WebSocket");
+  t.number("max_live_message_bytes", &s::max_live_message_bytes, "bytes", 1024, 1 << 28,
+           "longest message of a WebSocket");
   t.number("max_live_unsent_bytes", &s::max_live_unsent_bytes, "bytes", 1024, 1 << 30,
            "unsent bytes of a WebSocket before its client counts as too slow and is closed");
   t.number("live_idle_timeout_ms", &s::live_idle_timeout_ms, "ms", 100, day_ms,

@@ -8,6 +8,7 @@
 #include "inference/encoders/modernbert.hpp"
 #include "inference/huggingface.hpp"
 #include "inference/programs/torchscript.hpp"
+#include "inference/speech/funasr_folder.hpp"
 #include "inference/tasks/feature_extraction.hpp"
 #include "inference/tasks/fill_mask.hpp"
 #include "inference/tasks/text_classification.hpp"
@@ -19,7 +20,7 @@ namespace troupe::inference {
 namespace {
 
 std::vector<format>& all_formats() {
-  static std::vector<format> rows{huggingface_format(), torchscript_format()};
+  static std::vector<format> rows{huggingface_format(), funasr_format(), torchscript_format()};
   return rows;
 }
 

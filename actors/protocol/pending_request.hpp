@@ -13,8 +13,8 @@ struct resident;
 struct pending_request {
   job_ptr job;
   predict_request request;
-  // Where it is set: called with the loaded model instead of running its inputs; closes the job, or says false: that one
-  // is on its way out, and another is to be asked for.
+  // Where it is set: called with the loaded model instead of running its inputs; closes the job, or says false: that
+  // one is on its way out, and another is to be asked for.
   std::function<bool(const std::shared_ptr<resident>&)> visit;
 };
 using pending_ptr = std::shared_ptr<pending_request>;

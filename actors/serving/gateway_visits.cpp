@@ -43,7 +43,8 @@ std::function<std::optional<result<T>>(const resident_ptr&)> with_texts(Ask ask)
   return [ask = std::move(ask)](const resident_ptr& home) -> std::optional<result<T>> {
     const auto* texts = home->model->texts();
     if (texts == nullptr)
-      return fail(error_code::unprocessable, "Model " + home->name + " has no tokenizer", "ask a model that reads texts");
+      return fail(error_code::unprocessable, "Model " + home->name + " has no tokenizer",
+                  "ask a model that reads texts");
     return ask(*texts);
   };
 }
@@ -51,9 +52,8 @@ std::function<std::optional<result<T>>(const resident_ptr&)> with_texts(Ask ask)
 }  // namespace
 
 template <class T>
-cancel_handle gateway::visit(std::string model, std::uint64_t size_bytes,
-                             bool counts, std::function<std::optional<result<T>>(const resident_ptr&)> ask,
-                             one_shot<T> reply) {
+cancel_handle gateway::visit(std::string model, std::uint64_t size_bytes, bool counts,
+                             std::function<std::optional<result<T>>(const resident_ptr&)> ask, one_shot<T> reply) {
   if (model.empty()) model = default_model();
   const auto entry = find(model);
   const auto found = std::make_shared<std::optional<result<T>>>();

@@ -81,7 +81,8 @@ void close_sentence(self_ptr self) {
   told.text = std::move(whole);
   told.text.final = true;
   if (!st.with->punctuate) return tell(st, std::move(told));
-  // One after another: a sentence that ends while the last one gets its marks waits in `held`, without marks of its own.
+  // One after another: a sentence that ends while the last one gets its marks waits in `held`, without marks of its
+  // own.
   if (st.marking) return void(st.held.emplace_back(std::move(told)));
   st.marking = true;
   auto text = told.raw;
@@ -208,8 +209,10 @@ void on_feed(self_ptr self, const std::vector<float>& sound) {
   if (st.finishing)
     return end_with(self, {error_code::bad_request, "sound came after the end", "wait for the end's answer first", {}});
   if (sound.size() > st.credit)
-    return end_with(self, {error_code::too_many_requests, "more sound than the session may be fed at once",
-                           std::to_string(st.credit) + " samples were left", {}});
+    return end_with(self, {error_code::too_many_requests,
+                           "more sound than the session may be fed at once",
+                           std::to_string(st.credit) + " samples were left",
+                           {}});
   st.credit -= sound.size();
   if (std::exchange(st.fresh, false)) st.begun = now;
   // A client that paused is not late by its pause.
@@ -234,8 +237,8 @@ void on_tick(self_ptr self) {
   if (st.over) return;
   const auto now = self->clock().now();
   if (now - st.last_fed > st.with->limits.idle && !st.step)
-    return end_with(self, {error_code::deadline_exceeded, "no sound came for too long",
-                           "session_idle_timeout_s bounds it", {}});
+    return end_with(
+        self, {error_code::deadline_exceeded, "no sound came for too long", "session_idle_timeout_s bounds it", {}});
   if (st.with->home.home->door.is_closed()) {
     if (!st.to_leave_by) st.to_leave_by = now + st.with->limits.drain;
     if (now >= *st.to_leave_by)

@@ -1,6 +1,6 @@
 #pragma once
-// One live session, an actor each: it owns the session's state and sound, has one step at a time run by the model, whose
-// queue batches the steps of all sessions, and tells its listener what came of them.
+// One live session, an actor each: it owns the session's state and sound, has one step at a time run by the model,
+// whose queue batches the steps of all sessions, and tells its listener what came of them.
 //
 //            feed            enough for a step             stepped (of the job's reply)
 //   idle ----------> waiting ------------------> stepping --------------------------+
@@ -86,7 +86,7 @@ struct session_state_data {
   std::uint64_t stepping = 0;           // S2, of the step under way
   job_ptr step;                         // S1; null: none is under way
   bool finishing = false, over = false;
-  bool fresh = true;  // nothing was fed since its begin
+  bool fresh = true;        // nothing was fed since its begin
   steady_time begun{};      // of the sound
   std::uint64_t heard = 0;  // samples, since then
   std::uint64_t told = 0;   // of them, steps are through with

@@ -36,11 +36,12 @@ session_metrics::session_metrics(prometheus::Registry& r)
       failed(counter(r, "troupe_sessions_failed_total", "live sessions that ended with an error")),
       shed(counter(r, "troupe_sessions_shed_total", "live sessions asked to leave because steps were late")),
       sound_s(counter(r, "troupe_sessions_sound_seconds_total", "seconds of sound heard")),
-      lateness_s(prometheus::BuildHistogram()
-                     .Name("troupe_sessions_step_latency_seconds")
-                     .Help("from when a step's sound was whole to its answer")
-                     .Register(r)
-                     .Add({}, prometheus::Histogram::BucketBoundaries{.01, .025, .05, .1, .2, .3, .45, .6, 1, 2, 5, 10})) {}
+      lateness_s(
+          prometheus::BuildHistogram()
+              .Name("troupe_sessions_step_latency_seconds")
+              .Help("from when a step's sound was whole to its answer")
+              .Register(r)
+              .Add({}, prometheus::Histogram::BucketBoundaries{.01, .025, .05, .1, .2, .3, .45, .6, 1, 2, 5, 10})) {}
 
 session_board::session_board(load_limits limits, std::uint32_t slots, prometheus::Registry& registry)
     : load_(limits, slots), meter_(registry) {}
@@ -114,8 +115,8 @@ std::uint32_t session_board::open() const {
 }
 
 std::uint32_t session_board::active(steady_time now) const {
-  return static_cast<std::uint32_t>(std::count_if(
-      members_.begin(), members_.end(), [&](const auto& m) { return now - m.second.fed < active_within; }));
+  return static_cast<std::uint32_t>(std::count_if(members_.begin(), members_.end(),
+                                                  [&](const auto& m) { return now - m.second.fed < active_within; }));
 }
 
 void session_board::publish(steady_time now) {

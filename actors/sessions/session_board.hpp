@@ -32,8 +32,8 @@ struct session_metrics {
   prometheus::Counter& opened;
   prometheus::Counter& refused;  // 429
   prometheus::Counter& failed;
-  prometheus::Counter& shed;     // asked to leave: the cores were too slow
-  prometheus::Counter& sound_s;  // that was heard
+  prometheus::Counter& shed;          // asked to leave: the cores were too slow
+  prometheus::Counter& sound_s;       // that was heard
   prometheus::Histogram& lateness_s;  // from when a step's sound was whole to its answer
 };
 
@@ -47,8 +47,8 @@ class session_board {
   void set_leave(number who, std::function<void(error)> leave);
   void left(number who, bool failed);
   void fed(number who, steady_time now);
-  // A step has run: its share of its batch's time, its sound, and how long after that was whole. Where that is too long,
-  // the newest session of those that are fed is asked to leave.
+  // A step has run: its share of its batch's time, its sound, and how long after that was whole. Where that is too
+  // long, the newest session of those that are fed is asked to leave.
   void stepped(number who, std::chrono::microseconds share, std::chrono::microseconds sound,
                std::chrono::microseconds lateness, steady_time now);
   // Asks all to go, and returns when they have. REQUIRES nobody to enter any more.

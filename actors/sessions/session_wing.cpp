@@ -86,8 +86,8 @@ class open_wing final : public session_wing, public session_service {
         door_(door),
         first_of_(std::move(first_of)),
         in_flight_(std::move(in_flight)),
-        board_(std::make_shared<session_board>(load_limits{settings.max_sessions, settings.session_compute_share}, slots,
-                                               metrics)) {}
+        board_(std::make_shared<session_board>(load_limits{settings.max_sessions, settings.session_compute_share},
+                                               slots, metrics)) {}
 
   ~open_wing() override { board_->clear({error_code::unavailable, "the server is shutting down", {}, 1}); }
 
@@ -95,7 +95,8 @@ class open_wing final : public session_wing, public session_service {
 
   void open(session_request request, session_listener listener,
             one_shot<std::unique_ptr<session_handle>> reply) override {
-    if (request.model.empty()) request.model = chosen(settings_.speech_model, inference::task::automatic_speech_recognition);
+    if (request.model.empty())
+      request.model = chosen(settings_.speech_model, inference::task::automatic_speech_recognition);
     if (request.model.empty())
       return reply(fail(error_code::model_not_found, "no model for live speech is registered",
                         "register one, and name it as speech_model"));
@@ -104,8 +105,9 @@ class open_wing final : public session_wing, public session_service {
     auto model = request.model;
     auto shared = std::make_shared<opening>(opening{std::move(request), std::move(listener), std::move(reply)});
     door_.enter(std::move(model), one_shot<live_place>([this, shared](result<live_place> place) {
-                  shared->reply(place ? start(std::move(shared->request), std::move(shared->listener), std::move(*place))
-                                      : tl::unexpected(std::move(place.error())));
+                  shared->reply(place
+                                    ? start(std::move(shared->request), std::move(shared->listener), std::move(*place))
+                                    : tl::unexpected(std::move(place.error())));
                 }));
   }
 
@@ -116,7 +118,9 @@ class open_wing final : public session_wing, public session_service {
     one_shot<std::unique_ptr<session_handle>> reply;
   };
 
-  std::string chosen(const std::string& named, inference::task what) const { return named.empty() ? first_of_(what) : named; }
+  std::string chosen(const std::string& named, inference::task what) const {
+    return named.empty() ? first_of_(what) : named;
+  }
 
   result<std::unique_ptr<session_handle>> start(session_request request, session_listener listener, live_place place) {
     const auto* live = place.home->model->live();

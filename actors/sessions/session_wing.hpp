@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include <caf/all.hpp>
 #include <prometheus/registry.h>
+#include <caf/all.hpp>
 
 #include "actors/protocol/sessions.hpp"
 #include "actors/serving/gateway.hpp"
@@ -18,7 +18,8 @@ class session_wing {
   virtual ~session_wing() = default;  // ends all sessions
   virtual session_service& service() = 0;
 
-  // `first_of`: the registered model that does a task, where the settings name none; empty: there is none. All outlive it.
+  // `first_of`: the registered model that does a task, where the settings name none; empty: there is none. All outlive
+  // it.
   static std::unique_ptr<session_wing> make(caf::actor_system& system, const config::settings& settings, gateway& door,
                                             std::function<std::string(inference::task)> first_of, std::uint32_t slots,
                                             std::shared_ptr<std::atomic<std::uint32_t>> in_flight,

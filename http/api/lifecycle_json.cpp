@@ -261,7 +261,8 @@ response lifecycle_unloaded(std::string_view asked, const std::vector<answer_of<
 }
 
 response lifecycle_error(const error& why, std::string_view request_id, header_list headers) {
-  const std::string_view text = why.code == error_code::model_not_found ? "Model not found" : why.message;
+  std::string_view text = why.message;
+  if (why.code == error_code::model_not_found) text = "Model not found";
   return worded_error("error", text, why, request_id, std::move(headers));
 }
 

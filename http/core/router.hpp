@@ -4,8 +4,8 @@
 // Immutable after the last add(); then thread-safe.
 //
 // A pattern's segment is a literal or a parameter. {model_name} stands for one segment or two (a namespace, or
-// the '/' as %2F) and is checked; {catalog_id} and {any_path}, at the end, for all that is left, whatever it is; any other
-// ({version}) for one decoded segment, unchecked.
+// the '/' as %2F) and is checked; {catalog_id} and {any_path}, at the end, for all that is left, whatever it is; any
+// other ({version}) for one decoded segment, unchecked.
 
 #include <cstdint>
 #include <map>

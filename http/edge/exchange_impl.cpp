@@ -329,9 +329,8 @@ result<void> exchange_impl::upgrade(std::string subprotocol, std::shared_ptr<liv
   if (request_->header().connection() != restinio::http_connection_header_t::upgrade)
     return troupe::fail(error_code::internal, "The request asks for no upgrade");
   if (answered_.exchange(true)) return troupe::fail(error_code::internal, "The request was answered already");
-  auto made =
-      connection_->become_live({std::string(header("Sec-WebSocket-Key").value_or("")), std::move(subprotocol), id_},
-                               std::move(protocol));
+  auto made = connection_->become_live(
+      {std::string(header("Sec-WebSocket-Key").value_or("")), std::move(subprotocol), id_}, std::move(protocol));
   answered_ = made.has_value();
   if (!made) return made;
   unwatch();

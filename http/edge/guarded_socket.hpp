@@ -108,8 +108,8 @@ class guarded_connection final : public connection {
     unpark(asio::error::operation_aborted);
     asio_error ignored;
     const bool answered = !killed_ && !write_failed_ && !read_failed_;
-    bool unread = !input_ended_ && (framer_.refused() || framer_.upgraded() || framer_.inside_request() ||
-                                    framer_.has_output());
+    bool unread =
+        !input_ended_ && (framer_.refused() || framer_.upgraded() || framer_.inside_request() || framer_.has_output());
     if (answered && !unread && !input_ended_) unread = tcp_of(*inner_).available(ignored) > 0;
     if (answered && (unread || is_tls<Inner>)&&!thread().stopping() && !handshaking_) {
       tcp_of(*inner_).cancel(ignored);

@@ -7,7 +7,7 @@
 
 #include <deque>
 
-#include "http/edge/lingering.hpp"
+#include "http/edge/rest_first.hpp"
 
 namespace troupe::http::edge {
 namespace {
@@ -19,46 +19,6 @@ constexpr std::size_t first_piece_bytes = 4 * 1024;  // what waits at an idle so
 constexpr std::size_t largest_piece_bytes = 64 * 1024;
 constexpr std::size_t kept_capacity_bytes = 16 * 1024;
 constexpr std::size_t reason_bytes_max = 123;  // of a close frame
-
-// The socket as Beast is given it: what was read already comes first, and ending it is ours (lingering.hpp).
-template <class Inner>
-class rest_first {
- public:
-  using executor_type = executor;
-
-  rest_first(std::unique_ptr<Inner> inner, std::string rest)
-      : inner_(std::move(inner)), rest_(std::move(rest)), executor_(inner_->get_executor()) {}
-
-  executor get_executor() const { return executor_; }
-  Inner& inner() { return *inner_; }
-  std::unique_ptr<Inner> take() { return std::move(inner_); }
-
-  template <class Buffers, class Handler>
-  void async_read_some(const Buffers& to, Handler&& h) {
-    if (rest_.empty()) return inner_->async_read_some(to, std::forward<Handler>(h));
-    const auto n = asio::buffer_copy(to, asio::buffer(rest_));
-    rest_.erase(0, n);
-    asio::post(executor_, beast::bind_handler(std::forward<Handler>(h), asio_error{}, n));
-  }
-  template <class Buffers, class Handler>
-  void async_write_some(const Buffers& from, Handler&& h) {
-    inner_->async_write_some(from, std::forward<Handler>(h));
-  }
-
-  friend void beast_close_socket(rest_first& s) {
-    asio_error ignored;
-    tcp_of(*s.inner_).close(ignored);
-  }
-  template <class Handler>
-  friend void async_teardown(beast::role_type, rest_first& s, Handler&& h) {
-    asio::post(s.executor_, beast::bind_handler(std::forward<Handler>(h), asio_error{}));
-  }
-
- private:
-  std::unique_ptr<Inner> inner_;
-  std::string rest_;
-  executor executor_;
-};
 
 template <class Inner>
 class live_connection final : public live_socket, public swept {
@@ -146,9 +106,10 @@ class live_connection final : public live_socket, public swept {
       told_draining_ = true;
       return tell([](live_protocol& p) { p.draining(); });
     }
-    if (paused_) return;  // nothing can be heard
     const auto silence = now - heard_;
-    if (silence > limits.idle_timeout) {
+    if (paused_) {  // nothing can be heard, but a client that is gone shows in writing
+      if (now - std::max(heard_, pinged_) > limits.idle_timeout / 2 && !pinging_) ping(now);
+    } else if (silence > limits.idle_timeout) {
       shared().counts.closed("silent");
       close(close_code::policy, "nothing was heard, not even a pong");
     } else if (silence > limits.idle_timeout / 2 && pinged_ <= heard_ && !pinging_) {
@@ -262,7 +223,8 @@ class live_connection final : public live_socket, public swept {
   void end(const asio_error& e) {
     if (!std::exchange(over_, true)) {
       // Beast has answered the client's close frame, or its fault, with ours: that is to arrive.
-      answered_ = e == websocket::error::closed || e.category() == beast::error_code(websocket::error::closed).category();
+      answered_ =
+          e == websocket::error::closed || e.category() == beast::error_code(websocket::error::closed).category();
       thread_->remove(*this);
       if (!answered_) cancel();
       tell_closed();
@@ -272,10 +234,8 @@ class live_connection final : public live_socket, public swept {
     const auto self = std::exchange(self_, nullptr);
     if (!self) return;
     if (answered_ && !thread_->stopping()) {
-      asio::post(ws_.get_executor(),
-                 [l = std::make_shared<lingering<Inner>>(ws_.next_layer().take(), std::move(slot_), thread_)] {
-                   l->start();
-                 });
+      asio::post(ws_.get_executor(), [l = std::make_shared<lingering<Inner>>(ws_.next_layer().take(), std::move(slot_),
+                                                                             thread_)] { l->start(); });
     } else {
       beast_close_socket(ws_.next_layer());
       const auto released = std::move(slot_);

@@ -17,8 +17,9 @@ struct live_terms {
   std::string request_id;
 };
 
-// On `thread`. `rest` was read from the socket after the request. No extension is offered: permessage-deflate would cost
-// a session more memory than its sound. Counted as an exchange until it is closed, so that a server that ends waits.
+// On `thread`. `rest` was read from the socket after the request. No extension is offered: permessage-deflate would
+// cost a session more memory than its sound. Counted as an exchange until it is closed, so that a server that ends
+// waits.
 void start_live(std::unique_ptr<tcp_stream> socket, connection_slot slot, std::shared_ptr<io_thread> thread,
                 std::string rest, live_terms terms, std::shared_ptr<live_protocol> protocol);
 void start_live(std::unique_ptr<tls_stream> socket, connection_slot slot, std::shared_ptr<io_thread> thread,

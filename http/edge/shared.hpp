@@ -40,8 +40,8 @@ struct metrics {
 
 // Of connections that stay (live_connection.hpp).
 struct live_limits {
-  std::size_t message_max_bytes = 0;  // of one that a client sends
-  std::size_t unsent_max_bytes = 0;   // more makes a client a slow reader
+  std::size_t message_max_bytes = 0;         // of one that a client sends
+  std::size_t unsent_max_bytes = 0;          // more makes a client a slow reader
   std::chrono::milliseconds idle_timeout{};  // without a byte, pongs included; asked for one after half of it
 };
 

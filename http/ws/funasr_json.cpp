@@ -108,8 +108,8 @@ result<void> read_look_back(element value, std::string_view key, std::int32_t& o
 }
 
 result<void> read_rate(element value, funasr_terms& terms) {
-  const auto allowed = "a whole number from " + std::to_string(inference::rate_hz_min) + " to " +
-                       std::to_string(inference::rate_hz_max);
+  const auto allowed =
+      "a whole number from " + std::to_string(inference::rate_hz_min) + " to " + std::to_string(inference::rate_hz_max);
   const auto number = whole(value);
   if (!number) return refuse("audio_fs", kind_of(value), allowed);
   if (*number < inference::rate_hz_min || *number > inference::rate_hz_max) {

@@ -22,9 +22,9 @@ struct funasr_terms {
 
 enum class funasr_mark : std::uint8_t { none, begin, end };
 
-// Reads one message into `terms`: any of the keys may be in it, at any time; unknown keys, and those that change nothing
-// here (itn, svs_lang, svs_itn, chunk_interval), are passed over. Errors name the key (bad_request), and leave `terms`
-// as they were.
+// Reads one message into `terms`: any of the keys may be in it, at any time; unknown keys, and those that change
+// nothing here (itn, svs_lang, svs_itn, chunk_interval), are passed over. Errors name the key (bad_request), and leave
+// `terms` as they were.
 result<funasr_mark> read_funasr(std::string_view message, funasr_terms& terms);
 
 // "阿里巴巴 20" a line, a JSON map in a string, or words between spaces and commas.

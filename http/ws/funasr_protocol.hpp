@@ -1,6 +1,6 @@
 #pragma once
-// FunASR's WebSocket protocol, as its own clients speak it: JSON of optional keys, sound in binary messages (16-bit PCM),
-// results as they come. An utterance is a session: it begins with its first byte of sound and ends with
+// FunASR's WebSocket protocol, as its own clients speak it: JSON of optional keys, sound in binary messages (16-bit
+// PCM), results as they come. An utterance is a session: it begins with its first byte of sound and ends with
 // `is_speaking: false`, after which the socket stays open for the next one, with the terms that were said before.
 //
 // Always: one message with is_final (and is_end) an utterance, its last; a failure's form and a close otherwise.
@@ -43,11 +43,11 @@ class funasr_protocol final : public live_protocol, private live_feed::owner {
   const std::string model_, peer_;
   std::shared_ptr<live_socket> socket_;
   funasr_terms terms_;
-  std::shared_ptr<live_feed> feed_;  // of the utterance that is under way
+  std::shared_ptr<live_feed> feed_;                             // of the utterance that is under way
   actors::session_mode mode_ = actors::session_mode::two_pass;  // of it: terms_ may change meanwhile
   std::uint32_t rate_hz_ = 0;                                   // likewise
-  std::optional<funasr_result> held_;  // after the end was asked for: it may be the last one
-  bool begun_ = true;                  // an end would have something to end
+  std::optional<funasr_result> held_;                           // after the end was asked for: it may be the last one
+  bool begun_ = true;                                           // an end would have something to end
   bool draining_ = false;
 };
 

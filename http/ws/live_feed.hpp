@@ -1,7 +1,7 @@
 #pragma once
-// One utterance on its way into a live session, whatever the protocol: bytes -> samples -> the session's rate -> credit.
-// While there is more than the session takes, the socket is paused: TCP holds the client back. All on the connection's
-// thread; what the session tells on others is brought there.
+// One utterance on its way into a live session, whatever the protocol: bytes -> samples -> the session's rate ->
+// credit. While there is more than the session takes, the socket is paused: TCP holds the client back. All on the
+// connection's thread; what the session tells on others is brought there.
 
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +27,7 @@ class live_feed : public std::enable_shared_from_this<live_feed> {
     virtual void feed_opened() {}
     virtual void feed_told(actors::session_increment&& text) = 0;
     virtual void feed_told(actors::session_sentence&& text) = 0;
-    virtual void feed_ended() = 0;                  // all that was given is answered
+    virtual void feed_ended() = 0;                   // all that was given is answered
     virtual void feed_failed(const error& why) = 0;  // nothing comes after it
   };
 

@@ -11,7 +11,7 @@ namespace {
 
 using bytes_view = std::span<const std::byte>;
 
-constexpr const char* taken = "WAV, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3 are taken";
+constexpr const char* taken = "WAV, FLAC, Ogg (Vorbis or Opus) and MP3 are taken";
 
 template <class T>
 T little(bytes_view b, std::size_t at) noexcept {
@@ -90,50 +90,68 @@ std::uint64_t tags_size(bytes_view file) noexcept {
 // Sizes of sounds whose writer could not go back to fill it in: -1, and what sox and arecord write.
 constexpr std::uint64_t size_unknown_min = 0x7fff0000;
 
-result<void> check_wav(bytes_view file) {
-  const bool big = has(file, 0, "RIFX"), wide = has(file, 0, "RF64");
-  const auto size_at = [&](std::size_t at) -> std::uint64_t {
-    const auto size = little<std::uint32_t>(file, at);
-    return big ? __builtin_bswap32(size) : size;
-  };
+struct wav_chunks {
+  bytes_view file;
+  bool big = has(file, 0, "RIFX");
+  std::uint64_t size(std::uint64_t at) const {
+    const auto number = little<std::uint32_t>(file, at + 4);
+    return big ? __builtin_bswap32(number) : number;
+  }
+  std::uint64_t after(std::uint64_t at) const { return at + 8 + size(at) + (size(at) & 1U); }
+  bool any(std::uint64_t at) const { return at + 8 <= file.size(); }
+};
+
+// Whether what stands at `at` is sound rather than further chunks, which would end where the file does.
+bool is_sound(const wav_chunks& chunks, std::uint64_t at) {
+  if (at == chunks.file.size()) return false;
+  while (chunks.any(at)) at = chunks.after(at);
+  return at != chunks.file.size();
+}
+
+result<sound_container> wav(bytes_view file) {
+  const wav_chunks chunks{file};
   std::uint64_t at = 12, wide_size = UINT64_MAX;
-  while (at + 8 <= file.size()) {
-    auto size = size_at(at + 4);
-    if (wide && has(file, at, "ds64") && at + 24 <= file.size()) wide_size = little<std::uint64_t>(file, at + 16);
-    if (has(file, at, "data")) {
-      const auto there = file.size() - at - 8;
-      const bool known = wide && size == UINT32_MAX ? wide_size != UINT64_MAX : size < size_unknown_min;
-      if (wide && size == UINT32_MAX) size = wide_size;
-      // Some writers count the header in: no more than the file has is let pass.
-      if (known && size > file.size())
-        return truncated(sound_format::wav, "its header tells of " + std::to_string(size) + " bytes of sound, " +
-                                                std::to_string(there) + " are there");
-      return {};
-    }
-    at += 8 + size + (size & 1U);
+  for (; chunks.any(at); at = chunks.after(at)) {
+    if (has(file, at, "ds64") && at + 24 <= file.size()) wide_size = little<std::uint64_t>(file, at + 16);
+    if (!has(file, at, "data")) continue;
+    auto size = chunks.size(at);
+    if (size == 0 && is_sound(chunks, at + 8)) return sound_container{sound_format::wav, file, at + 4};
+    const bool wide = has(file, 0, "RF64") && size == UINT32_MAX && wide_size != UINT64_MAX;
+    if (wide) size = wide_size;
+    // Some writers count the header in: no more than the file has is let pass.
+    if ((wide || size < size_unknown_min) && size > file.size())
+      return truncated(sound_format::wav, "its header tells of " + std::to_string(size) + " bytes of sound, " +
+                                              std::to_string(file.size() - at - 8) + " are there");
+    return sound_container{sound_format::wav, file, std::nullopt};
   }
   if (at == file.size()) return unusable("the WAV file holds no sound: it has no 'data'");
   return truncated(sound_format::wav, "it ends before its sound");
 }
 
-result<void> check_ogg(bytes_view file) {
-  bool begun = false;
-  for (std::uint64_t at = 0; at < file.size();) {
-    if (!has(file, at, "OggS")) {
-      // What follows the last page, or damage that the library passes over.
-      return begun || file.size() - at > 4 ? result<void>() : truncated(sound_format::ogg, "it ends within a page");
-    }
+// What the first packet says that the stream is.
+result<sound_container> ogg(bytes_view file) {
+  if (file.size() < 28) return truncated(sound_format::ogg_vorbis, "it ends within a page");
+  const auto packet = std::size_t{27} + byte(file, 26);
+  const bool opus = has(file, packet, "OpusHead");
+  if (!opus && !has(file, packet, "\x01vorbis"))
+    return fail(error_code::unsupported_media, "the Ogg file begins with a stream other than Vorbis or Opus", taken);
+  const auto format = opus ? sound_format::ogg_opus : sound_format::ogg_vorbis;
+  bool begun = false;  // past the heads of the streams
+  for (std::uint64_t at = 0; has(file, at, "OggS");) {
     std::uint64_t size = 27;
     if (at + size <= file.size()) {
+      const bool head = (byte(file, at + 5) & 2U) != 0;
+      // Of Opus, libsndfile would end after the first.
+      if (opus && head && begun) return unusable("the Ogg file holds several sounds one after another", "one is taken");
+      begun = begun || !head;
       const auto segments = byte(file, at + 26);
       size += segments;
       for (std::size_t i = 0; i < segments && at + 27 + i < file.size(); ++i) size += byte(file, at + 27 + i);
     }
-    if (at + size > file.size()) return truncated(sound_format::ogg, "it ends within a page");
+    if (at + size > file.size()) return truncated(format, "it ends within a page");
     at += size;
-    begun = true;
   }
-  return {};
+  return sound_container{format, file, std::nullopt};  // what is no page the library passes over, or not
 }
 
 }  // namespace
@@ -142,7 +160,8 @@ std::string_view to_string(sound_format format) noexcept {
   switch (format) {
     case sound_format::wav: return "WAV";
     case sound_format::flac: return "FLAC";
-    case sound_format::ogg: return "Ogg";
+    case sound_format::ogg_vorbis:
+    case sound_format::ogg_opus: return "Ogg";
     case sound_format::mp3: return "MP3";
   }
   return {};
@@ -154,16 +173,13 @@ result<sound_container> recognise_sound(bytes_view file) {
   const auto tags = tags_size(file);
   if (tags >= file.size()) return truncated(sound_format::mp3, "it ends within its ID3 tag");
   const auto sound = file.subspan(tags);
-  const auto found = [&](sound_format format, result<void> ok) -> result<sound_container> {
-    if (!ok) return tl::unexpected(ok.error());
-    return sound_container{format, sound};
-  };
+  const auto found = [&](sound_format format) { return sound_container{format, sound, std::nullopt}; };
   if ((has(sound, 0, "RIFF") || has(sound, 0, "RIFX") || has(sound, 0, "RF64")) && has(sound, 8, "WAVE"))
-    return found(sound_format::wav, check_wav(sound));
-  if (has(sound, 0, "fLaC")) return found(sound_format::flac, {});
-  if (has(sound, 0, "OggS")) return found(sound_format::ogg, check_ogg(sound));
+    return wav(sound);
+  if (has(sound, 0, "fLaC")) return found(sound_format::flac);
+  if (has(sound, 0, "OggS")) return ogg(sound);
   // After a tag the first frame may lie somewhat further on: the decoder looks for it.
-  if (is_mpeg_frame(sound) || tags > 0) return found(sound_format::mp3, {});
+  if (is_mpeg_frame(sound) || tags > 0) return found(sound_format::mp3);
   return unknown(file);
 }
 

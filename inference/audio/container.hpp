@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -10,12 +11,15 @@
 
 namespace troupe::inference {
 
-enum class sound_format : std::uint8_t { wav, flac, ogg, mp3 };
-std::string_view to_string(sound_format format) noexcept;  // "WAV"
+enum class sound_format : std::uint8_t { wav, flac, ogg_vorbis, ogg_opus, mp3 };
+std::string_view to_string(sound_format format) noexcept;  // "WAV", "Ogg", ..
 
 struct sound_container {
   sound_format format = sound_format::wav;
   std::span<const std::byte> bytes;  // the file without ID3 tags before the sound
+  // WAV whose writer never came back to fill in the size of the sound: where in `bytes` the four zeros stand. Readers
+  // must see ff there, "up to the end", or they find nothing.
+  std::optional<std::size_t> open_size_at;
 };
 
 // unsupported_media: it is none of these; what it is instead is told where it can be seen.

@@ -33,7 +33,7 @@ result<void> check_length(std::uint64_t frames, const pcm_source& source, const 
 }  // namespace
 
 std::string damaged_after(sound_format format, std::uint64_t frames, std::uint32_t rate_hz) {
-  return "the " + std::string(to_string(format)) + " file is damaged after " +
+  return "the " + std::string(to_string(format)) + " file is damaged or truncated, after " +
          seconds(rate_hz == 0 ? 0 : static_cast<double>(frames) / rate_hz);
 }
 
@@ -54,7 +54,9 @@ result<sound_decoder> sound_decoder::open(std::span<const std::byte> file, std::
                                           const decode_limits& limits) {
   const auto container = recognise_sound(file);
   if (!container) return tl::unexpected(container.error());
-  auto source = container->format == sound_format::mp3 ? open_mpg123(*container) : open_sndfile(*container);
+  auto source = container->format == sound_format::mp3          ? open_mpg123(*container)
+                : container->format == sound_format::ogg_vorbis ? open_vorbis(*container)
+                                                                : open_sndfile(*container);
   if (!source) return tl::unexpected(source.error());
   const auto& s = **source;
   if (s.channels() > limits.channels_max)
@@ -90,7 +92,8 @@ result<bool> sound_decoder::next(std::vector<float>& out) {
   return true;
 }
 
-result<decoded_sound> decode_sound(std::span<const std::byte> file, std::uint32_t rate_hz, const decode_limits& limits) {
+result<decoded_sound> decode_sound(std::span<const std::byte> file, std::uint32_t rate_hz,
+                                   const decode_limits& limits) {
   auto decoder = sound_decoder::open(file, rate_hz, limits);
   if (!decoder) return tl::unexpected(decoder.error());
   decoded_sound out{decoder->info(), {}};

@@ -1,6 +1,6 @@
 #pragma once
-// Files of sound to samples: WAV, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3, of any rate from 8 to 192 kHz and up to
-// `channels_max` channels, whose mean is taken. libsndfile and mpg123 decode; what they may be given: container.hpp.
+// Files of sound to samples: WAV, FLAC, Ogg (Vorbis, Opus) and MP3, of any rate from 8 to 192 kHz and up to
+// `channels_max` channels, whose mean is taken. libsndfile, vorbisfile and mpg123 decode what container.hpp lets pass.
 //
 // Piece by piece: memory is what has been decoded, never what a header claims.
 
@@ -35,7 +35,8 @@ class sound_decoder {
  public:
   // unsupported_media, unprocessable: no such file, truncated, damaged, an encoding that is not known, by name.
   // payload_too_large: longer than the limits allow, as far as that shows at the begin.
-  static result<sound_decoder> open(std::span<const std::byte> file, std::uint32_t rate_hz, const decode_limits& limits);
+  static result<sound_decoder> open(std::span<const std::byte> file, std::uint32_t rate_hz,
+                                    const decode_limits& limits);
   sound_decoder(sound_decoder&&) noexcept;
   sound_decoder& operator=(sound_decoder&&) noexcept;
   ~sound_decoder();

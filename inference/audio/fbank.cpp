@@ -94,7 +94,10 @@ void fbank_tables::energies(const float* power, float* out) const noexcept {
 class fbank::transform {
  public:
   explicit transform(std::uint32_t size)
-      : samples(size), power(size / 2), plan_(kiss_fftr_alloc(static_cast<int>(size), 0, nullptr, nullptr)), spectrum_(size / 2 + 1) {
+      : samples(size),
+        power(size / 2),
+        plan_(kiss_fftr_alloc(static_cast<int>(size), 0, nullptr, nullptr)),
+        spectrum_(size / 2 + 1) {
     if (plan_ == nullptr) throw std::bad_alloc();
   }
   ~transform() { kiss_fftr_free(plan_); }
@@ -105,7 +108,8 @@ class fbank::transform {
   std::vector<float> power;    // out: fft_size / 2; no triangle reaches the last bin
   void run() {
     kiss_fftr(plan_, samples.data(), spectrum_.data());
-    for (std::size_t k = 0; k < power.size(); ++k) power[k] = spectrum_[k].r * spectrum_[k].r + spectrum_[k].i * spectrum_[k].i;
+    for (std::size_t k = 0; k < power.size(); ++k)
+      power[k] = spectrum_[k].r * spectrum_[k].r + spectrum_[k].i * spectrum_[k].i;
   }
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
 // Log mel filter-bank energies as Kaldi's compute-fbank-feats makes them (checked against torchaudio.compliance.kaldi):
 // samples times 32768, only frames that fit (snip_edges), mean removed, pre-emphasis 0.97, window, power spectrum over
-// the next power of two, triangles between 20 Hz and half the rate, natural logarithm, floor FLT_EPSILON. No dither: the
-// same sound gives the same numbers.
+// the next power of two, triangles between 20 Hz and half the rate, natural logarithm, floor FLT_EPSILON. No dither:
+// the same sound gives the same numbers.
 
 #include <cstdint>
 #include <memory>

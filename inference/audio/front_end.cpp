@@ -12,8 +12,10 @@ constexpr std::size_t round_samples = 960'000;
 
 result<std::shared_ptr<const front_end>> front_end::make(const front_end_settings& s, std::optional<cmvn> norm) {
   if (s.lfr_m < 1 || s.lfr_m > 64 || s.lfr_n < 1 || s.lfr_n > 64)
-    return fail(error_code::unprocessable, "the front-end's lfr_m, " + std::to_string(s.lfr_m) + ", or lfr_n, " +
-                                               std::to_string(s.lfr_n) + ", is out of range", "1 to 64");
+    return fail(error_code::unprocessable,
+                "the front-end's lfr_m, " + std::to_string(s.lfr_m) + ", or lfr_n, " + std::to_string(s.lfr_n) +
+                    ", is out of range",
+                "1 to 64");
   auto tables = fbank_tables::make(s.fbank);
   if (!tables) return tl::unexpected(tables.error());
   auto out = std::make_shared<front_end>();
@@ -41,7 +43,9 @@ std::vector<float> front_end::features(std::span<const float> samples) const {
 }
 
 front_end_stream::front_end_stream(std::shared_ptr<const front_end> front)
-    : front_(std::move(front)), fbank_(front_->tables_), lfr_(front_->tables_->mels(), front_->lfr_m_, front_->lfr_n_) {}
+    : front_(std::move(front)),
+      fbank_(front_->tables_),
+      lfr_(front_->tables_->mels(), front_->lfr_m_, front_->lfr_n_) {}
 
 void front_end_stream::accept(std::span<const float> samples, std::vector<float>& out) {
   const auto from = out.size();
@@ -52,7 +56,7 @@ void front_end_stream::accept(std::span<const float> samples, std::vector<float>
     fbank_.accept(part, banks_);
     lfr_.accept(banks_, out);
   }
-  if (banks_.capacity() > 64 * lfr_.width()) banks_ = {};
+  if (banks_.capacity() > 8192) banks_ = {};  // a session holds little
   normalise(out, from);
 }
 

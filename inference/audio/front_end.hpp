@@ -46,7 +46,7 @@ class front_end {
 };
 
 // One session's sound on its way. One thread at a time. However the sound is split, the features are the same to the
-// bit, and the same as features() gives. Holds some 10 KB, whatever it was given.
+// bit, and the same as features() gives. Holds less than 80 KB, whatever it was given.
 class front_end_stream {
  public:
   explicit front_end_stream(std::shared_ptr<const front_end> front);

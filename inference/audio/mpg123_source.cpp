@@ -14,8 +14,7 @@ namespace troupe::inference {
 
 namespace {
 
-constexpr std::size_t fed_bytes = 16384;        // at a time: mpg123 copies what it is fed
-constexpr std::uint64_t slack_frames = 2 * 1152;  // that gapless files may lack at their ends
+constexpr std::size_t fed_bytes = 16384;  // at a time: mpg123 copies what it is fed
 
 class mpg123_source final : public pcm_source {
  public:
@@ -27,10 +26,11 @@ class mpg123_source final : public pcm_source {
   result<void> open() {
     handle_ = mpg123_new(nullptr, nullptr);
     if (handle_ == nullptr) throw std::bad_alloc();
-    constexpr long flags = MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_GAPLESS | MPG123_SKIP_ID3V2 | MPG123_NO_FRANKENSTEIN;
+    // Resynchronises over whatever is no frame: tags of other kinds stand before, within and after MP3 sounds.
+    constexpr long flags = MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_GAPLESS | MPG123_SKIP_ID3V2;
     if (mpg123_param(handle_, MPG123_ADD_FLAGS, flags, 0) != MPG123_OK ||
         mpg123_param(handle_, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE, 0) != MPG123_OK ||
-        mpg123_open_feed(handle_) != MPG123_OK)
+        mpg123_param(handle_, MPG123_RESYNC_LIMIT, -1, 0) != MPG123_OK || mpg123_open_feed(handle_) != MPG123_OK)
       return unusable(mpg123_strerror(handle_));
     // Up to the first frame, whose head tells rate and channels.
     for (;;) {
@@ -66,13 +66,15 @@ class mpg123_source final : public pcm_source {
         return count;
       }
       if (state == MPG123_DONE || (state == MPG123_NEED_MORE && rest_.empty())) break;
-      if (state == MPG123_NEW_FORMAT)
-        return damaged("its sample rate or its number of channels changes there");
+      if (state == MPG123_NEW_FORMAT) return damaged("its sample rate or its number of channels changes there");
       if (state != MPG123_OK && state != MPG123_NEED_MORE) return damaged(printable(mpg123_strerror(handle_)));
     }
-    if (const auto claimed = frames(); claimed && read_ + slack_frames < *claimed)
-      return fail(error_code::unprocessable, "the MP3 file is truncated: its header tells of " + std::to_string(*claimed) +
-                                                 " samples, " + std::to_string(read_) + " are there");
+    // A frame more or less is a matter of how the encoder counted.
+    if (const auto claimed = frames();
+        claimed && read_ + 2 * static_cast<std::uint64_t>(std::max(mpg123_spf(handle_), 0)) < *claimed)
+      return fail(error_code::unprocessable, "the MP3 file is truncated or damaged: its header tells of " +
+                                                 std::to_string(*claimed) + " samples, " + std::to_string(read_) +
+                                                 " are there");
     return 0;
   }
 

@@ -25,10 +25,11 @@ class pcm_source {
   virtual result<std::size_t> read(std::span<float> out) = 0;
 };
 
-result<std::unique_ptr<pcm_source>> open_sndfile(const sound_container& file);  // WAV, FLAC, Ogg
-result<std::unique_ptr<pcm_source>> open_mpg123(const sound_container& file);   // MP3
+result<std::unique_ptr<pcm_source>> open_sndfile(const sound_container& file);  // WAV, FLAC, Opus
+result<std::unique_ptr<pcm_source>> open_vorbis(const sound_container& file);
+result<std::unique_ptr<pcm_source>> open_mpg123(const sound_container& file);  // MP3
 
-// "the FLAC file is damaged after 1.5 s: "
+// "the FLAC file is damaged or truncated, after 1.5 s"
 std::string damaged_after(sound_format format, std::uint64_t frames, std::uint32_t rate_hz);
 
 }  // namespace troupe::inference

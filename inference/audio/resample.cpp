@@ -58,7 +58,8 @@ result<void> resampler::accept(std::span<const float> samples, std::vector<float
       room = static_cast<std::size_t>(static_cast<double>(count) * ratio_) + 512;
       out.resize(at + room);
       std::size_t in = 0;
-      const auto problem = soxr_process(handle_.get(), clean.data() + taken, count - taken, &in, out.data() + at, room, &given);
+      const auto problem =
+          soxr_process(handle_.get(), clean.data() + taken, count - taken, &in, out.data() + at, room, &given);
       out.resize(at + given);
       if (problem != nullptr) return failed(problem);
       taken += in;

@@ -1,6 +1,7 @@
 #pragma once
 // Changes the rate of a sound on its way, with the SoX Resampler library. What is below 0.9 of half the lower rate
-// passes unchanged (error below -60 dB; below -100 dB at rates that are a plain fraction of 16 kHz); above, it fades out.
+// passes unchanged (error below -60 dB; below -100 dB at rates that are a plain fraction of 16 kHz); above, it fades
+// out.
 //
 // Latency, measured with pieces of 10 ms to 16 kHz: what was given and has not come out is at most 30 ms (8 kHz: 28,
 // 11.025: 21, 44.1: 21, 48: 20). Memory 45 KB (8 kHz) to 110 KB (192 kHz). The same rate: nothing of either.

@@ -64,9 +64,9 @@ result<void> sample_reader::finish(std::vector<float>& out) {
   }
   if (stage_ != stage::sound) return damaged("is not whole");
   if (!held_.empty())
-    return fail(error_code::unprocessable,
-                "the stream ends within a sample: " + std::to_string(held_.size()) + " of " +
-                    std::to_string(size_bytes(format_)) + " bytes of " + std::string(to_string(format_)) + " came last");
+    return fail(error_code::unprocessable, "the stream ends within a sample: " + std::to_string(held_.size()) + " of " +
+                                               std::to_string(size_bytes(format_)) + " bytes of " +
+                                               std::string(to_string(format_)) + " came last");
   return {};
 }
 
@@ -132,8 +132,9 @@ result<void> sample_reader::chunk_body() {
   if (tag == tag_extensible && held_.size() == fmt_size_used) tag = read<std::uint16_t>(fmt + 24);
   const auto expected_tag = format_ == sample_format::f32 ? tag_float : tag_pcm;
   if (channels != 1 || tag != expected_tag || bits != 8 * size_bytes(format_))
-    return damaged("tells of " + std::to_string(channels) + " channel(s), " + std::to_string(bits) + " bits and format " +
-                   std::to_string(tag) + ", where the session is one channel of " + std::string(to_string(format_)));
+    return damaged("tells of " + std::to_string(channels) + " channel(s), " + std::to_string(bits) +
+                   " bits and format " + std::to_string(tag) + ", where the session is one channel of " +
+                   std::string(to_string(format_)));
   header_ = stream_header{read<std::uint32_t>(fmt + 4)};
   if (pass_ > 0)
     stage_ = stage::passing;

@@ -1,6 +1,6 @@
 #pragma once
-// Bytes of a live session's sound to samples: little-endian numbers without a header, or with one: clients that stream a
-// WAV file as it is (FunASR's html5 page) send its header first, which is no sound.
+// Bytes of a live session's sound to samples: little-endian numbers without a header, or with one: clients that stream
+// a WAV file as it is (FunASR's html5 page) send its header first, which is no sound.
 
 #include <cstddef>
 #include <cstdint>
@@ -50,9 +50,9 @@ class sample_reader {
 
   sample_format format_;
   stage stage_ = stage::magic;
-  std::vector<std::byte> held_;  // what came of the part that is awaited; of a sample's bytes, once it is sound
-  std::size_t awaited_ = 12;     // size of that part
-  std::uint64_t pass_ = 0;       // bytes to pass over
+  std::vector<std::byte> held_;    // what came of the part that is awaited; of a sample's bytes, once it is sound
+  std::size_t awaited_ = 12;       // size of that part
+  std::uint64_t pass_ = 0;         // bytes to pass over
   std::uint64_t header_size_ = 0;  // so far, what is being passed over included
   std::optional<stream_header> header_;
   std::uint64_t silenced_ = 0;

@@ -1,4 +1,4 @@
-// WAV, FLAC and Ogg through libsndfile, from memory.
+// WAV, FLAC and Ogg Opus through libsndfile, from memory.
 
 #include <sndfile.h>
 
@@ -17,7 +17,8 @@ namespace {
 // libsndfile's view of the bytes.
 struct memory_file {
   std::span<const std::byte> bytes;
-  sf_count_t at = 0;  // 0 .. size
+  std::optional<std::size_t> ones_at;  // where four ff stand in place of what is there
+  sf_count_t at = 0;                   // 0 .. size
 
   static memory_file& of(void* self) { return *static_cast<memory_file*>(self); }
   static sf_count_t size(void* self) { return static_cast<sf_count_t>(of(self).bytes.size()); }
@@ -33,6 +34,10 @@ struct memory_file {
     auto& f = of(self);
     const auto taken = std::clamp<sf_count_t>(count, 0, size(self) - f.at);
     if (taken > 0) std::memcpy(to, f.bytes.data() + f.at, static_cast<std::size_t>(taken));
+    for (sf_count_t i = 0, ones = f.ones_at ? 4 : 0; i < ones; ++i) {
+      const auto place = static_cast<sf_count_t>(*f.ones_at) + i - f.at;
+      if (place >= 0 && place < taken) static_cast<unsigned char*>(to)[place] = 0xff;
+    }
     f.at += taken;
     return taken;
   }
@@ -48,7 +53,7 @@ bool holds(sound_format format, int sndfile_format) noexcept {
     case SF_FORMAT_WAVEX:
     case SF_FORMAT_RF64: return format == sound_format::wav;
     case SF_FORMAT_FLAC: return format == sound_format::flac;
-    case SF_FORMAT_OGG: return format == sound_format::ogg;
+    case SF_FORMAT_OGG: return format == sound_format::ogg_opus;
     default: return false;
   }
 }
@@ -61,7 +66,7 @@ std::string words_of(const char* text) {
 
 class sndfile_source final : public pcm_source {
  public:
-  explicit sndfile_source(const sound_container& file) : format_(file.format), file_{file.bytes} {}
+  explicit sndfile_source(const sound_container& file) : format_(file.format), file_{file.bytes, file.open_size_at} {}
   ~sndfile_source() override {
     if (handle_ != nullptr) sf_close(handle_);
   }
@@ -88,21 +93,20 @@ class sndfile_source final : public pcm_source {
   }
 
   result<std::size_t> read(std::span<float> out) override {
+    const auto claimed = frames();
+    if (claimed && read_ >= *claimed) return 0;
     const auto room = static_cast<sf_count_t>(out.size() / channels());
-    const auto count = sf_readf_float(handle_, out.data(), room);
-    if (sf_error(handle_) != SF_ERR_NO_ERROR)
+    const auto count = static_cast<std::size_t>(std::max<sf_count_t>(sf_readf_float(handle_, out.data(), room), 0));
+    read_ += count;
+    if (claimed && read_ >= *claimed) return count;  // whatever is wrong with what follows: tags, mostly
+    if (sf_error(handle_) != SF_ERR_NO_ERROR)        // libFLAC takes an early end for damage
       return fail(error_code::unprocessable,
                   damaged_after(format_, read_, rate_hz()) + ": " + words_of(sf_strerror(handle_)));
-    if (count <= 0) {
-      const auto claimed = frames();
-      if (format_ == sound_format::flac && claimed && read_ < *claimed)
-        return fail(error_code::unprocessable, "the FLAC file is truncated: its header tells of " +
-                                                   std::to_string(*claimed) + " samples, " + std::to_string(read_) +
-                                                   " are there");
-      return 0;
-    }
-    read_ += static_cast<std::uint64_t>(count);
-    return static_cast<std::size_t>(count);
+    if (count == 0 && claimed && format_ == sound_format::flac)
+      return fail(error_code::unprocessable, damaged_after(format_, read_, rate_hz()) + ": its header tells of " +
+                                                 std::to_string(*claimed) + " samples, " + std::to_string(read_) +
+                                                 " are there");
+    return count;
   }
 
  private:

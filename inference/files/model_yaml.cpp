@@ -18,7 +18,7 @@ struct yaml_node {
   enum class kind { text, list, map } what = kind::text;
   std::string text;
   bool plain = true;
-  std::vector<const yaml_node*> items;                             // of a list
+  std::vector<const yaml_node*> items;                            // of a list
   std::vector<std::pair<std::string, const yaml_node*>> members;  // of a map
   std::size_t line = 1, column = 1;
 };
@@ -320,8 +320,9 @@ result<void> put(result<T> made, T& into) {
 result<void> must_be(const yaml_value& from, bool is, const std::string& only) {
   if (is) return {};
   const auto written = from.text();
-  return from.problem("is " + (written ? '\'' + printable(*written) + '\'' : "no single value") + ", which is not known",
-                      "only " + only + " is");
+  return from.problem(
+      "is " + (written ? '\'' + printable(*written) + '\'' : "no single value") + ", which is not known",
+      "only " + only + " is");
 }
 
 }  // namespace
@@ -342,9 +343,7 @@ yaml_reader& yaml_reader::wholes(const yaml_value& from, std::vector<std::int64_
                                  std::int64_t most) {
   return take(from, [&] { return put(from.wholes(least, most), into); });
 }
-yaml_reader& yaml_reader::expect(const yaml_value& from, int only) {
-  return expect(from, static_cast<double>(only));
-}
+yaml_reader& yaml_reader::expect(const yaml_value& from, int only) { return expect(from, static_cast<double>(only)); }
 yaml_reader& yaml_reader::expect(const yaml_value& from, double only) {
   return take(from, [&] {
     const auto read = from.number(-1e300, 1e300);

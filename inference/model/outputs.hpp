@@ -63,7 +63,7 @@ struct named_tensors {
 // One token of a transcript, and when it was spoken.
 struct spoken_token {
   std::int32_t id = 0;
-  std::string text;         // as the vocabulary has it
+  std::string text;               // as the vocabulary has it
   double begin_s = 0, end_s = 0;  // from the begin of the sound
 };
 

@@ -67,8 +67,7 @@ void integrate_whole(const cif_settings& settings, std::span<const float> weight
     set(sum, passed - floor, frame);
   };
   const auto count = static_cast<std::int64_t>(weights.size());
-  for (std::int64_t t = 0; t < count; ++t)
-    take(weights[static_cast<std::size_t>(t)], frames.data() + t * width, t);
+  for (std::int64_t t = 0; t < count; ++t) take(weights[static_cast<std::size_t>(t)], frames.data() + t * width, t);
   take(static_cast<float>(settings.tail_threshold), nullptr, count);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // Continuous integrate-and-fire (CifPredictorV2): each frame has a weight; where their sum reaches the threshold, the
-// weighted sum of the frames becomes one token's vector. In fp32 whatever the model computes in: small errors would move
-// tokens. No Torch types; what makes the weights of frames is cif_predictor.hpp.
+// weighted sum of the frames becomes one token's vector. In fp32 whatever the model computes in: small errors would
+// move tokens. No Torch types; what makes the weights of frames is cif_predictor.hpp.
 
 #include <cstdint>
 #include <span>

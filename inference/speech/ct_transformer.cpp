@@ -186,57 +186,51 @@ class punctuation_model final : public model {
 
 // ---- loading ----
 
-model_info info_of(const ct_transformer_folder& folder, const std::string& version, precision what) {
+model_info info_of(const opened_ct_transformer& opened, const std::string& version, precision what) {
   model_info info;
-  info.architecture = folder.settings.streaming ? "CTTransformerStreaming" : "CTTransformer";
+  info.architecture = opened.settings.streaming ? "CTTransformerStreaming" : "CTTransformer";
   info.format = "funasr";
   info.precision = std::string(to_string(what));
   info.device = "cpu";
   info.tasks = {task::punctuation_restoration};
   info.version = version;
-  info.parameters = folder.plan.parameters;
-  info.hidden_size = folder.settings.encoder.size;
-  info.num_hidden_layers = folder.settings.encoder.layers;
-  info.num_attention_heads = folder.settings.encoder.heads;
-  info.vocab_size = folder.settings.vocab_size;
+  info.parameters = opened.plan.parameters;
+  info.hidden_size = opened.settings.encoder.size;
+  info.num_hidden_layers = opened.settings.encoder.layers;
+  info.num_attention_heads = opened.settings.encoder.heads;
+  info.vocab_size = opened.settings.vocab_size;
   info.stateful = true;
   info.lone = lone_use::shares_cores;
-  info.notes = folder.notes;
+  info.notes = opened.notes;
   return info;
 }
 
 }  // namespace
 
-result<std::vector<std::filesystem::path>> ct_transformer_files(const artifact_spec& spec) {
-  return ct_transformer_file_list(spec.path);
+result<memory_estimate> estimate_ct_transformer(const funasr_folder& folder) {
+  const auto what = speech_precision(folder.spec, folder.options);
+  if (!what) return tl::unexpected(what.error());
+  const auto opened = open_ct_transformer(folder);
+  if (!opened) return tl::unexpected(opened.error());
+  return speech_estimate(speech_weights(folder.spec, folder.options, opened->plan, folder.version, *what), opened->plan,
+                         opened->reader.memory_bytes());
 }
 
-result<memory_estimate> estimate_ct_transformer(const artifact_spec& spec, const load_options& options,
-                                                const std::string& version) {
-  const auto what = speech_precision(spec, options);
+result<std::unique_ptr<const model>> load_ct_transformer(const funasr_folder& folder) {
+  const auto what = speech_precision(folder.spec, folder.options);
   if (!what) return tl::unexpected(what.error());
-  const auto folder = open_ct_transformer_folder(spec, options);
-  if (!folder) return tl::unexpected(folder.error());
-  return speech_estimate(speech_weights(spec, options, folder->plan, version, *what), folder->plan,
-                         folder->reader.memory_bytes());
-}
+  auto opened = open_ct_transformer(folder);
+  if (!opened) return tl::unexpected(opened.error());
+  if (is_cancelled(folder.options.cancelled)) return cancelled_error();
+  auto info = info_of(*opened, folder.version, *what);
 
-result<std::unique_ptr<const model>> load_ct_transformer(const artifact_spec& spec, const load_options& options,
-                                                         const std::string& version) {
-  const auto what = speech_precision(spec, options);
-  if (!what) return tl::unexpected(what.error());
-  auto folder = open_ct_transformer_folder(spec, options);
-  if (!folder) return tl::unexpected(folder.error());
-  if (is_cancelled(options.cancelled)) return cancelled_error();
-  auto info = info_of(*folder, version, *what);
-
-  auto made = std::make_shared<parts>(std::move(folder->settings), std::move(folder->reader));
+  auto made = std::make_shared<parts>(std::move(opened->settings), std::move(opened->reader));
   made->charged_bytes = made->reader.memory_bytes();
   made->account->charge(made->charged_bytes);
   const account_scope charged(made->account);
-  auto request = speech_weights(spec, options, folder->plan, version, *what);
+  auto request = speech_weights(folder.spec, folder.options, opened->plan, folder.version, *what);
   request.account = made->account;
-  auto weights = load_weights(request, folder->source);
+  auto weights = load_weights(request, opened->source);
   if (!weights) return tl::unexpected(weights.error());
   if (!weights->notes.empty()) info.notes += (info.notes.empty() ? "" : "; ") + weights->notes;
   auto mappings = mappings_of(*weights);

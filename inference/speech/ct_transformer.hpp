@@ -1,6 +1,6 @@
 #pragma once
-// CT-Punc as everybody outside knows it (inference/model/model.hpp): a text in, the same text with marks out. A stepping
-// model: each step reads one window of each text, so that texts of any length, of any request, share batches.
+// CT-Punc as everybody outside knows it (inference/model/model.hpp): a text in, the same text with marks out. A
+// stepping model: each step reads one window of each text, so that texts of any length, of any request, share batches.
 //
 // Folder: config.yaml, tokens.json, model.pt; 471067-large also jieba_usr_dict and a base dictionary, dict.txt or
 // jieba.c.dict (segmentation.hpp). On a CPU.
@@ -9,22 +9,14 @@
 // session's items, one after another, makes increments of their texts. A state whose item did not come to its end is
 // not to be used again. An empty text gives an empty one, and changes nothing.
 
-#include <filesystem>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "inference/model/artifact.hpp"
-#include "inference/model/model.hpp"
+#include "inference/speech/funasr_folder.hpp"
 
 namespace troupe::inference {
 
-// The three that a format (model/format.hpp) has, for a folder whose config.yaml names a class that is_ct_transformer()
-// knows (ct_transformer_config.hpp).
-result<std::vector<std::filesystem::path>> ct_transformer_files(const artifact_spec& spec);
-result<memory_estimate> estimate_ct_transformer(const artifact_spec& spec, const load_options& options,
-                                                const std::string& version);
-result<std::unique_ptr<const model>> load_ct_transformer(const artifact_spec& spec, const load_options& options,
-                                                         const std::string& version);
+// load_failed: something is not there; unprocessable: it is not known, or does not fit; both say what and where.
+result<memory_estimate> estimate_ct_transformer(const funasr_folder& folder);
+result<std::unique_ptr<const model>> load_ct_transformer(const funasr_folder& folder);
 
 }  // namespace troupe::inference

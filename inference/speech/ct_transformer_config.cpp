@@ -35,13 +35,11 @@ result<void> check_tokenizer(const yaml_value& root, std::string& unknown) {
 
 }  // namespace
 
-bool is_ct_transformer(std::string_view class_name) noexcept { return class_name == offline || class_name == live; }
-
 result<ct_transformer_settings> read_ct_transformer_settings(const model_yaml& config) {
   const auto root = config.root(), conf = root["model_conf"];
   const auto model = root["model"].text();
   if (!model) return tl::unexpected(model.error());
-  if (!is_ct_transformer(*model))
+  if (*model != offline && *model != live)
     return root["model"].problem("is '" + *model + "', which is not supported",
                                  std::string(offline) + ", " + std::string(live));
   ct_transformer_settings s;

@@ -26,9 +26,6 @@ struct ct_transformer_settings {
   std::int64_t vocab_size = 0;  // from tokens.json
 };
 
-// config.yaml's `model` is one of them.
-bool is_ct_transformer(std::string_view class_name) noexcept;
-
 // All but vocab_size. unprocessable: says where, and what is known.
 result<ct_transformer_settings> read_ct_transformer_settings(const model_yaml& config);
 

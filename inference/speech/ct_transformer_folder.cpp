@@ -6,7 +6,6 @@ namespace troupe::inference {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::uint64_t config_bytes_max = 4U << 20U;
 // jieba's own comes first: it is what FunASR's Python package loads. The other is its C++ runtime's.
 constexpr const char* base_dictionaries[] = {"dict.txt", "jieba.c.dict"};
 
@@ -36,32 +35,24 @@ result<std::optional<word_dictionary>> read_dictionary(const fs::path& folder, c
 
 }  // namespace
 
-std::vector<fs::path> ct_transformer_file_list(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto* name : {"model.pt", "config.yaml", "tokens.json", "jieba_usr_dict"})
-    if (file_exists(folder / name)) files.push_back(folder / name);
-  if (const auto base = base_dictionary(folder); !base.empty()) files.push_back(base);
-  return files;
-}
-
-result<ct_transformer_folder> open_ct_transformer_folder(const artifact_spec& spec, const load_options& options) {
-  const auto& folder = spec.path;
-  const auto config = model_yaml::read(folder / "config.yaml", config_bytes_max);
-  if (!config) return tl::unexpected(config.error());
-  auto settings = read_ct_transformer_settings(*config);
+result<opened_ct_transformer> open_ct_transformer(const funasr_folder& folder) {
+  auto settings = read_ct_transformer_settings(folder.config);
   if (!settings) return tl::unexpected(settings.error());
-  auto ids = word_ids::read(folder / "tokens.json", settings->unknown_word);
+  auto ids = word_ids::read(folder.path() / "tokens.json", settings->unknown_word);
   if (!ids) return tl::unexpected(ids.error());
   settings->vocab_size = ids->size();
-  auto source = checkpoint::open_torch_file(folder / "model.pt", options.max_artifact_bytes);
+  auto source = checkpoint::open_torch_file(folder.path() / "model.pt", folder.options.max_artifact_bytes);
   if (!source) return tl::unexpected(source.error());
   auto plan = plan_ct_transformer(*settings, *source);
   if (!plan) return tl::unexpected(plan.error());
   std::string notes;
-  auto dictionary = read_dictionary(folder, *settings, notes);
+  auto dictionary = read_dictionary(folder.path(), *settings, notes);
   if (!dictionary) return tl::unexpected(dictionary.error());
-  return ct_transformer_folder{std::move(*settings), {std::move(*ids), std::move(*dictionary)}, std::move(*source),
-                               std::move(*plan), std::move(notes)};
+  return opened_ct_transformer{std::move(*settings),
+                               {std::move(*ids), std::move(*dictionary)},
+                               std::move(*source),
+                               std::move(*plan),
+                               std::move(notes)};
 }
 
 }  // namespace troupe::inference

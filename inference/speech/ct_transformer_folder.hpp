@@ -1,14 +1,12 @@
 #pragma once
 // A CT-Punc folder, opened. No Torch.
 
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "inference/files/checkpoint.hpp"
-#include "inference/model/artifact.hpp"
 #include "inference/speech/ct_transformer_config.hpp"
+#include "inference/speech/funasr_folder.hpp"
 #include "inference/speech/segmentation.hpp"
 #include "inference/speech/word_ids.hpp"
 
@@ -24,7 +22,7 @@ struct ct_transformer_reader {
   }
 };
 
-struct ct_transformer_folder {
+struct opened_ct_transformer {
   ct_transformer_settings settings;
   ct_transformer_reader reader;
   checkpoint source;
@@ -32,9 +30,7 @@ struct ct_transformer_folder {
   std::string notes;  // what an operator should know of it; empty: nothing
 };
 
-std::vector<std::filesystem::path> ct_transformer_file_list(const std::filesystem::path& folder);
-
 // No weights are read. load_failed: something is not there; unprocessable: it is not known, or does not fit.
-result<ct_transformer_folder> open_ct_transformer_folder(const artifact_spec& spec, const load_options& options);
+result<opened_ct_transformer> open_ct_transformer(const funasr_folder& folder);
 
 }  // namespace troupe::inference

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/triu.h>
@@ -14,6 +12,7 @@
 
 #include "inference/encoders/named_weights.hpp"
 #include "inference/encoders/packing.hpp"
+#include "inference/speech/positions.hpp"
 #include "inference/speech/sanm.hpp"
 #include "inference/torch/device.hpp"
 #include "inference/torch/fork_join.hpp"
@@ -23,14 +22,11 @@ namespace {
 
 constexpr auto minus_infinity = -std::numeric_limits<float>::infinity();
 
-// Sines, then cosines, of positions counted from 1; [positions, width].
+// What scale_and_place() adds, [positions, width].
 at::Tensor position_table(std::int64_t positions, std::int64_t width) {
-  const auto options = at::TensorOptions().dtype(at::kFloat);
-  const auto half = width / 2;
-  const auto step = std::log(10000.0F) / (static_cast<float>(width) / 2 - 1);
-  const auto inverse = at::arange(half, options).mul_(-step).exp_();
-  const auto scaled = at::arange(1, positions + 1, options).unsqueeze(1).mul(inverse.unsqueeze(0));
-  return at::cat({scaled.sin(), scaled.cos()}, 1);
+  auto table = at::zeros({positions, width}, at::kFloat);
+  scale_and_place({table.mutable_data_ptr<float>(), static_cast<std::size_t>(table.numel())}, width, 1, 0);
+  return table;
 }
 
 // What is added to the scores of rows, for each layer.

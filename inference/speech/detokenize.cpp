@@ -16,7 +16,9 @@ constexpr std::size_t tokens_max = 1U << 20U;
 constexpr std::string_view joins_next = "@@";
 
 // What FunASR writes without spaces.
-bool is_written_close(char32_t c) noexcept { return (c >= 0x4E00 && c <= 0x9FFF) || (c >= '0' && c <= '9') || c == '@'; }
+bool is_written_close(char32_t c) noexcept {
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= '0' && c <= '9') || c == '@';
+}
 
 bool is_letter(char32_t c) noexcept {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
@@ -61,9 +63,8 @@ std::shared_ptr<const speech_vocabulary> speech_vocabulary::of(std::vector<std::
       what = kind::piece;
     else if (t.size() == 1 && is_ascii_letter(t.front()))
       what = kind::letter;
-    else if (std::all_of(text.begin(), text.end(), [](char32_t c) {
-               return c == '\'' || (is_letter(c) && !is_written_close(c));
-             }))
+    else if (std::all_of(text.begin(), text.end(),
+                         [](char32_t c) { return c == '\'' || (is_letter(c) && !is_written_close(c)); }))
       what = kind::word;
     made->kinds_.push_back(what);
   }

@@ -1,8 +1,8 @@
 #pragma once
 // Token ids of FunASR's character vocabularies to text. Chinese characters stand side by side; words are apart; "xx@@"
 // joins the next token; a run of single letters becomes one word in capitals ("c p u": CPU). As FunASR's
-// sentence_postprocess does for a whole sentence, but for what it loses: a piece that nothing follows, or that a Chinese
-// character follows, stays.
+// sentence_postprocess does for a whole sentence, but for what it loses: a piece that nothing follows, or that a
+// Chinese character follows, stays.
 
 #include <cstdint>
 #include <filesystem>

@@ -8,8 +8,13 @@
 namespace troupe::inference {
 
 std::vector<silence_step> funasr_dynamic_silence() {
-  return {{10'000, 2'000}, {20'000, 1'000}, {30'000, 800}, {40'000, 600},
-          {50'000, 400},   {60'000, 200},   {std::numeric_limits<std::int64_t>::max(), 100}};
+  return {{10'000, 2'000},
+          {20'000, 1'000},
+          {30'000, 800},
+          {40'000, 600},
+          {50'000, 400},
+          {60'000, 200},
+          {std::numeric_limits<std::int64_t>::max(), 100}};
 }
 
 endpoint_detector::endpoint_detector(endpoint_settings settings)

@@ -2,9 +2,9 @@
 // Where speech begins and ends, from how probably each frame of 10 ms is silence: FSMN-VAD's rules as FunASR has them
 // (funasr 1.4.16, FsmnVADStreaming), frame by frame the same. Pure; no Torch.
 //
-// A window of 200 ms slides over the frames. Speech begins when 150 ms of it are speech, and is said to have begun 400 ms
-// (window and look-back) before; it is interrupted when at most 150 ms are, and has ended when that lasts: 650 ms more.
-// The end is then put 100 ms (look-ahead) behind where it was interrupted.
+// A window of 200 ms slides over the frames. Speech begins when 150 ms of it are speech, and is said to have begun 400
+// ms (window and look-back) before; it is interrupted when at most 150 ms are, and has ended when that lasts: 650 ms
+// more. The end is then put 100 ms (look-ahead) behind where it was interrupted.
 
 #include <cstdint>
 #include <optional>
@@ -21,23 +21,23 @@ struct silence_step {
 
 struct endpoint_settings {
   std::int64_t frame_ms = 10;
-  std::int64_t window_ms = 200;           // window_size_ms
-  std::int64_t to_speech_ms = 150;        // sil_to_speech_time_thres
-  std::int64_t to_silence_ms = 150;       // speech_to_sil_time_thres
-  std::int64_t look_back_ms = 200;        // lookback_time_start_point
-  std::int64_t look_ahead_ms = 100;       // lookahead_time_end_point
-  std::int64_t end_silence_ms = 800;      // max_end_silence_time, to_silence_ms included
-  std::int64_t segment_ms_max = 60'000;   // max_single_segment_time
-  bool extend = true;                     // do_extend: with look-back and look-ahead
-  double speech_threshold = 0.6;          // speech_noise_thres: by so much speech must be the more probable
-  double silence_exponent = 1.0;          // speech_2_noise_ratio
-  bool whole_segments = false;            // only whole ones are told, not their begins before
-  std::vector<silence_step> dynamic{};    // empty: end_silence_ms and speech_threshold as they are
+  std::int64_t window_ms = 200;          // window_size_ms
+  std::int64_t to_speech_ms = 150;       // sil_to_speech_time_thres
+  std::int64_t to_silence_ms = 150;      // speech_to_sil_time_thres
+  std::int64_t look_back_ms = 200;       // lookback_time_start_point
+  std::int64_t look_ahead_ms = 100;      // lookahead_time_end_point
+  std::int64_t end_silence_ms = 800;     // max_end_silence_time, to_silence_ms included
+  std::int64_t segment_ms_max = 60'000;  // max_single_segment_time
+  bool extend = true;                    // do_extend: with look-back and look-ahead
+  double speech_threshold = 0.6;         // speech_noise_thres: by so much speech must be the more probable
+  double silence_exponent = 1.0;         // speech_2_noise_ratio
+  bool whole_segments = false;           // only whole ones are told, not their begins before
+  std::vector<silence_step> dynamic{};   // empty: end_silence_ms and speech_threshold as they are
   bool operator==(const endpoint_settings&) const = default;
 };
 
-// What FunASR does unless it is told an end silence: 2 s of silence in the first 10 s of speech, falling to 0.1 s, and a
-// threshold of 0.5. Speech is counted in chunks.
+// What FunASR does unless it is told an end silence: 2 s of silence in the first 10 s of speech, falling to 0.1 s, and
+// a threshold of 0.5. Speech is counted in chunks.
 std::vector<silence_step> funasr_dynamic_silence();
 inline constexpr double dynamic_speech_threshold = 0.5;
 
@@ -53,8 +53,8 @@ class endpoint_detector {
   // REQUIRES times of at least 0, a frame and a window of at least one frame.
   explicit endpoint_detector(endpoint_settings settings);
 
-  // The next chunk of sound: the probability of silence of each frame that it gave, 0 to 1 (NaN is silence). `last`: the
-  // sound ends with it: speech ends, too, where the chunk has a frame. Nothing may follow it.
+  // The next chunk of sound: the probability of silence of each frame that it gave, 0 to 1 (NaN is silence). `last`:
+  // the sound ends with it: speech ends, too, where the chunk has a frame. Nothing may follow it.
   std::vector<speech_span> feed(std::span<const double> silence, std::int64_t chunk_ms, bool last);
 
   bool in_speech() const noexcept { return state_ == state::speech; }

@@ -216,7 +216,8 @@ result<std::shared_ptr<const fsmn_vad>> load_fsmn_vad(const artifact_spec& spec,
     const c10::InferenceMode inference;
     const named_weights all(*weights, "cpu");
     auto made = std::make_shared<loaded_vad>(std::move(folder->settings), std::move(folder->front), all);
-    made->keep(std::move(info), mappings_of(*weights), std::move(account), std::move(weights->memory));
+    auto mappings = mappings_of(*weights);
+    made->keep(std::move(info), std::move(mappings), std::move(account), std::move(weights->memory));
     return made;
   } catch (const c10::Error& e) {
     throw std::runtime_error(essential_line(e));

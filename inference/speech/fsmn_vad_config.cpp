@@ -17,9 +17,9 @@ result<fsmn_settings> read_network(const yaml_value& root, std::int64_t input_si
   if (auto ok = yaml_reader().need(root["encoder"]).expect(root["encoder"], "FSMN").done(); !ok)
     return tl::unexpected(ok.error());
   const auto conf = root["encoder_conf"];
-  if (auto ok = refuse_other_keys(conf, {"input_dim", "input_affine_dim", "fsmn_layers", "linear_dim", "proj_dim",
-                                         "lorder", "rorder", "lstride", "rstride", "output_affine_dim", "output_dim",
-                                         "use_softmax"});
+  if (auto ok =
+          refuse_other_keys(conf, {"input_dim", "input_affine_dim", "fsmn_layers", "linear_dim", "proj_dim", "lorder",
+                                   "rorder", "lstride", "rstride", "output_affine_dim", "output_dim", "use_softmax"});
       !ok)
     return tl::unexpected(ok.error());
   fsmn_settings s;
@@ -52,14 +52,35 @@ result<void> read_extend(const yaml_value& from, bool& into) {
 }
 
 result<void> read_endpoints(const yaml_value& conf, fsmn_vad_settings& s) {
-  if (auto ok = refuse_other_keys(
-          conf, {"sample_rate", "detect_mode", "snr_mode", "max_end_silence_time", "max_start_silence_time",
-                 "do_start_point_detection", "do_end_point_detection", "window_size_ms", "sil_to_speech_time_thres",
-                 "speech_to_sil_time_thres", "speech_2_noise_ratio", "do_extend", "lookback_time_start_point",
-                 "lookahead_time_end_point", "max_single_segment_time", "nn_eval_block_size", "dcd_block_size",
-                 "snr_thres", "noise_frame_num_used_for_snr", "decibel_thres", "speech_noise_thres", "fe_prior_thres",
-                 "silence_pdf_num", "sil_pdf_ids", "speech_noise_thresh_low", "speech_noise_thresh_high",
-                 "output_frame_probs", "frame_in_ms", "frame_length_ms"});
+  if (auto ok = refuse_other_keys(conf, {"sample_rate",
+                                         "detect_mode",
+                                         "snr_mode",
+                                         "max_end_silence_time",
+                                         "max_start_silence_time",
+                                         "do_start_point_detection",
+                                         "do_end_point_detection",
+                                         "window_size_ms",
+                                         "sil_to_speech_time_thres",
+                                         "speech_to_sil_time_thres",
+                                         "speech_2_noise_ratio",
+                                         "do_extend",
+                                         "lookback_time_start_point",
+                                         "lookahead_time_end_point",
+                                         "max_single_segment_time",
+                                         "nn_eval_block_size",
+                                         "dcd_block_size",
+                                         "snr_thres",
+                                         "noise_frame_num_used_for_snr",
+                                         "decibel_thres",
+                                         "speech_noise_thres",
+                                         "fe_prior_thres",
+                                         "silence_pdf_num",
+                                         "sil_pdf_ids",
+                                         "speech_noise_thresh_low",
+                                         "speech_noise_thresh_high",
+                                         "output_frame_probs",
+                                         "frame_in_ms",
+                                         "frame_length_ms"});
       !ok)
     return ok;
   auto& e = s.endpoints;

@@ -1,6 +1,6 @@
 #pragma once
-// What config.yaml of an FSMN-VAD checkpoint (FsmnVADStreaming) says, checked and bounded, and where its weights are. No
-// Torch.
+// What config.yaml of an FSMN-VAD checkpoint (FsmnVADStreaming) says, checked and bounded, and where its weights are.
+// No Torch.
 
 #include <cstdint>
 #include <vector>

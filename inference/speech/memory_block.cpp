@@ -94,7 +94,8 @@ class row_filter {
     const auto* taps = taps_.const_data_ptr<float>();
     for (std::int64_t k = 0; k < taps_.size(0); ++k) {
       const auto from = before + t + k - left_;
-      if (from >= 0 && from < before + row.length) add_weighted_line(sum_.data(), line(from), taps + k * width_, width_);
+      if (from >= 0 && from < before + row.length)
+        add_weighted_line(sum_.data(), line(from), taps + k * width_, width_);
     }
     if (added_) {
       spare_.resize(sum_.size());
@@ -128,8 +129,8 @@ class row_filter {
 at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::int64_t left,
                         std::span<const frame_range> rows, const at::Tensor& added) {
   auto y = at::zeros({x.size(0), x.size(1)}, x.options());
-  const auto blocks = static_cast<std::uint32_t>(
-      std::clamp<std::int64_t>(static_cast<std::int64_t>(rows.size()), 1, crew_threads()));
+  const auto blocks =
+      static_cast<std::uint32_t>(std::clamp<std::int64_t>(static_cast<std::int64_t>(rows.size()), 1, crew_threads()));
   for_blocks(blocks, [&](std::uint32_t block) {
     const auto some = part_of(static_cast<std::int64_t>(rows.size()), block, blocks);
     row_filter filter(x, taps, left, added, y);

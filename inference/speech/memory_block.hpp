@@ -2,8 +2,8 @@
 // The memory block of SAN-M layers (FSMN): a depthwise convolution over time, for each row of a batch alone. For our
 // Torch code.
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <ATen/core/Tensor.h>

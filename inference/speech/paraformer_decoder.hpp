@@ -1,7 +1,7 @@
 #pragma once
-// ParaformerSANMDecoder: vectors of tokens and the encoder's frames to scores of the vocabulary, all tokens at once. Each
-// layer: feed-forward, memory block over the tokens (with a residual around both), attention over the frames. For our
-// Torch code.
+// ParaformerSANMDecoder: vectors of tokens and the encoder's frames to scores of the vocabulary, all tokens at once.
+// Each layer: feed-forward, memory block over the tokens (with a residual around both), attention over the frames. For
+// our Torch code.
 
 #include <span>
 #include <vector>

@@ -34,11 +34,13 @@ struct batch_tokens {
 class network final : public paraformer_network {
  public:
   network(const paraformer_settings& settings, loaded_weights weights)
-      : settings_(settings), all_(weights, "cpu"), encoder_(settings.encoder, all_, "encoder."),
-        predictor_(settings.cif, all_), decoder_(settings.decoder, all_) {
+      : settings_(settings),
+        all_(weights, "cpu"),
+        encoder_(settings.encoder, all_, "encoder."),
+        predictor_(settings.cif, all_),
+        decoder_(settings.decoder, all_) {
     memory_ = std::move(weights.memory);
     type_ = all_.at("encoder.after.weight").scalar_type();
-    all_ = {};
   }
 
   std::unique_ptr<device_lane> make_lane() const override { return make_device_lane("cpu"); }
@@ -46,8 +48,7 @@ class network final : public paraformer_network {
   std::vector<heard_tokens> hear_chunks(std::span<const chunk_row> rows, device_lane& lane) const override {
     return guarded(lane, [&] { return chunks(rows); });
   }
-  std::vector<heard_tokens> hear(std::span<const std::span<const float>> utterances,
-                                 device_lane& lane) const override {
+  std::vector<heard_tokens> hear(std::span<const std::span<const float>> utterances, device_lane& lane) const override {
     return guarded(lane, [&] { return whole(utterances); });
   }
 
@@ -103,8 +104,8 @@ class network final : public paraformer_network {
       const auto& o = rows[i].state->shape().options;
       add_row(tokens, [&](fired_tokens& out) {
         integrate_chunk(settings_.cif, weights_of(weights, ranges[i]), frames_of(full, ranges[i]), o.left_frames,
-                        static_cast<std::int64_t>(o.left_frames) + o.chunk_frames, rows[i].last,
-                        rows[i].state->rest(), out);
+                        static_cast<std::int64_t>(o.left_frames) + o.chunk_frames, rows[i].last, rows[i].state->rest(),
+                        out);
       });
     }
     auto heard = decode(h, ranges, tokens, [&](std::size_t i, decoder_row& row) {
@@ -121,9 +122,9 @@ class network final : public paraformer_network {
     std::vector<frame_range> ranges;
     auto x = packed(utterances, ranges, [](std::span<const float> f) { return f; });
     for (const auto& range : ranges)
-      scale_and_place({x.mutable_data_ptr<float>() + range.first * width(),
-                       static_cast<std::size_t>(range.length * width())},
-                      width(), settings_.encoder.size, 0);
+      scale_and_place(
+          {x.mutable_data_ptr<float>() + range.first * width(), static_cast<std::size_t>(range.length * width())},
+          width(), settings_.encoder.size, 0);
     std::vector<sanm_row> asked;
     for (const auto& range : ranges) asked.push_back({range});
     const auto h = encoder_(x.to(type_), asked);

@@ -53,12 +53,9 @@ std::uint64_t paraformer_state_shape::size_bytes() const noexcept {
 
 paraformer_state_shape shape_of(const paraformer_settings& settings, const live_options& options,
                                 std::int64_t element_bytes) {
-  return {options,
-          settings.encoder.layers,
-          settings.decoder.layers,
-          settings.encoder.size,
-          settings.decoder.kernel,
-          element_bytes};
+  return {
+      options,      settings.encoder.layers, settings.decoder.layers, settings.encoder.size, settings.decoder.kernel,
+      element_bytes};
 }
 
 paraformer_state::paraformer_state(const paraformer_state_shape& shape, const speech_vocabulary& tokens)

@@ -1,6 +1,6 @@
 #pragma once
-// What a streaming Paraformer keeps of one session between its steps, in one piece of memory of its final size: keys and
-// values that encoder and decoder look back on, the decoder's last inputs, what is left of the token that is being
+// What a streaming Paraformer keeps of one session between its steps, in one piece of memory of its final size: keys
+// and values that encoder and decoder look back on, the decoder's last inputs, what is left of the token that is being
 // spoken. No Torch types.
 
 #include <cstddef>

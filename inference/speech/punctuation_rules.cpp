@@ -56,10 +56,10 @@ punctuation_marks::punctuation_marks(std::vector<std::string> names, std::int32_
     : names_(std::move(names)), sentence_end_(sentence_end) {
   assert(sentence_end >= 0 && static_cast<std::size_t>(sentence_end) < names_.size());
   for (const auto& name : names_) {
-    kinds_.push_back(name == none                                    ? kind::none
-                     : name == comma                                 ? kind::comma
+    kinds_.push_back(name == none                                 ? kind::none
+                     : name == comma                              ? kind::comma
                      : name == full_stop || name == question_mark ? kind::sentence_end
-                                                                     : kind::other);
+                                                                  : kind::other);
     narrow_.push_back(name == comma ? "," : name == full_stop ? "." : name == question_mark ? "?" : name);
   }
 }

@@ -4,8 +4,8 @@
 //
 //   words --mark_windows--> [begin, end) --network--> a mark a word --take()--> .. --punctuate()--> text
 //
-// Marks are places in the model's `punc_list`, in which "_" stands for none. What the list has beside marks ("<unk>") is
-// written where the network finds it, as there.
+// Marks are places in the model's `punc_list`, in which "_" stands for none. What the list has beside marks ("<unk>")
+// is written where the network finds it, as there.
 
 #include <cstddef>
 #include <cstdint>

@@ -63,8 +63,7 @@ class attention_group {
     if (in_order(queries, [](const attention_row& r) { return r.query; }))
       return q_.narrow(0, row(0).query, n * queries);
     auto all = at::empty({n * queries, width_}, q_.options());
-    for (std::int64_t i = 0; i < n; ++i)
-      all.narrow(0, i * queries, queries).copy_(q_.narrow(0, row(i).query, queries));
+    for (std::int64_t i = 0; i < n; ++i) all.narrow(0, i * queries, queries).copy_(q_.narrow(0, row(i).query, queries));
     return all;
   }
 
@@ -73,8 +72,8 @@ class attention_group {
     if (alone && !ragged_ && in_order(keys_, [](const attention_row& r) { return r.key; }))
       return kv_.narrow(0, row(0).key, n * keys_);
     // What is beside a row's keys is masked, and must be numbers.
-    const auto all = ragged_ ? at::zeros({n * keys_, 2 * width_}, kv_.options())
-                             : at::empty({n * keys_, 2 * width_}, kv_.options());
+    const auto all =
+        ragged_ ? at::zeros({n * keys_, 2 * width_}, kv_.options()) : at::empty({n * keys_, 2 * width_}, kv_.options());
     const auto bytes = static_cast<std::size_t>(2 * width_ * all.element_size());
     auto* out = static_cast<std::byte*>(all.mutable_data_ptr());
     const auto* own = static_cast<const std::byte*>(kv_.const_data_ptr());

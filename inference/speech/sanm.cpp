@@ -48,8 +48,7 @@ at::Tensor sanm_encoder::run(std::int64_t number, const at::Tensor& x, std::span
 
   // The first layer widens its input, and then has nothing to add it to.
   const auto residual = x.size(1) == size ? x : at::Tensor();
-  const auto beside =
-      memory_block(qkv.narrow(1, 2 * size, size), l.taps, settings_.kernel_left, ranges, residual);
+  const auto beside = memory_block(qkv.narrow(1, 2 * size, size), l.taps, settings_.kernel_left, ranges, residual);
   const auto middle = apply_and_add(l.out, context, beside);
   return apply_and_add(l.down, apply(l.up, normalize(l.norm2, middle, sanm_norm_epsilon), after_linear::relu), middle);
 }

@@ -6,7 +6,8 @@
 // and cut as jieba does without its HMM: of all ways to cut it into words of the dictionary the most probable one.
 //
 // FunASR loads the folder's `jieba_usr_dict` on top of jieba's own dict.txt, which publishers do not ship; they ship
-// `jieba.c.dict`, the base dictionary of FunASR's C++ runtime, of the same form. dict.txt comes first where it is there.
+// `jieba.c.dict`, the base dictionary of FunASR's C++ runtime, of the same form. dict.txt comes first where it is
+// there.
 
 #include <cstdint>
 #include <filesystem>

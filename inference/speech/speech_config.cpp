@@ -19,9 +19,9 @@ result<cif_settings> read_cif(const yaml_value& root, std::int64_t size) {
   if (auto ok = yaml_reader().need(root["predictor"]).expect(root["predictor"], "CifPredictorV2").done(); !ok)
     return tl::unexpected(ok.error());
   const auto conf = root["predictor_conf"];
-  if (auto ok = refuse_other_keys(conf, {"idim", "l_order", "r_order", "threshold", "dropout", "smooth_factor",
-                                         "noise_threshold", "tail_threshold", "tail_mask",
-                                         "tf2torch_tensor_name_prefix_torch", "tf2torch_tensor_name_prefix_tf"});
+  if (auto ok = refuse_other_keys(
+          conf, {"idim", "l_order", "r_order", "threshold", "dropout", "smooth_factor", "noise_threshold",
+                 "tail_threshold", "tail_mask", "tf2torch_tensor_name_prefix_torch", "tf2torch_tensor_name_prefix_tf"});
       !ok)
     return tl::unexpected(ok.error());
   cif_settings s;
@@ -39,12 +39,29 @@ result<paraformer_decoder_settings> read_decoder(const yaml_value& root, bool st
   if (auto ok = yaml_reader().need(root["decoder"]).expect(root["decoder"], "ParaformerSANMDecoder").done(); !ok)
     return tl::unexpected(ok.error());
   const auto conf = root["decoder_conf"];
-  if (auto ok = refuse_other_keys(
-          conf, {"attention_heads", "linear_units", "num_blocks", "dropout_rate", "positional_dropout_rate",
-                 "self_attention_dropout_rate", "src_attention_dropout_rate", "input_layer", "use_output_layer",
-                 "wo_input_layer", "pos_enc_class", "normalize_before", "concat_after", "att_layer_num", "kernel_size",
-                 "sanm_shfit", "lora_list", "lora_rank", "lora_alpha", "lora_dropout", "chunk_multiply_factor",
-                 "tf2torch_tensor_name_prefix_torch", "tf2torch_tensor_name_prefix_tf"});
+  if (auto ok = refuse_other_keys(conf, {"attention_heads",
+                                         "linear_units",
+                                         "num_blocks",
+                                         "dropout_rate",
+                                         "positional_dropout_rate",
+                                         "self_attention_dropout_rate",
+                                         "src_attention_dropout_rate",
+                                         "input_layer",
+                                         "use_output_layer",
+                                         "wo_input_layer",
+                                         "pos_enc_class",
+                                         "normalize_before",
+                                         "concat_after",
+                                         "att_layer_num",
+                                         "kernel_size",
+                                         "sanm_shfit",
+                                         "lora_list",
+                                         "lora_rank",
+                                         "lora_alpha",
+                                         "lora_dropout",
+                                         "chunk_multiply_factor",
+                                         "tf2torch_tensor_name_prefix_torch",
+                                         "tf2torch_tensor_name_prefix_tf"});
       !ok)
     return tl::unexpected(ok.error());
   paraformer_decoder_settings s;
@@ -81,14 +98,37 @@ result<sanm_settings> read_sanm_settings(const yaml_value& conf, std::int64_t in
   for (const auto* key :
        {"chunk_size", "stride", "pad_left", "encoder_att_look_back_factor", "decoder_att_look_back_factor"})
     if (!chunked && conf[key].present()) return conf[key].problem("belongs to a streaming encoder");
-  if (auto ok = refuse_other_keys(
-          conf, {"input_size", "output_size", "attention_heads", "linear_units", "num_blocks", "dropout_rate",
-                 "positional_dropout_rate", "attention_dropout_rate", "input_layer", "pos_enc_class",
-                 "normalize_before", "concat_after", "positionwise_layer_type", "positionwise_conv_kernel_size",
-                 "padding_idx", "interctc_layer_idx", "interctc_use_conditioning", "kernel_size", "sanm_shfit",
-                 "lora_list", "lora_rank", "lora_alpha", "lora_dropout", "selfattention_layer_type", "chunk_size",
-                 "stride", "pad_left", "encoder_att_look_back_factor", "decoder_att_look_back_factor",
-                 "tf2torch_tensor_name_prefix_torch", "tf2torch_tensor_name_prefix_tf"});
+  if (auto ok = refuse_other_keys(conf, {"input_size",
+                                         "output_size",
+                                         "attention_heads",
+                                         "linear_units",
+                                         "num_blocks",
+                                         "dropout_rate",
+                                         "positional_dropout_rate",
+                                         "attention_dropout_rate",
+                                         "input_layer",
+                                         "pos_enc_class",
+                                         "normalize_before",
+                                         "concat_after",
+                                         "positionwise_layer_type",
+                                         "positionwise_conv_kernel_size",
+                                         "padding_idx",
+                                         "interctc_layer_idx",
+                                         "interctc_use_conditioning",
+                                         "kernel_size",
+                                         "sanm_shfit",
+                                         "lora_list",
+                                         "lora_rank",
+                                         "lora_alpha",
+                                         "lora_dropout",
+                                         "selfattention_layer_type",
+                                         "chunk_size",
+                                         "stride",
+                                         "pad_left",
+                                         "encoder_att_look_back_factor",
+                                         "decoder_att_look_back_factor",
+                                         "tf2torch_tensor_name_prefix_torch",
+                                         "tf2torch_tensor_name_prefix_tf"});
       !ok)
     return tl::unexpected(ok.error());
   sanm_settings s;
@@ -112,9 +152,9 @@ result<sanm_settings> read_sanm_settings(const yaml_value& conf, std::int64_t in
 }
 
 result<front_end_settings> read_front_end_settings(const yaml_value& conf) {
-  if (auto ok = refuse_other_keys(conf, {"fs", "window", "n_mels", "frame_length", "frame_shift", "lfr_m", "lfr_n",
-                                         "dither", "snip_edges", "upsacle_samples", "filter_length_min",
-                                         "filter_length_max", "cmvn_file"});
+  if (auto ok = refuse_other_keys(
+          conf, {"fs", "window", "n_mels", "frame_length", "frame_shift", "lfr_m", "lfr_n", "dither", "snip_edges",
+                 "upsacle_samples", "filter_length_min", "filter_length_max", "cmvn_file"});
       !ok)
     return tl::unexpected(ok.error());
   front_end_settings s;

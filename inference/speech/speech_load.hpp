@@ -13,8 +13,8 @@
 
 namespace troupe::inference {
 
-// What the registry asks for, or else the options; where both leave it open, fp32: nothing is measured. unprocessable: a
-// GPU, or int8 where there is no kernel for it.
+// What the registry asks for, or else the options; where both leave it open, fp32: nothing is measured. unprocessable:
+// a GPU, or int8 where there is no kernel for it.
 result<precision> speech_precision(const artifact_spec& spec, const load_options& options);
 
 weight_request speech_weights(const artifact_spec& spec, const load_options& options, const weight_plan& plan,

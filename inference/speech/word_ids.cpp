@@ -25,7 +25,7 @@ std::string_view word_ids::word(std::int32_t id) const noexcept {
 
 std::int32_t word_ids::find(std::string_view w) const noexcept {
   const auto mask = table_.size() - 1;
-  for (auto at = std::hash<std::string_view>{}(w) & mask;; at = (at + 1) & mask)
+  for (auto at = std::hash<std::string_view>{}(w)&mask;; at = (at + 1) & mask)
     if (table_[at] < 0 || word(table_[at]) == w) return table_[at];
 }
 
@@ -61,7 +61,7 @@ result<word_ids> word_ids::parse(std::string_view json, const std::string& name,
     const auto id = static_cast<std::int32_t>(made.ends_.size());
     made.ends_.push_back(static_cast<std::uint32_t>(made.text_.size()));
     const auto mask = made.table_.size() - 1;
-    auto at = std::hash<std::string_view>{}(text) & mask;
+    auto at = std::hash<std::string_view>{}(text)&mask;
     while (made.table_[at] >= 0) at = (at + 1) & mask;
     made.table_[at] = id;
     if (made.ends_.size() % words_between_pauses == 0) step_aside();

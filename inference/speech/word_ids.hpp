@@ -29,7 +29,7 @@ class word_ids {
   std::string_view word(std::int32_t id) const noexcept;
   std::int32_t find(std::string_view word) const noexcept;  // -1: not there
 
-  std::string text_;                // all words, one after another
+  std::string text_;                 // all words, one after another
   std::vector<std::uint32_t> ends_;  // in text_
   std::vector<std::int32_t> table_;  // open addressing, -1: free
   std::int32_t unknown_ = 0;

@@ -21,7 +21,7 @@ FOREIGN = {
     r"<caf/": ["actors"],
     r"<hiredis/": ["cache/catalog/redis"],
     r"<(sqlite3|libpq-fe)\.h>": ["cache/catalog/sql"],
-    r"<(kissfft/|sndfile\.h|mpg123\.h|soxr\.h)": ["inference/audio"],
+    r"<(kissfft/|sndfile\.h|mpg123\.h|soxr\.h|vorbis/)": ["inference/audio"],
     r"<curl/": ["cache/artifacts", "app"],
     r"<CLI/": ["app"],
 }

@@ -65,7 +65,9 @@ struct fake_session {
 
   void open();
   void refuse(error why) { (*std::exchange(reply, std::nullopt))(tl::unexpected(std::move(why))); }
-  void say(std::string text) { tell(actors::session_increment{{.text = std::move(text), .final = false, .begin_s = {}, .end_s = {}}}); }
+  void say(std::string text) {
+    tell(actors::session_increment{{.text = std::move(text), .final = false, .begin_s = {}, .end_s = {}}});
+  }
   void sentence(std::string text) {
     tell(actors::session_sentence{{.text = text, .final = true, .begin_s = {}, .end_s = {}}, text});
   }

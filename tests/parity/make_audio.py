@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What torchaudio's kaldi.fbank and FunASR's front-ends make of a sound: tests/fixtures/speech/audio/.
 
-Numbers are little-endian, row after row: .s16, .f32. `lfr.json` has rows as the indices of the frames that they are made of."""
+Numbers are little-endian, row after row: .s16, .f32. `lfr.json` has rows as the indices of the frames that they are
+made of."""
 import json
 import pathlib
 import random
@@ -109,7 +110,8 @@ def main():
 
     rng = random.Random(8)
     streams = []
-    for front, reference in [(WavFrontendOnline(**settings), whole[0]), (WavFrontendOnline(**SETTINGS, lfr_m=5, lfr_n=1), None)]:
+    vad = WavFrontendOnline(**SETTINGS, lfr_m=5, lfr_n=1)
+    for front, reference in [(WavFrontendOnline(**settings), whole[0]), (vad, None)]:
         for chunk in [9600, 960, 160, 401, None]:
             pieces, left = [], len(samples)
             while left:

@@ -19,6 +19,7 @@ import torch
 import yaml
 from funasr import AutoModel
 from funasr.models.ct_transformer.utils import split_words
+from funasr.tokenizer.char_tokenizer import CharTokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "speech" / "punctuation"
 MARKS = ["<unk>", "_", "，", "。", "？", "、"]
@@ -137,7 +138,7 @@ def streams(ask):
     out = []
     for text in texts():
         words = split_words(text)
-        for _ in range(2):
+        for _ in range(1 if len(words) > 60 else 2):
             cache, parts, at = {}, [], 0
             while at < len(words):
                 n = rng.choice([1, 1, 2, 3, 5, 8, 30, 80])
@@ -199,8 +200,8 @@ def words():
     other = "abXY 01'+#&._%-,!é·、。🙂龦"
     cases = []
     for text in texts() + ["".join(
-            rng.choice([rng.choice(WORDS + ADDED).split(" ")[0], rng.choice(CHARACTERS), " " + rng.choice(ENGLISH) + " ",
-                        rng.choice(other)]) for _ in range(rng.randint(1, 20))) for _ in range(150)]:
+            rng.choice([rng.choice(WORDS + ADDED).split(" ")[0], rng.choice(CHARACTERS),
+                        " " + rng.choice(ENGLISH) + " ", rng.choice(other)]) for _ in range(rng.randint(1, 20))) for _ in range(150)]:
         if len(text) < 200:
             cases.append([text, split_words(text), split_words(text, jieba_usr_dict=cutter)])
     (ROOT / "words.json").write_text(json.dumps(cases, ensure_ascii=False, indent=None, separators=(",", ":")))
@@ -210,10 +211,13 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     # A window of one word fails there with numpy 2: int() of an array of one number.
     streaming_model.int = lambda x: int(numpy.asarray(x).reshape(-1)[0])
+    # Words that are not known as they are spelled are looked up in small letters, as FunASR's C++ runtime has it.
+    CharTokenizer.tokens2ids = lambda self, tokens: [
+        self.token2id.get(t, self.token2id.get(t.lower(), self.unk_id)) for t in tokens]
     jieba.dt.tmp_dir = tempfile.mkdtemp()
     shutil.rmtree(ROOT, ignore_errors=True)
-    write("offline", False, 16, 2, 24, 3)
-    write("streaming", True, 16, 4, 24, 3)
+    write("offline", False, 12, 2, 16, 3)
+    write("streaming", True, 12, 3, 16, 3)
     rules()
     write("segmented", False, 12, 3, 20, 2, segmented=True)
     words()

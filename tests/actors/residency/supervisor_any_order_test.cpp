@@ -20,6 +20,7 @@ TEST_F(Supervisor, AnyOrderOfLoadsUnloadsAndRegistriesEndsRight) {
   start();
   load_at_once = reclaim_at_once = estimate_at_once = false;
   std::vector<answer<load_report>> loads_asked;
+  std::vector<answer<load_start>> begun;
   std::vector<answer<unload_report>> unloads_asked;
   std::vector<made_job> requests;
   auto spare = registry.models;
@@ -27,7 +28,13 @@ TEST_F(Supervisor, AnyOrderOfLoadsUnloadsAndRegistriesEndsRight) {
     const auto name = numbered(one_of(4));
     const bool known = registry.models.contains(name);
     switch (one_of(10)) {
-      case 0: loads_asked.push_back(load_model(name, 5000)); break;
+      case 0:
+        switch (one_of(3)) {
+          case 0: loads_asked.push_back(load_model(name, 5000)); break;
+          case 1: loads_asked.push_back(reload_model(name, 5000)); break;
+          default: begun.push_back(begin_load(name, one_of(2) == 0));
+        }
+        break;
       case 1: unloads_asked.push_back(unload_model(name)); break;
       case 2: requests.push_back(request(name, 3s)); break;
       case 3:
@@ -80,6 +87,7 @@ TEST_F(Supervisor, AnyOrderOfLoadsUnloadsAndRegistriesEndsRight) {
   EXPECT_EQ(report().memory.reserved_bytes, 0u);
   EXPECT_EQ(report().load_waiters, 0u);
   for (auto& a : loads_asked) EXPECT_TRUE(a.here());
+  for (auto& a : begun) EXPECT_TRUE(a.here());
   for (auto& a : unloads_asked) EXPECT_TRUE(a.here());
   load_at_once = reclaim_at_once = estimate_at_once = true;
   for (int i = 0; i < 4; ++i) {

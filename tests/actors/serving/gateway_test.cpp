@@ -161,6 +161,21 @@ TEST_F(Gateway, InABatchItFailsItsInputAlone) {
   EXPECT_EQ(queued[1]->index, 2u);
 }
 
+TEST_F(Gateway, HowRequestsEndIsCountedOfTheirModel) {
+  const auto& ends = home->counters->ends;
+  ask({"error"});
+  ask({""});  // the client's own
+  EXPECT_EQ(ends.failed.load(), 1u);
+  ask({"fine"});
+  EXPECT_EQ(ends.answered.load(), 0u) << "not yet";
+  queued.at(0)->job->write({});
+  EXPECT_EQ(ends.answered.load(), 1u);
+  draining->store(true);
+  ask({"refused before it counts as an access"});
+  EXPECT_EQ(ends.failed.load(), 1u);
+  EXPECT_EQ(home->counters->accesses.load(), 3u);
+}
+
 const inference::question raw_scores = [] {
   inference::question asked;
   asked.parameters.function_to_apply = inference::score_function::none;

@@ -1,7 +1,7 @@
 #pragma once
 // WebSocket from its bytes: frames as a client sends them, frames as the server does, and a protocol that keeps notes.
 
-#include <atomic>
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -20,7 +20,8 @@ struct frame {
   std::uint8_t first = 0;  // FIN, reserved bits, opcode
   std::string payload;
   unsigned code() const {
-    return payload.size() < 2 ? 0 : (static_cast<unsigned char>(payload[0]) << 8U) + static_cast<unsigned char>(payload[1]);
+    return payload.size() < 2 ? 0
+                              : (static_cast<unsigned char>(payload[0]) << 8U) + static_cast<unsigned char>(payload[1]);
   }
 };
 constexpr std::uint8_t final_bit = 0x80;
@@ -137,5 +138,19 @@ struct noting_protocol : live_protocol {
 
 // Upgrades /live, answers everything else as the echo does. A test's notes outlive its server's protocols.
 handler live_echo(std::shared_ptr<notes> noted);
+
+struct edge_live : ::testing::Test {
+  std::shared_ptr<notes> noted = std::make_shared<notes>();
+  std::unique_ptr<test_server> server;
+
+  void serve(std::function<void(config::settings&)> change = {}) {
+    server = std::make_unique<test_server>(std::move(change), live_echo(noted));
+  }
+  std::uint16_t port() const { return server->port(); }
+  void expect_all_closed() {
+    EXPECT_TRUE(eventually([&] { return server->metric("troupe_http_connections") == 0; }));
+    EXPECT_EQ((*server)->open_exchanges(), 0u);
+  }
+};
 
 }  // namespace troupe::http::testing

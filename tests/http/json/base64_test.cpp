@@ -30,5 +30,21 @@ TEST(base64, numbers_are_little_endian) {
   EXPECT_EQ(base64(std::vector<float>{std::numeric_limits<float>::infinity()}), "AACAfw==");
 }
 
+TEST(base64, reads_what_it_writes) {
+  std::string bytes;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(from_base64(encoded(bytes)), bytes);
+    bytes.push_back(static_cast<char>(i * 7));
+  }
+  EXPECT_EQ(from_base64("Zm9vYg"), "foob") << "padding may be missing";
+  EXPECT_EQ(from_base64("Zm9vYmE"), "fooba");
+}
+
+TEST(base64, refuses_what_is_none) {
+  for (const char* bad : {"Z", "Zg=", "Zm9v=", "=", "====", "Zm9vYg===", "Zm9v Yg==", "Zm9v\n", "Zm9-", "Zm=v",
+                          "Zh==", "Zm9=", "\xff\xff\xff\xff"})
+    EXPECT_FALSE(from_base64(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace troupe::http

@@ -147,9 +147,9 @@ TEST_F(client, bad_messages_are_named) {
   EXPECT_THAT(last_error(), HasSubstr("levels deep"));
   protocol.binary("xxxx");
   EXPECT_THAT(last_error(), HasSubstr("SESSION_ERROR"));
-  for (const char* bad : {R"({"type":"start_recording","format":"mp3"})", R"({"type":"start_recording","format":1})",
-                          R"({"type":"start_recording","sample_rate":7999})",
-                          R"({"type":"start_recording","sample_rate":"16000"})"}) {
+  for (const char* bad :
+       {R"({"type":"start_recording","format":"mp3"})", R"({"type":"start_recording","format":1})",
+        R"({"type":"start_recording","sample_rate":7999})", R"({"type":"start_recording","sample_rate":"16000"})"}) {
     text(bad);
     EXPECT_THAT(last_error(), HasSubstr("INVALID_AUDIO_FORMAT: ")) << bad;
   }

@@ -492,7 +492,8 @@ TEST(funasr_json, what_clients_send) {
   }
   // html5 has null where there is none, C# its own keys.
   EXPECT_TRUE(read_funasr(R"({"hotwords":null,"wav_format":"PCM","svs_lang":"auto","svs_itn":true,"itn":false,
-                              "encoder_chunk_look_back":-1,"decoder_chunk_look_back":0,"xyz":{"a":[1]}})", t));
+                              "encoder_chunk_look_back":-1,"decoder_chunk_look_back":0,"xyz":{"a":[1]}})",
+                          t));
   EXPECT_EQ(t.options.encoder_look_back, -1);
   EXPECT_TRUE(t.options.hotwords.empty());
 }

@@ -32,7 +32,8 @@ TEST(cmvn, files) {
   EXPECT_EQ(norm->scale.size(), 560U);
   const auto other = read_cmvn(audio_fixtures() / "am.mvn", 400);
   ASSERT_FALSE(other);
-  EXPECT_NE(other.error().message.find("where the front-end's frames have 400"), std::string::npos) << other.error().message;
+  EXPECT_NE(other.error().message.find("where the front-end's frames have 400"), std::string::npos)
+      << other.error().message;
   EXPECT_FALSE(read_cmvn(audio_fixtures() / "none.mvn", 560));
 }
 

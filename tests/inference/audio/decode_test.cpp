@@ -24,7 +24,9 @@ bytes encoded(std::span<const float> interleaved, std::uint32_t rate_hz, std::ui
   calls.tell = [](void* p) { return of(p).at; };
   calls.seek = [](sf_count_t offset, int whence, void* p) {
     auto& f = of(p);
-    return f.at = offset + (whence == SEEK_SET ? 0 : whence == SEEK_CUR ? f.at : static_cast<sf_count_t>(f.data.size()));
+    return f.at = offset + (whence == SEEK_SET   ? 0
+                            : whence == SEEK_CUR ? f.at
+                                                 : static_cast<sf_count_t>(f.data.size()));
   };
   calls.read = [](void* to, sf_count_t count, void* p) {
     auto& f = of(p);
@@ -47,8 +49,14 @@ bytes encoded(std::span<const float> interleaved, std::uint32_t rate_hz, std::ui
   auto* const out = sf_open_virtual(&calls, SFM_WRITE, &info, &file);
   EXPECT_NE(out, nullptr) << sf_strerror(nullptr);
   if (out == nullptr) return {};
-  EXPECT_EQ(sf_writef_float(out, interleaved.data(), static_cast<sf_count_t>(interleaved.size() / channels)),
-            static_cast<sf_count_t>(interleaved.size() / channels));
+  const auto frames = static_cast<sf_count_t>(interleaved.size() / channels);
+  if ((format & SF_FORMAT_SUBMASK) == SF_FORMAT_PCM_16) {  // as they are: the library scales floats by 32767
+    std::vector<short> numbers;
+    for (const auto x : interleaved) numbers.push_back(static_cast<short>(std::lrint(x * 32768)));
+    EXPECT_EQ(sf_writef_short(out, numbers.data(), frames), frames);
+  } else {
+    EXPECT_EQ(sf_writef_float(out, interleaved.data(), frames), frames);
+  }
   sf_close(out);
   return file.data;
 }
@@ -115,10 +123,10 @@ const kind kinds[] = {
     {"rf64", SF_FORMAT_RF64 | SF_FORMAT_PCM_16, sound_format::wav, 48000, 2, -60},
     {"flac 16", flac16, sound_format::flac, 16000, 1, -80},
     {"flac 24", SF_FORMAT_FLAC | SF_FORMAT_PCM_24, sound_format::flac, 96000, 2, -60},
-    {"vorbis", vorbis, sound_format::ogg, 44100, 1, -20},
-    {"vorbis 16 kHz stereo", vorbis, sound_format::ogg, 16000, 2, -20},
-    {"opus", opus, sound_format::ogg, 48000, 1, -15},
-    {"opus 16 kHz", opus, sound_format::ogg, 16000, 1, -15},
+    {"vorbis", vorbis, sound_format::ogg_vorbis, 44100, 1, -20},
+    {"vorbis 16 kHz stereo", vorbis, sound_format::ogg_vorbis, 16000, 2, -20},
+    {"opus", opus, sound_format::ogg_opus, 48000, 1, -15},
+    {"opus 16 kHz", opus, sound_format::ogg_opus, 16000, 1, -15},
     {"mp3", mp3, sound_format::mp3, 44100, 2, -20},
     {"mp3 16 kHz", mp3, sound_format::mp3, 16000, 1, -20},
     {"mp3 8 kHz", mp3, sound_format::mp3, 8000, 1, -15},
@@ -139,7 +147,7 @@ TEST(decode, all_formats) {
     EXPECT_EQ(sound->info.format, k.is) << k.name;
     EXPECT_EQ(sound->info.rate_hz, k.rate_hz) << k.name;
     EXPECT_EQ(sound->info.channels, k.channels) << k.name;
-    EXPECT_NEAR(static_cast<double>(sound->samples.size()), static_cast<double>(expected.size()), 512) << k.name;
+    EXPECT_NEAR(static_cast<double>(sound->samples.size()), static_cast<double>(expected.size()), 1024) << k.name;
     EXPECT_LT(error_db(sound->samples, expected), k.error_db_max) << k.name;
   }
 }
@@ -175,20 +183,28 @@ TEST(decode, what_is_no_sound_is_named) {
       {"hello, this is no sound", "begins with 68 65 6c 6c"},
       {"<!DOCTYPE html><html></html>", "HTML"},
       {"{\"a\": 1}", "JSON"},
-      {{"\0\0\0\x20" "ftypM4A \0\0\0\0", 16}, "MP4 or M4A"},
+      {{"\0\0\0\x20"
+        "ftypM4A \0\0\0\0",
+        16},
+       "MP4 or M4A"},
       {"\x1a\x45\xdf\xa3\x9f\x42\x86\x81", "WebM"},
       {"\xff\xf1\x50\x80\x02\x1f\xfc", "AAC (ADTS)"},
       {"#!AMR\n", "AMR"},
-      {"FORM\x01\x01\x01\x01" "AIFF", "AIFF"},
-      {"RIFF\x01\x01\x01\x01" "AVI LIST", "begins with 52 49 46 46"},
+      {"FORM\x01\x01\x01\x01"
+       "AIFF",
+       "AIFF"},
+      {"RIFF\x01\x01\x01\x01"
+       "AVI LIST",
+       "begins with 52 49 46 46"},
       {"x", "begins with 78"},
+      {{"OggS\0\2\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\1\x08Speex   ", 36}, "other than Vorbis or Opus"},
   };
   for (const auto& c : cases) {
     const auto sound = decode_sound(as_bytes_of(c.begin), 16000, {});
     const auto& e = refused(sound);
     EXPECT_EQ(e.code, error_code::unsupported_media) << c.begin;
     EXPECT_TRUE(says(e, c.says));
-    EXPECT_TRUE(says(e, "WAV, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3 are taken"));
+    EXPECT_TRUE(says(e, "WAV, FLAC, Ogg (Vorbis or Opus) and MP3 are taken"));
   }
 }
 
@@ -196,10 +212,12 @@ TEST(decode, empty_files) {
   const auto nothing = decode_sound({}, 16000, {});
   EXPECT_EQ(refused(nothing).code, error_code::unprocessable);
   EXPECT_TRUE(says(refused(nothing), "empty"));
-  for (const auto format : {wav16, flac16}) {
-    const auto silent = decode_sound(encoded({}, 16000, 1, format), 16000, {});
-    EXPECT_TRUE(says(refused(silent), "holds no sound"));
-  }
+  auto silent = encoded({}, 16000, 1, wav16);
+  EXPECT_TRUE(says(refused(decode_sound(silent, 16000, {})), "holds no sound"));
+  // What follows it is no sound.
+  const auto list = as_bytes_of({"LIST\x04\0\0\0INFO", 12});
+  silent.insert(silent.end(), list.begin(), list.end());
+  EXPECT_TRUE(says(refused(decode_sound(silent, 16000, {})), "holds no sound"));
 }
 
 TEST(decode, truncated_files_are_told) {
@@ -208,8 +226,10 @@ TEST(decode, truncated_files_are_told) {
     for (const double part : {0.02, 0.3, 0.5, 0.9}) {
       const auto cut = std::span(file).first(static_cast<std::size_t>(static_cast<double>(file.size()) * part));
       const auto sound = decode_sound(cut, 16000, {});
-      if (sound) ADD_FAILURE() << k.name << " was taken, cut to " << part << " of " << file.size();
-      else EXPECT_TRUE(says(sound.error(), part > 0.1 ? "truncated" : " file ")) << k.name << ' ' << part;
+      if (sound)
+        ADD_FAILURE() << k.name << " was taken, cut to " << part << " of " << file.size();
+      else
+        EXPECT_TRUE(says(sound.error(), part > 0.1 ? "truncated" : " file ")) << k.name << ' ' << part;
     }
   }
 }
@@ -285,8 +305,34 @@ TEST(decode, tags_are_passed_over) {
     ASSERT_TRUE(a && b);
     EXPECT_EQ(a->samples, b->samples);
   }
+  auto last = as_bytes_of("TAGa title");
+  last.resize(128);
+  for (const auto format : {mp3, flac16}) {
+    const auto plain = encoded(speech_like(16000, 1), 16000, 1, format);
+    auto tagged = plain;
+    for (int i = 0; i < 40; ++i) tagged.insert(tagged.end(), last.begin(), last.end());
+    const auto a = decode_sound(plain, 16000, {}), b = decode_sound(tagged, 16000, {});
+    ASSERT_TRUE(a && b) << format;
+    EXPECT_EQ(a->samples, b->samples);
+  }
   EXPECT_TRUE(says(refused(decode_sound(std::span(tag).first(100), 16000, {})), "ID3"));
   EXPECT_TRUE(says(refused(decode_sound(tag, 16000, {})), "ID3"));
+}
+
+TEST(decode, one_file_after_another) {
+  const auto twice = [](int format) {
+    auto out = encoded(speech_like(16000, 1), 16000, 1, format);
+    const auto more = encoded(speech_like(16000, 2), 16000, 1, format);
+    out.insert(out.end(), more.begin(), more.end());
+    return decode_sound(out, 16000, {});
+  };
+  // A player would go on; libsndfile ends after the first sound.
+  EXPECT_TRUE(says(refused(twice(opus)), "several sounds"));
+  for (const auto format : {mp3, vorbis}) {
+    const auto both = twice(format);
+    ASSERT_TRUE(both) << both.error().message;
+    EXPECT_NEAR(static_cast<double>(both->samples.size()), 48000, 2500);
+  }
 }
 
 TEST(decode, pieces_are_small) {
@@ -316,6 +362,7 @@ TEST(decode, hostile_files) {
   std::size_t taken = 0;
   for (const auto& k : kinds) {
     const auto file = file_of(k, 0.4);
+    ASSERT_FALSE(file.empty());
     for (int round = 0; round < rounds; ++round) {
       auto hostile = file;
       // The head, where sizes and counts are, more often than the rest.

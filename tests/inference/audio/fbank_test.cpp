@@ -58,7 +58,8 @@ TEST(fbank, what_is_no_sound_is_silence) {
   const auto tables = *fbank_tables::make({});
   const auto silent = banks(tables, std::vector<float>(400));
   EXPECT_FLOAT_EQ(silent[0], -15.942385F);  // log(FLT_EPSILON)
-  for (const float bad : {NAN, INFINITY, -INFINITY, 3e38F}) EXPECT_EQ(banks(tables, std::vector<float>(400, bad)), silent);
+  for (const float bad : {NAN, INFINITY, -INFINITY, 3e38F})
+    EXPECT_EQ(banks(tables, std::vector<float>(400, bad)), silent);
   // The loudest that is let through: no infinity comes out.
   auto loud = tone(1000, 16000, 0.1, 1e6);
   for (const auto value : banks(tables, loud)) EXPECT_TRUE(std::isfinite(value));

@@ -19,7 +19,8 @@ TEST(lfr, is_what_funasr_makes) {
   simdjson::dom::parser parser;
   std::size_t streamed = 0;
   for (auto c : parser.parse(text).get_array()) {
-    const auto m = static_cast<std::uint32_t>(c["m"].get_uint64().value()), n = static_cast<std::uint32_t>(c["n"].get_uint64().value());
+    const auto m = static_cast<std::uint32_t>(c["m"].get_uint64().value()),
+               n = static_cast<std::uint32_t>(c["n"].get_uint64().value());
     const auto count = c["count"].get_uint64().value();
     std::vector<float> rows;
     for (auto row : c["rows"].get_array())
@@ -46,7 +47,8 @@ TEST(lfr, is_what_funasr_makes) {
       stream.accept(std::span(frames).subspan(at, size), out);
       at += size;
       if (++call == calls) stream.finish(out);
-      EXPECT_EQ((out.size() - before) / m, (*given).get_uint64().value()) << m << '/' << n << ' ' << count << " call " << call;
+      EXPECT_EQ((out.size() - before) / m, (*given).get_uint64().value())
+          << m << '/' << n << ' ' << count << " call " << call;
       ++given;
     }
     EXPECT_EQ(out, rows) << m << '/' << n << ' ' << count;

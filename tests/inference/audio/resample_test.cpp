@@ -5,7 +5,8 @@
 namespace troupe::inference::tests {
 namespace {
 
-constexpr std::uint32_t rates[] = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 44101, 48000, 88200, 96000, 176400, 192000};
+constexpr std::uint32_t rates[] = {8000,  11025, 12000, 16000, 22050, 24000,  32000,
+                                   44100, 44101, 48000, 88200, 96000, 176400, 192000};
 
 std::vector<float> resampled(std::span<const float> in, std::uint32_t rate_hz) {
   auto r = resampler::make(rate_hz, 16000);
@@ -31,7 +32,8 @@ TEST(resampler, what_is_above_half_the_rate_does_not_fold_back) {
   for (const auto rate : {32000U, 44100U, 48000U, 192000U}) {
     const auto out = resampled(tone(9500, rate, 1), rate);
     double loudest = 0;
-    for (const auto x : std::span(out).subspan(1600, 12800)) loudest = std::max(loudest, std::abs(static_cast<double>(x)));
+    for (const auto x : std::span(out).subspan(1600, 12800))
+      loudest = std::max(loudest, std::abs(static_cast<double>(x)));
     EXPECT_LT(loudest, 1e-4) << rate;
   }
 }

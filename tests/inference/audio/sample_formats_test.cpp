@@ -84,7 +84,8 @@ std::string problem_of(sample_format format, std::span<const std::byte> in) {
 TEST(sample_formats, numbers) {
   EXPECT_EQ(all_of(sample_format::s16, bytes_of<std::int16_t>({0, 1, -32768, 32767})),
             (std::vector<float>{0, 1 / 32768.0F, -1, 32767 / 32768.0F}));
-  EXPECT_EQ(all_of(sample_format::s32, bytes_of<std::int32_t>({0, 1 << 30, INT32_MIN})), (std::vector<float>{0, 0.5F, -1}));
+  EXPECT_EQ(all_of(sample_format::s32, bytes_of<std::int32_t>({0, 1 << 30, INT32_MIN})),
+            (std::vector<float>{0, 0.5F, -1}));
   EXPECT_EQ(all_of(sample_format::f32, bytes_of<float>({0, 1.5F, -1e-9F})), (std::vector<float>{0, 1.5F, -1e-9F}));
 }
 
@@ -106,7 +107,8 @@ TEST(sample_formats, an_end_within_a_sample_is_told) {
 
 TEST(sample_formats, any_split_gives_the_same) {
   std::mt19937 random(printed_seed());
-  const wav_parts plain, wide{.tag = 0xfffe, .fmt_size = 40}, odd{.fmt_size = 18, .before = chunk("JUNK", 301), .between = chunk("LIST", 26) + chunk("fact", 0)};
+  const wav_parts plain, wide{.tag = 0xfffe, .fmt_size = 40},
+      odd{.fmt_size = 18, .before = chunk("JUNK", 301), .between = chunk("LIST", 26) + chunk("fact", 0)};
   for (int round = 0; round < 300; ++round) {
     const auto format = std::array{sample_format::s16, sample_format::s32, sample_format::f32}[random() % 3];
     bytes sound((random() % 200) * size_bytes(format));
@@ -168,7 +170,8 @@ TEST(sample_formats, headers_that_are_wrong) {
   says(endless, "longer than a mebibyte");
   const auto whole = wav_header({});
   for (std::size_t size = 12; size < whole.size(); ++size)
-    EXPECT_NE(problem_of(sample_format::s16, std::span(whole).first(size)).find("not whole"), std::string::npos) << size;
+    EXPECT_NE(problem_of(sample_format::s16, std::span(whole).first(size)).find("not whole"), std::string::npos)
+        << size;
 }
 
 }  // namespace

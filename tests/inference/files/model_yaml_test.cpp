@@ -42,7 +42,8 @@ TEST(model_yaml, says_where_and_what_is_wrong) {
             "config.yaml:3:3: 'encoder_conf.heads' must be a whole number from 1 to 9, and is missing");
   EXPECT_EQ(encoder["kinds"].wholes(0, 9).error().message,
             "config.yaml:4:14: 'encoder_conf.kinds[1]' must be a whole number from 0 to 9");
-  EXPECT_EQ(refusal("a: [1, 2\nb: 3\n").find("config.yaml:2:2: is not usable YAML: "), 0U) << refusal("a: [1, 2\nb: 3\n");
+  EXPECT_EQ(refusal("a: [1, 2\nb: 3\n").find("config.yaml:2:2: is not usable YAML: "), 0U)
+      << refusal("a: [1, 2\nb: 3\n");
 }
 
 TEST(model_yaml, refuses_what_is_no_map_and_what_has_two_meanings) {

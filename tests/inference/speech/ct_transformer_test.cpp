@@ -12,8 +12,14 @@ namespace {
 using tests::punctuation_fixtures;
 using tests::text_at;
 
+result<std::unique_ptr<const model>> load_folder(const tests::fs::path& path, precision what = precision::fp32) {
+  const auto config = model_yaml::read(path / "config.yaml", 1 << 20);
+  if (!config) return tl::unexpected(config.error());
+  return load_ct_transformer({tests::spec_of(path, what), {}, "1", *config});
+}
+
 std::shared_ptr<const model> load(const std::string& name, precision what = precision::fp32) {
-  auto made = load_ct_transformer(tests::spec_of(punctuation_fixtures() / name, what), {}, "1");
+  auto made = load_folder(punctuation_fixtures() / name, what);
   if (!made) throw std::runtime_error(made.error().message);
   return std::move(*made);
 }
@@ -133,8 +139,7 @@ TEST(streaming_punctuation, together_as_the_reference) {
   const auto m = load("streaming");
   const auto all = streams();
   std::vector<std::unique_ptr<state>> sessions;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    sessions.push_back(m->open_state(*m->prepare(std::string()).value()));
+  for (std::size_t i = 0; i < all.size(); ++i) sessions.push_back(m->open_state(*m->prepare(std::string()).value()));
   for (std::size_t part = 0;; ++part) {
     std::vector<asked_text> asked;
     std::vector<std::string> expected;
@@ -157,7 +162,9 @@ TEST(ct_transformer, tells_what_it_is) {
   EXPECT_EQ(m->info().architecture, "CTTransformer");
   EXPECT_EQ(m->info().tasks, std::vector{task::punctuation_restoration});
   EXPECT_TRUE(m->info().stateful);
-  const auto estimate = estimate_ct_transformer(tests::spec_of(punctuation_fixtures() / "segmented"), {}, "1");
+  const auto config = model_yaml::read(punctuation_fixtures() / "segmented" / "config.yaml", 1 << 20).value();
+  const auto estimate =
+      estimate_ct_transformer({tests::spec_of(punctuation_fixtures() / "segmented"), {}, "1", config});
   ASSERT_TRUE(estimate);
   EXPECT_GE(estimate->total_bytes(), m->memory().total_bytes());
   for (const auto& bucket : m->warm_buckets(8, 1000)) {
@@ -165,6 +172,21 @@ TEST(ct_transformer, tells_what_it_is) {
     const auto st = m->open_state(*in);
     std::vector<row> rows{{in.get(), st.get(), {}, false, {}}};
     m->make_instance()->step(rows);
+  }
+}
+
+// The second load maps what the first one laid out.
+TEST(ct_transformer, from_a_store) {
+  const tests::scratch_folder scratch;
+  const auto path = punctuation_fixtures() / "offline";
+  const auto config = model_yaml::read(path / "config.yaml", 1 << 20).value();
+  load_options options;
+  options.store = scratch.path();
+  for (int i = 0; i < 2; ++i) {
+    const auto m = load_ct_transformer({tests::spec_of(path), options, "1", config});
+    ASSERT_TRUE(m) << m.error().message;
+    EXPECT_EQ((*m)->memory().mappings.size(), 1U);
+    EXPECT_EQ(answers(**m, cases_of("offline").asked), cases_of("offline").expected);
   }
 }
 
@@ -193,7 +215,7 @@ error refusal(const std::string& name, const std::string& file, const std::strin
     EXPECT_NE(at, std::string::npos) << from;
     tests::write_file(path, text.replace(at, from.size(), to));
   }
-  const auto made = load_ct_transformer(tests::spec_of(scratch.path() / "m"), {}, "1");
+  const auto made = load_folder(scratch.path() / "m");
   if (made) {
     ADD_FAILURE() << "loaded with " << to;
     return {};
@@ -224,7 +246,7 @@ TEST(ct_transformer, cuts_with_the_publishers_base_dictionary_where_there_is_no_
   const tests::scratch_folder scratch;
   tests::copy_folder(punctuation_fixtures() / "segmented", scratch.path() / "m");
   tests::fs::rename(scratch.path() / "m" / "dict.txt", scratch.path() / "m" / "jieba.c.dict");
-  const auto made = load_ct_transformer(tests::spec_of(scratch.path() / "m"), {}, "1");
+  const auto made = load_folder(scratch.path() / "m");
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_NE((*made)->info().notes.find("jieba.c.dict"), std::string::npos);
   EXPECT_EQ(answers(**made, cases_of("segmented").asked), cases_of("segmented").expected);

@@ -18,8 +18,8 @@ TEST(word_ids, finds_words) {
   EXPECT_EQ(ids->size(), 6);
   EXPECT_EQ(ids->of("我"), 1);
   EXPECT_EQ(ids->of("ok"), 2);
-  EXPECT_EQ(ids->of("OK"), 3);   // as it is spelled first
-  EXPECT_EQ(ids->of("Ok"), 2);   // then small
+  EXPECT_EQ(ids->of("OK"), 3);  // as it is spelled first
+  EXPECT_EQ(ids->of("Ok"), 2);  // then small
   EXPECT_EQ(ids->of("USA"), 4);
   EXPECT_EQ(ids->of(""), 5);
   EXPECT_EQ(ids->of("你"), 0);

@@ -1,0 +1,116 @@
+#include "inference/speech/paraformer_load.hpp"
+
+#include <algorithm>
+
+#include "inference/files/checkpoint.hpp"
+#include "inference/speech/paraformer_model.hpp"
+#include "inference/speech/paraformer_plan.hpp"
+#include "inference/speech/speech_load.hpp"
+#include "inference/torch/device_lane.hpp"
+#include "inference/torch/memory.hpp"
+
+namespace troupe::inference {
+namespace {
+
+// Every header is checked, no weights are read.
+struct opened_paraformer {
+  paraformer_settings settings;
+  std::shared_ptr<const speech_vocabulary> tokens;
+  checkpoint source;
+  weight_plan plan;
+};
+
+result<opened_paraformer> open(const funasr_folder& folder) {
+  auto settings = read_paraformer_settings(folder.config);
+  if (!settings) return tl::unexpected(settings.error());
+  auto tokens = speech_vocabulary::read(folder.path() / "tokens.json");
+  if (!tokens) return tl::unexpected(tokens.error());
+  settings->decoder.vocab_size = (*tokens)->size();
+  auto source = checkpoint::open_torch_file(folder.path() / "model.pt", folder.options.max_artifact_bytes);
+  if (!source) return tl::unexpected(source.error());
+  auto plan = plan_paraformer(*settings, *source);
+  if (!plan) return tl::unexpected(plan.error());
+  return opened_paraformer{std::move(*settings), std::move(*tokens), std::move(*source), std::move(*plan)};
+}
+
+result<std::shared_ptr<const front_end>> front_of(const funasr_folder& folder, const front_end_settings& settings) {
+  auto norm = read_cmvn(folder.path() / "am.mvn", settings.fbank.mels * settings.lfr_m);
+  if (!norm) return tl::unexpected(norm.error());
+  return front_end::make(settings, std::move(*norm));
+}
+
+// Where nothing is asked for, bf16 if its products are faster here: which token wins is decided in fp32. Never int8, whose
+// errors were not measured with this model.
+result<precision> precision_of(const artifact_spec& spec, const load_options& o) {
+  const bool open = spec.wanted == precision::automatic && o.automatic_precision == precision::automatic;
+  const bool bf16 = std::find(o.candidates.begin(), o.candidates.end(), precision::bf16) != o.candidates.end();
+  if (open && bf16 && !is_gpu(o.device)) return precision::bf16;
+  return speech_precision(spec, o);
+}
+
+// Vocabulary, front-end, and what a network has beside its weights.
+std::uint64_t bytes_beside(const opened_paraformer& opened) {
+  constexpr std::uint64_t other_bytes = 64U << 10U;
+  return opened.tokens->memory_bytes() + other_bytes;
+}
+
+model_info info_of(const opened_paraformer& opened, precision what) {
+  const auto& s = opened.settings;
+  model_info info;
+  info.architecture = s.streaming ? "ParaformerStreaming" : "Paraformer";
+  info.format = "funasr";
+  info.precision = std::string(to_string(what));
+  info.device = "cpu";
+  info.tasks = {task::automatic_speech_recognition};
+  info.parameters = opened.plan.parameters;
+  info.hidden_size = s.encoder.size;
+  info.num_hidden_layers = s.encoder.layers + s.decoder.layers;
+  info.num_attention_heads = s.encoder.heads;
+  info.vocab_size = s.decoder.vocab_size;
+  return info;
+}
+
+}  // namespace
+
+result<memory_estimate> estimate_paraformer(const funasr_folder& folder) {
+  const auto what = precision_of(folder.spec, folder.options);
+  if (!what) return tl::unexpected(what.error());
+  const auto opened = open(folder);
+  if (!opened) return tl::unexpected(opened.error());
+  return speech_estimate(speech_weights(folder.spec, folder.options, opened->plan, folder.version, *what), opened->plan,
+                         bytes_beside(*opened));
+}
+
+result<std::unique_ptr<const model>> load_paraformer(const funasr_folder& folder) {
+  const auto what = precision_of(folder.spec, folder.options);
+  if (!what) return tl::unexpected(what.error());
+  auto opened = open(folder);
+  if (!opened) return tl::unexpected(opened.error());
+  auto front = front_of(folder, opened->settings.front);
+  if (!front) return tl::unexpected(front.error());
+  if (is_cancelled(folder.options.cancelled)) return cancelled_error();
+
+  auto parts = std::make_shared<paraformer_parts>();
+  parts->account = std::make_shared<memory_account>();
+  parts->charged_bytes = bytes_beside(*opened);
+  parts->account->charge(parts->charged_bytes);
+  const account_scope charged(parts->account);
+  auto request = speech_weights(folder.spec, folder.options, opened->plan, folder.version, *what);
+  request.account = parts->account;
+  auto weights = load_weights(request, opened->source);
+  if (!weights) return tl::unexpected(weights.error());
+  auto info = info_of(*opened, *what);
+  info.version = folder.version;
+  info.notes = weights->notes;
+  auto mappings = mappings_of(*weights);
+  parts->settings = opened->settings;
+  parts->front = std::move(*front);
+  parts->tokens = opened->tokens;
+  parts->element_bytes = state_element_bytes(*what);
+  parts->network = make_paraformer_network(opened->settings, std::move(*weights));
+  return opened->settings.streaming
+             ? make_paraformer_streaming(std::move(parts), std::move(info), std::move(mappings))
+             : make_paraformer_offline(std::move(parts), std::move(info), std::move(mappings));
+}
+
+}  // namespace troupe::inference

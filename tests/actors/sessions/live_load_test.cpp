@@ -1,0 +1,37 @@
+#include "actors/sessions/live_load.hpp"
+
+#include <gtest/gtest.h>
+
+namespace troupe::actors {
+namespace {
+
+using namespace std::chrono_literals;
+using answer = live_load::answer;
+
+TEST(LiveLoad, NothingIsKnownBeforeTheFirstStep) {
+  const live_load load({.max_sessions = 3, .max_share = 0.5}, 2);
+  EXPECT_EQ(load.share_of(100), 0);
+  EXPECT_EQ(load.admit(2, 2), answer::welcome);
+  EXPECT_EQ(load.admit(3, 0), answer::too_many);
+}
+
+TEST(LiveLoad, ASessionCostsItsStepsShareOfRealTime) {
+  live_load load({.max_sessions = 100, .max_share = 0.8}, 2);
+  load.ran(60ms, 600ms);  // a tenth of a slot
+  EXPECT_DOUBLE_EQ(load.share_of(4), 0.2);
+  EXPECT_EQ(load.admit(15, 15), answer::welcome);  // 16 of them are 0.8
+  EXPECT_EQ(load.admit(16, 16), answer::too_slow);
+  EXPECT_EQ(load.admit(50, 0), answer::welcome) << "who is silent costs nothing";
+}
+
+TEST(LiveLoad, LearnsThatStepsBecameCheaper) {
+  live_load load({.max_sessions = 1000, .max_share = 0.8}, 1);
+  load.ran(60ms, 600ms);
+  for (int i = 0; i < 200; ++i) load.ran(6ms, 600ms);
+  EXPECT_NEAR(load.share_of(1), 0.01, 1e-4);
+  load.ran(5ms, 0ms);  // of the end: no sound was in it
+  EXPECT_NEAR(load.share_of(1), 0.01, 1e-4);
+}
+
+}  // namespace
+}  // namespace troupe::actors
