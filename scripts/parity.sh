@@ -9,6 +9,9 @@ cd "$(dirname "$0")/.."
 "$(scripts/python-environment.sh stand-ins)" tests/parity/check_stand_ins.py
 scripts/python-environment.sh text-clients >/dev/null
 
+speech=$(scripts/python-environment.sh parity-speech)
+for made in audio paraformer punctuation vad; do "$speech" "tests/parity/make_$made.py"; done
+
 python=$(scripts/python-environment.sh parity)
 venv=${python%/bin/python}
 VIRTUAL_ENV=$venv PATH=$venv/bin:$PATH exec bash tests/parity/make_all.sh "$@"

@@ -38,7 +38,7 @@ class sanm : public testing::Test {
     const auto w = taps.to(at::kDouble);
     for (std::int64_t t = 0; t < x.size(0); ++t)
       for (std::int64_t k = 0; k < taps.size(0); ++k)
-        if (const auto from = t + k - left; from >= 0 && from < x.size(0)) y[t] += x[from].to(at::kDouble) * w[k];
+        if (const auto from = t + k - left; from >= 0 && from < x.size(0)) y[t].add_(x[from].to(at::kDouble).mul(w[k]));
     return y.to(at::kFloat);
   }
 
@@ -54,7 +54,7 @@ TEST_F(sanm, a_memory_block_filters_each_row_alone) {
   const auto y = memory_block(x, taps, 2, rows, added);
   for (const auto& r : rows)
     EXPECT_TRUE(close(y.narrow(0, r.first, r.length),
-                      filtered(x.narrow(0, r.first, r.length), taps, 2) + added.narrow(0, r.first, r.length)));
+                      filtered(x.narrow(0, r.first, r.length), taps, 2).add(added.narrow(0, r.first, r.length))));
   EXPECT_TRUE(close(y.narrow(0, 18, 2), at::zeros({2, 8}))) << "lines of no row";
   const auto half = memory_block(x.to(at::kBFloat16), taps, 2, rows, added.to(at::kBFloat16));
   EXPECT_EQ(half.scalar_type(), at::kBFloat16);
@@ -114,7 +114,7 @@ TEST_F(sanm, attention_sees_the_past_and_no_neighbour) {
       const auto qh = q.narrow(0, row.query, row.queries).narrow(1, h * head, head);
       const auto kh = keys.narrow(1, h * head, head), vh = keys.narrow(1, width + h * head, head);
       const auto expected =
-          at::matmul(at::softmax(at::matmul(qh, kh.t()) / std::sqrt(static_cast<double>(head)), -1), vh);
+          at::matmul(at::softmax(at::matmul(qh, kh.t()).div(std::sqrt(static_cast<double>(head))), -1), vh);
       EXPECT_TRUE(close(out.narrow(0, row.query, row.queries).narrow(1, h * head, head), expected, 1e-4)) << row.query;
     }
   }
