@@ -3,8 +3,10 @@
 // no clock, no threads of its own.
 //
 // A session that is fed in real time costs its step's time once a chunk. What a step costs is learned from the steps
-// themselves, as its share of the batch that it ran in: the more sessions, the larger the batches, the cheaper a step.
+// themselves, as its share of the batch that it ran in: the more sessions, the larger the batches, the cheaper a step. The
+// median of the last ones counts, once there are some: the first of a shape is ten times as slow, and neighbours come and go.
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 
@@ -20,7 +22,7 @@ class live_load {
   explicit live_load(load_limits limits, std::uint32_t slots) : limits_(limits), slots_(slots) {}
 
   enum class answer : std::uint8_t { welcome, too_many, too_slow };
-  // `active`: sessions that are fed, or were opened just now and will be.
+  // `active`: sessions that are fed, or were opened just now and will be. The first of them is always welcome.
   answer admit(std::uint32_t sessions, std::uint32_t active) const noexcept;
   // A step has run: its share of its batch's time, and the sound that it took further.
   void ran(std::chrono::microseconds share, std::chrono::microseconds sound) noexcept;
@@ -32,7 +34,9 @@ class live_load {
  private:
   const load_limits limits_;
   const std::uint32_t slots_;
-  double cost_ = 0;  // seconds of a slot for a second of sound; 0: not known
+  std::array<double, 63> costs_{};  // of the last steps: seconds of a slot for a second of sound
+  std::uint64_t steps_ = 0;         // ever
+  double cost_ = 0;                 // their median; 0: not known
 };
 
 // A session is late by so much before the newest one is asked to leave.

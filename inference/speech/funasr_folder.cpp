@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "inference/files/files.hpp"
-#include "inference/speech/ct_transformer.hpp"
 #include "inference/files/model_yaml.hpp"
 #include "inference/speech/ct_transformer.hpp"
 #include "inference/speech/paraformer_load.hpp"
@@ -80,11 +79,8 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
 const std::vector<speech_class>& speech_classes() {
   static const std::vector<speech_class> rows = [] {
     const auto paraformer = [](const char* name) {
-      return speech_class{name,
-                          task::automatic_speech_recognition,
-                          {"am.mvn", "tokens.json"},
-                          estimate_paraformer,
-                          load_paraformer};
+      return speech_class{
+          name, task::automatic_speech_recognition, {"am.mvn", "tokens.json"}, estimate_paraformer, load_paraformer};
     };
     const auto punctuation = [](const char* name) {
       return speech_class{name,

@@ -13,23 +13,42 @@
 namespace troupe::inference {
 namespace {
 
-// Of one line, `n` numbers wide. bf16 numbers are the upper halves of fp32 ones.
-#define TROUPE_LINE_KERNEL __attribute__((target_clones("avx512f", "avx2", "default")))
+// So many columns are filtered at a time: with the taps they stay in the nearest cache.
+constexpr std::int64_t strip = 64;
+using lanes = float __attribute__((vector_size(64), aligned(4)));
+constexpr std::int64_t lanes_width = sizeof(lanes) / sizeof(float);
+static_assert(strip % lanes_width == 0);
 
-TROUPE_LINE_KERNEL void add_line(float* sum, const float* x, std::int64_t n) noexcept {
+// y[t] = x[t + left] + sum over k of taps[k] * x[t + k]; lines of `strip` columns one after another.
+__attribute__((target_clones("avx512f", "avx2", "default"))) void filter_strip(const float* x, const float* taps,
+                                                                               std::int64_t kernel, std::int64_t left,
+                                                                               std::int64_t count, float* y) noexcept {
+  for (std::int64_t t = 0; t < count; ++t)
+    for (std::int64_t i = 0; i < strip; i += lanes_width) {
+      const auto* from = x + t * strip + i;
+      auto sum = *reinterpret_cast<const lanes*>(from + left * strip);
+      for (std::int64_t k = 0; k < kernel; ++k)
+        sum +=
+            *reinterpret_cast<const lanes*>(from + k * strip) * *reinterpret_cast<const lanes*>(taps + k * strip + i);
+      *reinterpret_cast<lanes*>(y + t * strip + i) = sum;
+    }
+}
+
+__attribute__((target_clones("avx512f", "avx2", "default"))) void add_line(float* sum, const float* x,
+                                                                           std::int64_t n) noexcept {
   for (std::int64_t i = 0; i < n; ++i) sum[i] += x[i];
 }
-TROUPE_LINE_KERNEL void add_weighted_line(float* sum, const float* x, const float* w, std::int64_t n) noexcept {
-  for (std::int64_t i = 0; i < n; ++i) sum[i] += x[i] * w[i];
-}
-TROUPE_LINE_KERNEL void widen_line(float* out, const std::uint16_t* x, std::int64_t n) noexcept {
+// bf16 numbers are the upper halves of fp32 ones.
+__attribute__((target_clones("avx512f", "avx2", "default"))) void widen_line(float* out, const std::uint16_t* x,
+                                                                             std::int64_t n) noexcept {
   for (std::int64_t i = 0; i < n; ++i) {
     const auto bits = static_cast<std::uint32_t>(x[i]) << 16U;
     std::memcpy(&out[i], &bits, sizeof bits);
   }
 }
 // To the nearest, ties to even; NaN stays one.
-TROUPE_LINE_KERNEL void narrow_line(std::uint16_t* out, const float* x, std::int64_t n) noexcept {
+__attribute__((target_clones("avx512f", "avx2", "default"))) void narrow_line(std::uint16_t* out, const float* x,
+                                                                              std::int64_t n) noexcept {
   for (std::int64_t i = 0; i < n; ++i) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, &x[i], sizeof bits);
@@ -38,97 +57,97 @@ TROUPE_LINE_KERNEL void narrow_line(std::uint16_t* out, const float* x, std::int
   }
 }
 
-// The lines of a tensor that lie as may be, as fp32.
-class line_reader {
- public:
-  explicit line_reader(const at::Tensor& t)
-      : bf16_(t.scalar_type() == at::kBFloat16),
-        step_(t.stride(0) * t.element_size()),
-        width_(t.size(1)),
-        data_(static_cast<const std::byte*>(t.const_data_ptr())) {
-    assert(t.stride(1) == 1 && (bf16_ || t.scalar_type() == at::kFloat));
+// Lines of a tensor, in fp32 or bf16, that lie as may be.
+struct line_view {
+  explicit line_view(const at::Tensor& t)
+      : bf16(t.scalar_type() == at::kBFloat16),
+        step_bytes(t.stride(0) * t.element_size()),
+        data(static_cast<const std::byte*>(t.const_data_ptr())) {
+    assert(t.stride(1) == 1 && (bf16 || t.scalar_type() == at::kFloat));
   }
-  // The line itself, or, widened, in `room`.
-  const float* at(std::int64_t line, float* room) const { return widened(data_ + line * step_, room); }
-  const float* widened(const std::byte* line, float* room) const {
-    if (!bf16_) return reinterpret_cast<const float*>(line);
-    widen_line(room, reinterpret_cast<const std::uint16_t*>(line), width_);
-    return room;
+  std::size_t element_bytes() const noexcept { return bf16 ? sizeof(std::uint16_t) : sizeof(float); }
+  const std::byte* at(std::int64_t line) const noexcept { return data + line * step_bytes; }
+  // `n` numbers of a line from number `first` on, as fp32.
+  void read(const std::byte* line, std::int64_t first, std::int64_t n, float* out) const noexcept {
+    const auto* from = line + static_cast<std::size_t>(first) * element_bytes();
+    if (bf16)
+      widen_line(out, reinterpret_cast<const std::uint16_t*>(from), n);
+    else
+      std::memcpy(out, from, static_cast<std::size_t>(n) * sizeof(float));
   }
-  std::size_t line_bytes() const noexcept { return static_cast<std::size_t>(width_) * (bf16_ ? 2 : 4); }
-  const std::byte* bytes(std::int64_t line) const noexcept { return data_ + line * step_; }
 
- private:
-  bool bf16_;
-  std::int64_t step_, width_;
-  const std::byte* data_;
+  bool bf16;
+  std::int64_t step_bytes;
+  const std::byte* data;
 };
 
-// One row: the lines that its windows see, `before` and then its own, lie one after another in fp32.
+// Filters rows one after another; one thread's.
 class row_filter {
  public:
-  row_filter(const at::Tensor& x, const at::Tensor& taps, std::int64_t left, const at::Tensor& added, at::Tensor& y)
-      : x_(x), y_(y), taps_(taps), left_(left), width_(x.size(1)), sum_(static_cast<std::size_t>(width_)) {
+  row_filter(const at::Tensor& x, const at::Tensor& taps, std::int64_t left, const at::Tensor& added,
+             const at::Tensor& y)
+      : x_(x), y_(y), kernel_(taps.size(0)), left_(left), width_(x.size(1)), taps_(taps.const_data_ptr<float>()) {
     if (added.defined()) added_.emplace(added);
   }
 
+  // `past`: null, or the lines before the row's first.
   void run(const frame_range& row, std::byte* past) {
-    const auto width = static_cast<std::size_t>(width_);
-    const auto before = past != nullptr ? left_ : 0;
-    lines_.resize(static_cast<std::size_t>(before + row.length) * width);
-    const auto bytes = x_.line_bytes();
-    for (std::int64_t i = 0; i < before; ++i) put(i, x_.widened(past + static_cast<std::size_t>(i) * bytes, line(i)));
-    for (std::int64_t t = 0; t < row.length; ++t) put(before + t, x_.at(row.first + t, line(before + t)));
-    for (std::int64_t t = 0; t < row.length; ++t) write(row, t, before);
+    for (std::int64_t first = 0; first < width_; first += strip) run(row, past, first, std::min(strip, width_ - first));
     if (past != nullptr) remember(row, past);
   }
 
  private:
-  float* line(std::int64_t i) { return lines_.data() + i * width_; }
-  void put(std::int64_t i, const float* from) {
-    if (from != line(i)) std::copy_n(from, width_, line(i));
+  // Columns from `first` on, `n` of them; what a strip has beyond them is zero.
+  void run(const frame_range& row, const std::byte* past, std::int64_t first, std::int64_t n) {
+    in_.assign(static_cast<std::size_t>((row.length + kernel_ - 1) * strip), 0.0F);
+    out_.resize(static_cast<std::size_t>(row.length * strip));
+    strip_taps_.assign(static_cast<std::size_t>(kernel_ * strip), 0.0F);
+    const auto line_bytes = static_cast<std::size_t>(width_) * x_.element_bytes();
+    for (std::int64_t k = 0; k < kernel_; ++k)
+      std::copy_n(taps_ + k * width_ + first, n, strip_taps_.data() + k * strip);
+    for (std::int64_t i = 0; past != nullptr && i < left_; ++i)
+      x_.read(past + static_cast<std::size_t>(i) * line_bytes, first, n, in_.data() + i * strip);
+    for (std::int64_t t = 0; t < row.length; ++t)
+      x_.read(x_.at(row.first + t), first, n, in_.data() + (left_ + t) * strip);
+    filter_strip(in_.data(), strip_taps_.data(), kernel_, left_, row.length, out_.data());
+    for (std::int64_t t = 0; t < row.length; ++t) write(row.first + t, first, n, out_.data() + t * strip);
   }
 
-  void write(const frame_range& row, std::int64_t t, std::int64_t before) {
-    std::copy_n(line(before + t), width_, sum_.data());
-    const auto* taps = taps_.const_data_ptr<float>();
-    for (std::int64_t k = 0; k < taps_.size(0); ++k) {
-      const auto from = before + t + k - left_;
-      if (from >= 0 && from < before + row.length)
-        add_weighted_line(sum_.data(), line(from), taps + k * width_, width_);
-    }
+  void write(std::int64_t line, std::int64_t first, std::int64_t n, float* sum) {
     if (added_) {
-      spare_.resize(sum_.size());
-      add_line(sum_.data(), added_->at(row.first + t, spare_.data()), width_);
+      float more[strip];
+      added_->read(added_->at(line), first, n, more);
+      add_line(sum, more, n);
     }
-    if (y_.scalar_type() == at::kFloat)
-      std::copy_n(sum_.data(), width_, y_.mutable_data_ptr<float>() + (row.first + t) * width_);
+    const auto at = static_cast<std::size_t>(first) * x_.element_bytes();
+    auto* to = static_cast<std::byte*>(y_.mutable_data_ptr()) + line * y_.stride(0) * y_.element_size() + at;
+    if (x_.bf16)
+      narrow_line(reinterpret_cast<std::uint16_t*>(to), sum, n);
     else
-      narrow_line(reinterpret_cast<std::uint16_t*>(y_.mutable_data_ptr<at::BFloat16>()) + (row.first + t) * width_,
-                  sum_.data(), width_);
+      std::memcpy(to, sum, static_cast<std::size_t>(n) * sizeof(float));
   }
 
   void remember(const frame_range& row, std::byte* past) const {
-    const auto bytes = x_.line_bytes();
+    const auto bytes = static_cast<std::size_t>(width_) * x_.element_bytes();
     const auto stay = std::max<std::int64_t>(left_ - row.length, 0);
     std::memmove(past, past + static_cast<std::size_t>(left_ - stay) * bytes, static_cast<std::size_t>(stay) * bytes);
     for (auto i = stay; i < left_; ++i)
-      std::memcpy(past + static_cast<std::size_t>(i) * bytes, x_.bytes(row.first + row.length - left_ + i), bytes);
+      std::memcpy(past + static_cast<std::size_t>(i) * bytes, x_.at(row.first + row.length - left_ + i), bytes);
   }
 
-  line_reader x_;
-  std::optional<line_reader> added_;
-  at::Tensor& y_;
-  const at::Tensor& taps_;
-  std::int64_t left_, width_;
-  std::vector<float> lines_, sum_, spare_;
+  line_view x_;
+  std::optional<line_view> added_;
+  const at::Tensor& y_;
+  std::int64_t kernel_, left_, width_;
+  const float* taps_;
+  std::vector<float> in_, out_, strip_taps_;
 };
 
 }  // namespace
 
 at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::int64_t left,
                         std::span<const frame_range> rows, const at::Tensor& added) {
-  auto y = at::zeros({x.size(0), x.size(1)}, x.options());
+  const auto y = at::zeros({x.size(0), x.size(1)}, x.options());
   const auto blocks =
       static_cast<std::uint32_t>(std::clamp<std::int64_t>(static_cast<std::int64_t>(rows.size()), 1, crew_threads()));
   for_blocks(blocks, [&](std::uint32_t block) {
@@ -141,7 +160,7 @@ at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::int64_
 
 at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::span<const continued_range> rows,
                         const at::Tensor& added) {
-  auto y = at::zeros({x.size(0), x.size(1)}, x.options());
+  const auto y = at::zeros({x.size(0), x.size(1)}, x.options());
   row_filter filter(x, taps, taps.size(0) - 1, added, y);
   for (const auto& row : rows) filter.run(row.frames, row.past);
   return y;

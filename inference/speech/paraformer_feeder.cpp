@@ -4,8 +4,8 @@
 #include <cassert>
 #include <string>
 
-#include "inference/speech/positions.hpp"
 #include "inference/speech/paraformer_state.hpp"
+#include "inference/speech/positions.hpp"
 
 namespace troupe::inference {
 namespace {

@@ -1,6 +1,7 @@
 #pragma once
-// Sound of one session to the windows that a streaming Paraformer sees: chunks of a fixed number of samples, each between
-// the frames before it and those ahead, as FunASR cuts them, whatever pieces the sound comes in. No Torch types.
+// Sound of one session to the windows that a streaming Paraformer sees: chunks of a fixed number of samples, each
+// between the frames before it and those ahead, as FunASR cuts them, whatever pieces the sound comes in. No Torch
+// types.
 //
 // The last window is what is left, or, where that is less than 960 samples, the frames before it alone: what they were
 // ahead for is said by then. Sound of less than 960 samples in all gives one empty window, which is answered with

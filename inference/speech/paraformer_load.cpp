@@ -39,8 +39,8 @@ result<std::shared_ptr<const front_end>> front_of(const funasr_folder& folder, c
   return front_end::make(settings, std::move(*norm));
 }
 
-// Where nothing is asked for, bf16 if its products are faster here: which token wins is decided in fp32. Never int8, whose
-// errors were not measured with this model.
+// Where nothing is asked for, bf16 if its products are faster here: which token wins is decided in fp32. Never int8,
+// whose errors were not measured with this model.
 result<precision> precision_of(const artifact_spec& spec, const load_options& o) {
   const bool open = spec.wanted == precision::automatic && o.automatic_precision == precision::automatic;
   const bool bf16 = std::find(o.candidates.begin(), o.candidates.end(), precision::bf16) != o.candidates.end();
@@ -108,9 +108,8 @@ result<std::unique_ptr<const model>> load_paraformer(const funasr_folder& folder
   parts->tokens = opened->tokens;
   parts->element_bytes = state_element_bytes(*what);
   parts->network = make_paraformer_network(opened->settings, std::move(*weights));
-  return opened->settings.streaming
-             ? make_paraformer_streaming(std::move(parts), std::move(info), std::move(mappings))
-             : make_paraformer_offline(std::move(parts), std::move(info), std::move(mappings));
+  return opened->settings.streaming ? make_paraformer_streaming(std::move(parts), std::move(info), std::move(mappings))
+                                    : make_paraformer_offline(std::move(parts), std::move(info), std::move(mappings));
 }
 
 }  // namespace troupe::inference

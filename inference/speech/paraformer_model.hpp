@@ -1,6 +1,6 @@
 #pragma once
-// Paraformers as everybody outside knows them (inference/model/): streaming ones, which are fed, and offline ones, which
-// take whole utterances. No Torch types.
+// Paraformers as everybody outside knows them (inference/model/): streaming ones, which are fed, and offline ones,
+// which take whole utterances. No Torch types.
 
 #include <memory>
 #include <vector>
@@ -24,8 +24,8 @@ struct paraformer_parts {
   std::shared_ptr<const speech_vocabulary> tokens;
   std::shared_ptr<const paraformer_network> network;
   std::shared_ptr<memory_account> account;
-  std::uint64_t charged_bytes = 0;    // of the account, for what its allocator does not see
-  std::int64_t element_bytes = 4;     // of what sessions keep
+  std::uint64_t charged_bytes = 0;  // of the account, for what its allocator does not see
+  std::int64_t element_bytes = 4;   // of what sessions keep
   double frame_s() const noexcept { return settings.front.fbank.frame_shift_ms / 1000 * settings.front.lfr_n; }
   ~paraformer_parts();
 };

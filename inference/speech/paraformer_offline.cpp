@@ -97,7 +97,8 @@ class offline_model final : public model {
     auto made = std::make_unique<utterance>();
     made->frames = std::max(1U, bucket.length);
     made->cost = static_cast<std::uint32_t>(made->frames);
-    made->features.assign(static_cast<std::size_t>(made->frames) * static_cast<std::size_t>(parts_->front->width()), 0.0F);
+    made->features.assign(static_cast<std::size_t>(made->frames) * static_cast<std::size_t>(parts_->front->width()),
+                          0.0F);
     return made;
   }
   memory_use memory() const override { return {mappings_, parts_->account->live_bytes()}; }

@@ -50,7 +50,8 @@ class streaming_instance final : public instance {
     }
     if (asked.empty()) return;
     const auto heard = parts_->network->hear_chunks(asked, *lane_);
-    for (std::size_t i = 0; i < who.size(); ++i) rows[who[i]].out = written(heard[i], chunk_of(rows[who[i]]), *asked[i].state);
+    for (std::size_t i = 0; i < who.size(); ++i)
+      rows[who[i]].out = written(heard[i], chunk_of(rows[who[i]]), *asked[i].state);
   }
 
  private:

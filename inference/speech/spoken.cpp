@@ -15,8 +15,8 @@ transcript spoken(const heard_tokens& heard, const speech_vocabulary& tokens, co
     const auto begin = begin_of(i);
     auto end = begin + token_frames_max;
     end = std::min(end, i + 1 < heard.ids.size() ? begin_of(i + 1) : static_cast<double>(frames.heard));
-    out.tokens.push_back({heard.ids[i], tokens.text_of(heard.ids[i]), begin * frames.frame_s,
-                          std::max(begin, end) * frames.frame_s});
+    out.tokens.push_back(
+        {heard.ids[i], tokens.text_of(heard.ids[i]), begin * frames.frame_s, std::max(begin, end) * frames.frame_s});
   }
   if (!out.tokens.empty()) {
     out.begin_s = out.tokens.front().begin_s;

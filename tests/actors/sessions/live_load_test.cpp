@@ -15,9 +15,15 @@ TEST(LiveLoad, NothingIsKnownBeforeTheFirstStep) {
   EXPECT_EQ(load.admit(3, 0), answer::too_many);
 }
 
+void run(live_load& load, int steps, std::chrono::microseconds share) {
+  for (int i = 0; i < steps; ++i) load.ran(share, 600ms);
+}
+
 TEST(LiveLoad, ASessionCostsItsStepsShareOfRealTime) {
   live_load load({.max_sessions = 100, .max_share = 0.8}, 2);
-  load.ran(60ms, 600ms);  // a tenth of a slot
+  run(load, 15, 60ms);  // a tenth of a slot
+  EXPECT_EQ(load.share_of(4), 0) << "a few steps tell nothing";
+  run(load, 1, 60ms);
   EXPECT_DOUBLE_EQ(load.share_of(4), 0.2);
   EXPECT_EQ(load.admit(15, 15), answer::welcome);  // 16 of them are 0.8
   EXPECT_EQ(load.admit(16, 16), answer::too_slow);
@@ -26,11 +32,25 @@ TEST(LiveLoad, ASessionCostsItsStepsShareOfRealTime) {
 
 TEST(LiveLoad, LearnsThatStepsBecameCheaper) {
   live_load load({.max_sessions = 1000, .max_share = 0.8}, 1);
-  load.ran(60ms, 600ms);
-  for (int i = 0; i < 200; ++i) load.ran(6ms, 600ms);
-  EXPECT_NEAR(load.share_of(1), 0.01, 1e-4);
-  load.ran(5ms, 0ms);  // of the end: no sound was in it
-  EXPECT_NEAR(load.share_of(1), 0.01, 1e-4);
+  run(load, 63, 60ms);
+  run(load, 63, 6ms);
+  EXPECT_DOUBLE_EQ(load.share_of(1), 0.01);
+  for (int i = 0; i < 63; ++i) load.ran(5ms, 0ms);  // of the end: no sound was in it
+  EXPECT_DOUBLE_EQ(load.share_of(1), 0.01);
+}
+
+TEST(LiveLoad, AFewSlowStepsRefuseNobody) {
+  live_load load({.max_sessions = 100, .max_share = 0.8}, 1);
+  run(load, 7, 590ms);
+  run(load, 13, 6ms);
+  EXPECT_DOUBLE_EQ(load.share_of(1), 0.01);
+}
+
+TEST(LiveLoad, OneIsHeardHoweverSlowTheCoresAre) {
+  live_load load({.max_sessions = 100, .max_share = 0.8}, 1);
+  run(load, 63, 1200ms);
+  EXPECT_EQ(load.admit(0, 0), answer::welcome);
+  EXPECT_EQ(load.admit(1, 1), answer::too_slow);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ TEST_F(SessionBoard, HasALimit) {
 
 TEST_F(SessionBoard, RefusesWhatTheCoresCannotHoldAndCountsOnlyWhoIsFed) {
   const auto first = enter();
-  board.stepped(first, 300ms, 600ms, 0ms, now);  // half a slot each
+  for (int i = 0; i < 16; ++i) board.stepped(first, 300ms, 600ms, 0ms, now);  // half a slot each
   EXPECT_EQ(board.enter(now).error().code, error_code::too_many_requests);
   now += 3s;  // nobody feeds any more
   EXPECT_TRUE(board.enter(now));

@@ -11,8 +11,8 @@ namespace {
 
 using namespace tests;
 
-const std::vector<std::string> words{"<blank>", "<s>", "</s>", "你",    "好", "7",    "hello", "world", "it's", "a",
-                                     "b",       "c",   "th@@", "ree", "x@@", "3d", "<unk>", "é"};
+const std::vector<std::string> words{"<blank>", "<s>", "</s>", "你",   "好",  "7",   "hello", "world", "it's",
+                                     "a",       "b",   "c",    "th@@", "ree", "x@@", "3d",    "<unk>", "é"};
 
 std::vector<std::int32_t> ids_of(std::initializer_list<const char*> tokens) {
   std::vector<std::int32_t> ids;

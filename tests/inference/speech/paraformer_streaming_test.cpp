@@ -156,6 +156,17 @@ TEST_F(paraformer_streaming, sessions_of_every_age_and_option_share_batches) {
   EXPECT_GT(rows_run, 2 * batches) << "batches of one show nothing";
 }
 
+TEST_F(paraformer_streaming, unlimited_look_back_is_bounded) {
+  // Longer than what is remembered: then it is as if so much had been asked for.
+  const auto chunks = static_cast<std::size_t>(look_back_chunks_max) + 6;
+  const auto long_sound = paraformer_sound(chunks * 9600 + 1000, 3);
+  const live_options all{5, 10, 5, -1, 0, {}}, most{5, 10, 5, static_cast<std::int32_t>(look_back_chunks_max), 0, {}};
+  const auto heard = hear_alone(*model_, all, long_sound);
+  EXPECT_EQ(heard.steps.size(), chunks + 1);
+  EXPECT_EQ(heard, hear_alone(*model_, most, long_sound));
+  EXPECT_EQ(model_->live()->state_size_bytes(all), model_->live()->state_size_bytes(most));
+}
+
 TEST_F(paraformer_streaming, a_state_starts_over_after_the_last_step) {
   const auto& c = *std::find_if(cases_.begin(), cases_.end(), [](const auto& one) {
     return one.options.encoder_look_back == 4 && one.options.decoder_look_back == 1 && one.samples > 60000;
@@ -222,12 +233,15 @@ TEST_F(paraformer_streaming, a_session_takes_the_memory_that_it_says) {
   EXPECT_LT(shape_of(large, {0, 10, 5, 4, 1, {}}, 4).size_bytes(), 12'500'000U);
   EXPECT_LT(shape_of(large, {5, 10, 5, 0, 0, {}}, 4).size_bytes(), 1'000'000U);
   EXPECT_LT(shape_of(large, {5, 10, 5, 4, 0, {}}, 2).size_bytes(), 6'000'000U);
-  EXPECT_EQ(model_->live()->state_size_bytes(live_options{}), shape_of([] {
-              paraformer_settings small;
-              small.encoder = {140, 32, 4, 64, 3, 11, 5};
-              small.decoder = {4, 64, 2, 11, 10, 0};
-              return small;
-            }(), {}, 4).size_bytes());
+  EXPECT_EQ(model_->live()->state_size_bytes(live_options{}), shape_of(
+                                                                  [] {
+                                                                    paraformer_settings small;
+                                                                    small.encoder = {140, 32, 4, 64, 3, 11, 5};
+                                                                    small.decoder = {4, 64, 2, 11, 10, 0};
+                                                                    return small;
+                                                                  }(),
+                                                                  {}, 4)
+                                                                  .size_bytes());
 }
 
 TEST_F(paraformer_streaming, fewer_bits_hear_nearly_the_same) {

@@ -54,7 +54,8 @@ struct heard_session {
 class test_session {
  public:
   test_session(const model& m, const live_options& options, std::vector<float> sound)
-      : sound_(std::move(sound)), feeder_(m.live()->open_feeder(options).value()),
+      : sound_(std::move(sound)),
+        feeder_(m.live()->open_feeder(options).value()),
         state_(m.live()->open_state(options).value()) {}
 
   // The next `count` samples; at the end of them, finish().

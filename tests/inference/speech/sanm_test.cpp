@@ -1,4 +1,5 @@
-// Parts of SAN-M networks against their definitions: memory block, attention over a past, continuous integrate-and-fire.
+// Parts of SAN-M networks against their definitions: memory block, attention over a past, continuous
+// integrate-and-fire.
 
 #include <cmath>
 #include <cstring>
@@ -61,6 +62,14 @@ TEST_F(sanm, a_memory_block_filters_each_row_alone) {
   EXPECT_TRUE(close(half.to(at::kFloat), y, 0.03));
 }
 
+TEST_F(sanm, a_memory_block_takes_any_width) {
+  const c10::InferenceMode inference;
+  for (const std::int64_t width : {1, 17, 63, 64, 65, 200}) {
+    const auto x = random(9, width), taps = random(11, width);
+    EXPECT_TRUE(close(memory_block(x, taps, 5, std::vector<frame_range>{{0, 9}}, {}), filtered(x, taps, 5))) << width;
+  }
+}
+
 TEST_F(sanm, a_memory_block_goes_on_where_it_was) {
   const c10::InferenceMode inference;
   const auto x = random(30, 8), taps = random(5, 8);
@@ -102,13 +111,12 @@ TEST_F(sanm, attention_sees_the_past_and_no_neighbour) {
     EXPECT_EQ(pasts[i].count(), seen[i].size(0));
   }
   // Rows of two lengths, with and without a past, and other numbers of queries than keys.
-  const std::vector<attention_row> rows{{0, 5, 0, 5, &pasts[0]},  {5, 5, 5, 5, &pasts[1]},   {10, 5, 10, 5, &pasts[2]},
+  const std::vector<attention_row> rows{{0, 5, 0, 5, &pasts[0]},   {5, 5, 5, 5, &pasts[1]}, {10, 5, 10, 5, &pasts[2]},
                                         {15, 5, 15, 5, &pasts[3]}, {20, 2, 20, 9, nullptr}, {29, 3, 29, 3, &pasts[2]}};
   const auto out = attend_rows(q, kv, heads, rows, 1);
   for (const auto& row : rows) {
     auto keys = kv.narrow(0, row.key, row.keys);
-    if (row.past != nullptr)
-      keys = at::cat({seen[static_cast<std::size_t>(row.past - pasts.data())], keys});
+    if (row.past != nullptr) keys = at::cat({seen[static_cast<std::size_t>(row.past - pasts.data())], keys});
     for (std::int64_t h = 0; h < heads; ++h) {
       const auto head = width / heads;
       const auto qh = q.narrow(0, row.query, row.queries).narrow(1, h * head, head);
