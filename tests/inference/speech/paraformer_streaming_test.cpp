@@ -262,7 +262,9 @@ TEST_F(paraformer_streaming, fewer_bits_hear_nearly_the_same) {
       }
     }
     std::cout << to_string(what) << ": " << same << " of " << all << " tokens as in fp32\n";
-    EXPECT_GT(same * 10, all * 7) << to_string(what);
+    // Of so narrow a network; by chance one in forty would be the same. int8 has half the levels where there is no
+    // VNNI.
+    EXPECT_GT(same * 10, all * (what == precision::bf16 ? 8U : 5U)) << to_string(what);
   }
 }
 
