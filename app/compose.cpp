@@ -259,9 +259,9 @@ actors::compute_options choose_compute(const config::settings& settings) {
     }
     if (chosen.lone_threads == 0) chosen.lone_threads = static_cast<std::uint32_t>(std::max(1, measured.lone_threads));
     const auto* kernel = measured.fp32_in_panels ? "panels" : measured.fp32_by_aten ? "MKL" : "oneDNN";
-    spdlog::info("{}: fp32 {:.0f} ({}), bf16 {:.0f}, int8 {:.0f} GFLOP/s a core ({})", measured.cpu_model,
-                 measured.fp32_gflops, kernel, measured.bf16_gflops, measured.int8_gflops,
-                 measured.measured_now ? "measured now" : "measured before");
+    spdlog::info("{}: fp32 {:.0f} ({}), bf16 {:.0f} ({}), int8 {:.0f} GFLOP/s a core ({})", measured.cpu_model,
+                 measured.fp32_gflops, kernel, measured.bf16_gflops, measured.bf16_in_panels ? "panels" : "oneDNN",
+                 measured.int8_gflops, measured.measured_now ? "measured now" : "measured before");
   }
   chosen.lone_threads = std::max(chosen.lone_threads, chosen.threads_per_slot);
   chosen.actor_threads = chosen_actor_threads(settings);

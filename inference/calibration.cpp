@@ -61,8 +61,9 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
       kept.root["best"].get(best) || kept.root["slots"].get(slots) || kept.root["threads_per_slot"].get(threads) ||
       kept.root["lone_batch_threads"].get(lone) || lone < 1 || lone > 4096 ||
       kept.root["fp32_by_aten"].get(c.fp32_by_aten) || kept.root["fp32_in_panels"].get(c.fp32_in_panels) ||
-      kept.root["fp32_gflops"].get(c.fp32_gflops) || kept.root["bf16_gflops"].get(c.bf16_gflops) ||
-      kept.root["int8_gflops"].get(c.int8_gflops) || slots < 1 || slots > 4096 || threads < 1 || threads > 4096)
+      kept.root["bf16_in_panels"].get(c.bf16_in_panels) || kept.root["fp32_gflops"].get(c.fp32_gflops) ||
+      kept.root["bf16_gflops"].get(c.bf16_gflops) || kept.root["int8_gflops"].get(c.int8_gflops) || slots < 1 ||
+      slots > 4096 || threads < 1 || threads > 4096)
     return false;
   c.best = best == "bf16" ? precision::bf16 : precision::fp32;
   c.slots = static_cast<int>(slots);
@@ -73,14 +74,16 @@ bool read_kept(const std::filesystem::path& file, calibration& c) {
 
 void keep(const std::filesystem::path& file, const calibration& c) {
   if (file.empty()) return;
-  char numbers[320];
+  char numbers[384];
   std::snprintf(numbers, sizeof numbers,
-                "  \"fp32_by_aten\": %s,\n  \"fp32_in_panels\": %s,\n  \"slots\": %d,\n  \"threads_per_slot\": %d,\n  "
+                "  \"fp32_by_aten\": %s,\n  \"fp32_in_panels\": %s,\n  \"bf16_in_panels\": %s,\n  \"slots\": %d,\n  "
+                "\"threads_per_slot\": %d,\n  "
                 "\"lone_batch_threads\": %d,\n  "
                 "\"cores\": %d,\n  \"fp32_gflops\": %.2f,\n"
                 "  \"bf16_gflops\": %.2f,\n  \"int8_gflops\": %.2f\n}\n",
-                c.fp32_by_aten ? "true" : "false", c.fp32_in_panels ? "true" : "false", c.slots, c.threads_per_slot,
-                c.lone_threads, usable_cores(), c.fp32_gflops, c.bf16_gflops, c.int8_gflops);
+                c.fp32_by_aten ? "true" : "false", c.fp32_in_panels ? "true" : "false",
+                c.bf16_in_panels ? "true" : "false", c.slots, c.threads_per_slot, c.lone_threads, usable_cores(),
+                c.fp32_gflops, c.bf16_gflops, c.int8_gflops);
   const auto text = "{\n  \"cpu_model\": \"" + c.cpu_model + "\",\n  \"torch_version\": \"" + torch_version() +
                     "\",\n  \"best\": \"" + (c.best == precision::bf16 ? "bf16" : "fp32") + "\",\n" + numbers;
   // Where it cannot be kept, it is measured again at the next start.
@@ -91,6 +94,7 @@ void keep(const std::filesystem::path& file, const calibration& c) {
 void put_in_force(const calibration& c) {
   use_fp32_by_aten(c.fp32_by_aten);
   use_fp32_panels(c.fp32_in_panels);
+  use_bf16_panels(c.bf16_in_panels);
 }
 
 // fp32 by oneDNN, unless another is clearly faster; bf16 where it is.
@@ -99,9 +103,10 @@ void choose_kernels(calibration& c) {
   const auto plain = std::max(speeds.fp32_onednn_gflops, speeds.fp32_aten_gflops);
   c.fp32_by_aten = speeds.fp32_aten_gflops > 1.05 * speeds.fp32_onednn_gflops;
   c.fp32_in_panels = speeds.fp32_panels_gflops > 1.02 * plain;
+  c.bf16_in_panels = speeds.bf16_panels_are_best;
   put_in_force(c);
   c.fp32_gflops = std::max(plain, speeds.fp32_panels_gflops);
-  c.bf16_gflops = speeds.bf16_gflops;
+  c.bf16_gflops = c.bf16_in_panels ? speeds.bf16_panels_gflops : speeds.bf16_gflops;
   c.int8_gflops = speeds.int8_gflops;
   c.best = c.bf16_gflops > 1.1 * c.fp32_gflops ? precision::bf16 : precision::fp32;
 }
@@ -133,7 +138,7 @@ calibration calibrate(const std::filesystem::path& file, bool force) {
     c.lone_threads = choose_lone_threads(c.best == precision::bf16);
   } catch (const std::exception&) {
     c.best = precision::fp32;  // not kept: the next start measures again
-    c.fp32_by_aten = c.fp32_in_panels = false;
+    c.fp32_by_aten = c.fp32_in_panels = c.bf16_in_panels = false;
     put_in_force(c);
     return c;
   }

@@ -21,7 +21,8 @@ namespace {
 
 weight_request request_of(const artifact_spec& spec, const load_options& options, const huggingface_folder& folder,
                           const std::string& version, precision what) {
-  const bool panels = what == precision::fp32 && !is_gpu(options.device) && fp32_in_panels();
+  const bool panels = !is_gpu(options.device) &&
+                      ((what == precision::fp32 && fp32_in_panels()) || (what == precision::bf16 && bf16_in_panels()));
   return {folder.plan.tensors, what, spec.path, version, options.store, panels, nullptr, options.cancelled};
 }
 

@@ -27,7 +27,7 @@ class headed_encoder final : public encoder {
     const named_weights all(weights, device);
     if (!is_gpu(device)) memory_ = std::move(weights.memory);
     body_ = config.make_body(all, device);
-    in_panels_ = all.all_in_panels();
+    keep_shapes_ = all.keep_shapes();
     if (recipe != nullptr) head_.emplace(*recipe, all, body_->words());
   }
 
@@ -39,7 +39,7 @@ class headed_encoder final : public encoder {
       const c10::InferenceMode inference;
       std::optional<crew_scope> crew;
       if (!is_gpu(device_)) crew.emplace();
-      auto packed = pack(rows, is_gpu(device_), !in_panels_);
+      auto packed = pack(rows, is_gpu(device_), keep_shapes_);
       if (is_gpu(device_)) packed.to(body_->words());
       if (wanted == network_output::logits) return unpack_rows(logits(packed).narrow(0, 0, packed.rows), packed);
       const auto picked = pick_tokens(rows, packed, is_gpu(device_));
@@ -56,7 +56,7 @@ class headed_encoder final : public encoder {
   }
 
   std::string device_;
-  bool in_panels_ = false;  // all of the body's: then no product keeps anything for a number of tokens
+  bool keep_shapes_ = true;                      // the body's products keep something for a number of tokens
   std::shared_ptr<const weight_memory> memory_;  // outlives the tensors below, which are views of it
   std::unique_ptr<const encoder_body> body_;
   std::optional<encoder_head> head_;

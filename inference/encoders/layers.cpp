@@ -14,6 +14,7 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 #include "inference/model/step_aside.hpp"
+#include "inference/torch/bf16_panel_linear.hpp"
 #include "inference/torch/device.hpp"
 #include "inference/torch/fork_join.hpp"
 #include "inference/torch/panel_linear.hpp"
@@ -54,16 +55,23 @@ linear part_of(const linear& l, std::int64_t from, std::int64_t count) {
           l.panels};
 }
 
+namespace {
+at::Tensor on_panels(const linear& l, const at::Tensor& x, const at::Tensor& residual, after_linear after) {
+  return l.weight.scalar_type() == at::kBFloat16 ? bf16_panel_linear(x, l.weight, l.bias, residual, after)
+                                                 : panel_linear(x, l.weight, l.bias, residual, after);
+}
+}  // namespace
+
 at::Tensor apply(const linear& l, const at::Tensor& x, after_linear after) {
   step_aside();
-  if (l.panels) return panel_linear(x, l.weight, l.bias, {}, after);
+  if (l.panels) return on_panels(l, x, {}, after);
   if (l.packed) return int8_linear(x, *l.packed, l.bias, {}, after);
   return fused_linear(x, l.weight, l.bias, after);
 }
 
 at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual) {
   step_aside();
-  if (l.panels) return panel_linear(x, l.weight, l.bias, residual, after_linear::nothing);
+  if (l.panels) return on_panels(l, x, residual, after_linear::nothing);
   if (l.packed) return int8_linear(x, *l.packed, l.bias, residual, after_linear::nothing);
   return fused_linear_add(x, l.weight, l.bias, residual);
 }

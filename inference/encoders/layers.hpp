@@ -22,7 +22,7 @@ namespace troupe::inference {
 std::vector<at::Tensor> tensors_of(const loaded_weights& weights, const std::string& device);
 
 // Of either the bias may be undefined: there is none. apply() is the one way to use it: a linear in int8 has no weight,
-// and one in panels (torch/panel_linear.hpp) has its weight's values in another order.
+// and one in panels (torch/panels.hpp) has its weight's values in another order.
 struct linear {
   at::Tensor weight, bias;
   std::shared_ptr<const int8_weight> packed = nullptr;

@@ -14,8 +14,12 @@ bool named_weights::has_linear(const std::string& name) const {
 linear named_weights::linear_at(const std::string& name) const {
   const auto weight = name + ".weight";
   const auto bias = has(name + ".bias") ? at(name + ".bias") : at::Tensor();
-  if (has(panels_of(weight))) return {at(panels_of(weight)), bias, nullptr, true};
-  gave_other_ = true;
+  if (has(panels_of(weight))) {
+    const auto& panels = at(panels_of(weight));
+    keeps_shapes_ = keeps_shapes_ || panels.scalar_type() == at::kBFloat16;  // bf16_panel_linear.hpp: of many rows
+    return {panels, bias, nullptr, true};
+  }
+  keeps_shapes_ = true;
   linear made{at(weight), bias};
   if (made.weight.scalar_type() != at::kChar) return made;
   made.packed = pack_int8(made.weight, at(scales_of(weight)));

@@ -23,12 +23,12 @@ class named_weights {
   // A bias that was not planned is undefined.
   linear linear_at(const std::string& name) const;
   norm norm_at(const std::string& name) const;
-  // Of the linears that were asked for until now.
-  bool all_in_panels() const noexcept { return !gave_other_; }
+  // Whether one of the linears that were asked for until now keeps something for a number of tokens.
+  bool keep_shapes() const noexcept { return keeps_shapes_; }
 
  private:
   std::unordered_map<std::string, at::Tensor> all_;
-  mutable bool gave_other_ = false;
+  mutable bool keeps_shapes_ = false;
 };
 
 }  // namespace troupe::inference

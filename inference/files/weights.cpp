@@ -27,7 +27,9 @@ dtype type_of(const planned_tensor& t, precision target) {
 }
 
 bool in_panels(const planned_tensor& t, const weight_request& request) {
-  return request.panels && t.product && type_of(t, request.target) == dtype::f32 && t.shape.front() % panel_rows == 0;
+  if (!request.panels || !t.product || t.shape.front() % panel_rows != 0) return false;
+  const auto type = type_of(t, request.target);
+  return type == dtype::f32 || (type == dtype::bf16 && t.shape.back() % 2 == 0);
 }
 
 std::vector<stored_tensor> layout_of(const weight_request& request) {
@@ -139,18 +141,29 @@ result<void> quantize(const planned_tensor& t, const stored_tensor& to, const st
 result<void> lay_panels(const planned_tensor& t, const stored_tensor& to, const checkpoint& source, const sink& out,
                         cancel_flag cancelled) {
   const auto panel_size = static_cast<std::uint64_t>(panel_rows * t.shape.back());
-  std::vector<float> waiting, panel(panel_size);
+  const bool half = to.type == stored_name(dtype::bf16);
+  std::vector<float> waiting, panel(half ? 0 : panel_size);
+  std::vector<std::uint16_t> halves(half ? panel_size : 0), half_panel(halves.size());
   auto offset = to.begin;
+  const auto laid = [&]() -> std::span<const std::byte> {
+    if (!half) {
+      to_panel(waiting, panel);
+      return std::as_bytes(std::span(panel));
+    }
+    to_bf16(waiting, halves);
+    to_panel(halves, half_panel);
+    return std::as_bytes(std::span(half_panel));
+  };
   const auto take = [&](std::span<const float> rows) -> result<void> {
     while (!rows.empty()) {
       const auto some = rows.first(std::min<std::uint64_t>(rows.size(), panel_size - waiting.size()));
       waiting.insert(waiting.end(), some.begin(), some.end());
       rows = rows.subspan(some.size());
       if (waiting.size() < panel_size) return {};
-      to_panel(waiting, panel);
+      const auto bytes = laid();
       waiting.clear();
-      if (auto ok = out(offset, std::as_bytes(std::span(panel))); !ok) return ok;
-      offset += panel_size * sizeof(float);
+      if (auto ok = out(offset, bytes); !ok) return ok;
+      offset += bytes.size();
     }
     return {};
   };

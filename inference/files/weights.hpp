@@ -37,7 +37,7 @@ struct weight_request {
   std::filesystem::path source;        // the artifact's folder, names the store's entry
   std::string fingerprint;             // of the source's files
   std::filesystem::path store;         // empty: private memory
-  bool panels = false;                 // products that stay in fp32 are in panels where their rows divide
+  bool panels = false;                 // products in fp32 or bf16 are in panels where these divide
   std::shared_ptr<memory_account> account;
   cancel_flag cancelled = nullptr;
 };

@@ -10,6 +10,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "config/machine.hpp"
+#include "inference/torch/bf16_panel_linear.hpp"
 #include "inference/torch/fork_join.hpp"
 #include "inference/torch/fused_linear.hpp"
 #include "inference/torch/int8_linear.hpp"
@@ -68,7 +69,7 @@ double lone_seconds(at::ScalarType type, int threads, double quantile) {
   constexpr std::int64_t tokens = 32;
   const c10::InferenceMode inference;
   use_threads({.threads = threads});
-  const bool panels = type == at::kFloat && fp32_in_panels();
+  const bool fp32 = type == at::kFloat, panels = fp32 ? fp32_in_panels() : bf16_in_panels();
   const auto x = at::ones({tokens, width}, type), w = at::ones({width, width}, type), b = at::ones({width}, type);
   std::vector<double> took;
   for (int i = 0; i < 12; ++i) {
@@ -77,10 +78,12 @@ double lone_seconds(at::ScalarType type, int threads, double quantile) {
     {
       const crew_scope crew;
       for (int k = 0; k < 12; ++k)
-        if (panels)
+        if (!panels)
+          fused_linear(x, w, b);
+        else if (fp32)
           panel_linear(x, w, b, {}, after_linear::nothing);
         else
-          fused_linear(x, w, b);
+          bf16_panel_linear(x, w, b, {}, after_linear::nothing);
     }
     took.push_back(seconds_since(start));
   }
@@ -97,6 +100,35 @@ double panels_gflops() {
     panel_linear(panel_linear(l.x, l.up, l.up_bias, {}, after_linear::gelu), l.down, l.down_bias, l.x,
                  after_linear::nothing);
   });
+}
+
+double bf16_panels_gflops() {
+  if (!has_bf16_panel_linear()) return 0;
+  const c10::InferenceMode inference;
+  const auto l = layer_of(at::kBFloat16);
+  return gflops([&] {
+    bf16_panel_linear(bf16_panel_linear(l.x, l.up, l.up_bias, {}, after_linear::gelu), l.down, l.down_bias, l.x,
+                      after_linear::nothing);
+  });
+}
+
+// Plain weights are put in order at each call, which costs few rows much and many little; each of both is asked.
+bool bf16_panels_are_best() {
+  if (!has_bf16_panel_linear()) return false;
+  const c10::InferenceMode inference;
+  constexpr double budget_s = 0.02;
+  const auto gain = [&](std::int64_t tokens) {
+    double plain_s = 0, panels_s = 0;
+    for (const std::int64_t hidden : {384, 768}) {
+      const auto x = at::ones({tokens, hidden}, at::kBFloat16), w = at::full({3 * hidden, hidden}, 1e-3, at::kBFloat16),
+                 b = at::ones({3 * hidden}, at::kBFloat16);
+      plain_s += best_seconds(budget_s, [&] { fused_linear(x, w, b); }) / static_cast<double>(hidden * hidden);
+      panels_s += best_seconds(budget_s, [&] { bf16_panel_linear(x, w, b, {}, after_linear::nothing); }) /
+                  static_cast<double>(hidden * hidden);
+    }
+    return plain_s / panels_s;
+  };
+  return gain(32) > 1.05 && gain(256) > 0.97;
 }
 
 // What comes and goes around the product included: codes of the activations, scales of the sums.
@@ -120,6 +152,8 @@ kernel_speeds measure_kernels() {
   speeds.fp32_onednn_gflops = linear_gflops(at::kFloat, linear_kernel::onednn);
   speeds.fp32_panels_gflops = panels_gflops();
   speeds.bf16_gflops = linear_gflops(at::kBFloat16, linear_kernel::onednn);
+  speeds.bf16_panels_gflops = bf16_panels_gflops();
+  speeds.bf16_panels_are_best = bf16_panels_are_best();
   speeds.int8_gflops = int8_gflops();
   return speeds;
 }

@@ -8,6 +8,8 @@ struct kernel_speeds {
   double fp32_onednn_gflops = 0, fp32_aten_gflops = 0;  // by oneDNN's kernel, by LibTorch's own (fused_linear.hpp)
   double fp32_panels_gflops = 0;                        // on weights in panels (panel_linear.hpp)
   double bf16_gflops = 0, int8_gflops = 0;
+  double bf16_panels_gflops = 0;      // on weights in panels (bf16_panel_linear.hpp)
+  bool bf16_panels_are_best = false;  // faster for few rows, and not slower for many
 };
 // Throws std::exception. Leaves oneDNN's kernel in force.
 kernel_speeds measure_kernels();

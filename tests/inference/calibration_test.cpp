@@ -24,8 +24,10 @@ TEST(calibration, is_kept_for_the_next_start) {
   EXPECT_EQ(second.best, first.best);
   EXPECT_EQ(second.fp32_by_aten, first.fp32_by_aten);
   EXPECT_EQ(second.fp32_in_panels, first.fp32_in_panels);
+  EXPECT_EQ(second.bf16_in_panels, first.bf16_in_panels);
   EXPECT_EQ(second.lone_threads, first.lone_threads);
   EXPECT_EQ(fp32_in_panels(), first.fp32_in_panels);
+  EXPECT_EQ(bf16_in_panels(), first.bf16_in_panels);
   EXPECT_NEAR(second.fp32_gflops, first.fp32_gflops, 0.01);
   EXPECT_TRUE(calibrate(file, true).measured_now);
 }

@@ -6,6 +6,7 @@
 #include "inference/files/checkpoint.hpp"
 #include "inference/files/weights.hpp"
 #include "inference/tables.hpp"
+#include "inference/torch/bf16_panel_linear.hpp"
 #include "inference/torch/panel_linear.hpp"
 #include "inference/torch/runtime.hpp"
 #include "inference/torch/thread_share.hpp"
@@ -81,6 +82,15 @@ TEST_P(families, agrees_with_transformers) {
 }
 
 // Far enough from a mistake, near enough for weights as sharp as these.
+TEST_P(families, is_near_that_in_bf16_on_panels_by_two_threads) {
+  if (!has_bf16_panel_linear()) GTEST_SKIP() << "this CPU or LibTorch has no kernel";
+  const auto network = network_of(precision::bf16, true);
+  const auto& name = GetParam();
+  use_threads({.threads = 2});
+  compare(*network, name.ends_with("_sequence") ? network_output::logits : network_output::token_logits, 0.1);
+  use_threads({});
+}
+
 TEST_P(families, is_near_that_in_int8) {
   const auto network = network_of(precision::int8);
   const auto& name = GetParam();

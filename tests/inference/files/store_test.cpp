@@ -101,6 +101,44 @@ TEST_F(store, lays_products_out_in_panels) {
   EXPECT_EQ(entries(folder()).size(), 1U);
 }
 
+TEST_F(store, lays_products_out_in_panels_of_bf16) {
+  const auto checkpoint = checkpoint::open(source(), 0);
+  ASSERT_TRUE(checkpoint);
+  const std::string layer = "bert.encoder.layer.0.attention.self.", query = layer + "query.weight",
+                    key = layer + "key.weight";
+  const auto& q = *checkpoint->find(query).tensor;
+  const auto width = q.shape[1];
+  ASSERT_EQ(width % 2, 0);
+  weight_request request;
+  request.target = precision::bf16;
+  request.source = source();
+  request.fingerprint = "f";
+  request.plan.push_back({"pair", {2 * q.shape[0], width}, false, {query, key}, {}, true});
+  request.plan.push_back({"other", q.shape, false, {query}, {}, false});
+  const auto plain = load_weights(request, *checkpoint);
+  ASSERT_TRUE(plain);
+  request.panels = true;
+  request.store = folder();
+  for (int turn = 0; turn < 2; ++turn) {  // made, and found
+    const auto made = load_weights(request, *checkpoint);
+    ASSERT_TRUE(made);
+    ASSERT_EQ(made->tensors[0].name, panels_of("pair"));
+    EXPECT_EQ(made->tensors[0].type, "BF16");
+    const auto values = [](const loaded_weights& w, std::size_t i) {
+      const auto& t = w.tensors[i];
+      const auto* from = reinterpret_cast<const std::uint16_t*>(w.memory->bytes().data() + t.begin);
+      return std::vector<std::uint16_t>(from, from + t.elements());
+    };
+    auto wanted = values(*plain, 0);
+    const auto rows = wanted;
+    const auto size = static_cast<std::size_t>(panel_rows * width);
+    for (std::size_t at = 0; at < rows.size(); at += size)
+      to_panel(std::span(rows).subspan(at, size), std::span(wanted).subspan(at, size));
+    EXPECT_EQ(values(*made, 0), wanted);
+    EXPECT_EQ(values(*made, 1), values(*plain, 1));
+  }
+}
+
 TEST_F(store, keeps_one_entry_a_precision_and_none_of_an_older_source) {
   const auto old = load_it();
   load_it(precision::bf16);

@@ -20,6 +20,8 @@ const std::vector<std::pair<task, std::string_view>> all{
     {task::text_generation, "text-generation"},
     {task::image_classification, "image-classification"},
     {task::automatic_speech_recognition, "automatic-speech-recognition"},
+    {task::punctuation_restoration, "punctuation-restoration"},
+    {task::voice_activity_detection, "voice-activity-detection"},
     {task::text_to_speech, "text-to-speech"},
     {task::tensor, "tensor"}};
 

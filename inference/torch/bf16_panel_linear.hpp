@@ -1,0 +1,21 @@
+#pragma once
+// bf16 linear layers on weights in panels (panels.hpp), as fp32 has them (panel_linear.hpp), where the CPU has
+// AVX512-BF16 or AMX: oneDNN's own product puts plain weights into another order at each call. Included by our Torch
+// code only.
+
+#include <ATen/core/Tensor.h>
+
+#include "inference/torch/fused_linear.hpp"
+#include "inference/torch/panel_support.hpp"
+
+namespace troupe::inference {
+
+// The CPU and this LibTorch have the kernel, and it gives the right sums here.
+bool has_bf16_panel_linear();
+
+// As panel_linear(), all in bf16: sums, bias, residual and what follows are fp32, rounded once. REQUIRES
+// has_bf16_panel_linear(), out a multiple of 32, in of 2.
+at::Tensor bf16_panel_linear(const at::Tensor& x, const at::Tensor& panels, const at::Tensor& bias,
+                             const at::Tensor& residual, after_linear after);
+
+}  // namespace troupe::inference
