@@ -3,8 +3,9 @@
 // no clock, no threads of its own.
 //
 // A session that is fed in real time costs its step's time once a chunk. What a step costs is learned from the steps
-// themselves, as its share of the batch that it ran in: the more sessions, the larger the batches, the cheaper a step. The
-// median of the last ones counts, once there are some: the first of a shape is ten times as slow, and neighbours come and go.
+// themselves, as its share of the batch that it ran in: the more sessions, the larger the batches, the cheaper a step.
+// The median of the last ones counts, once there are some: the first of a shape is ten times as slow, and neighbours
+// come and go.
 
 #include <array>
 #include <chrono>

@@ -76,7 +76,9 @@ struct live_fake : fake_model, inference::live_model {
     return std::make_shared<step_counter>();
   }
   using fake_model::open_state;
-  std::uint64_t state_size_bytes(const inference::live_options&) const noexcept override { return sizeof(step_counter); }
+  std::uint64_t state_size_bytes(const inference::live_options&) const noexcept override {
+    return sizeof(step_counter);
+  }
   using fake_model::state_size_bytes;
 };
 
