@@ -131,7 +131,7 @@ TEST(redis_listener, who_is_refused_asks_less_and_less_often_and_says_so_once) {
   auto options = patient(fake.address());
   options.retry_min_ms = 20;
   options.retry_max_ms = 500;
-  const overheard log;
+  overheard log;
   {
     listening news(options);
     std::this_thread::sleep_for(2s);
