@@ -71,7 +71,7 @@ class network final : public ct_transformer_network {
         words_(all.at("words")),
         positions_(position_table(static_cast<std::int64_t>(ct_transformer_positions), s.encoder.input_size)),
         encoder_(s.encoder, all, "encoder."),
-        in_panels_(all.all_in_panels()),
+        keep_shapes_(all.keep_shapes()),
         marks_(all.linear_at("marks")) {}
 
   std::unique_ptr<device_lane> make_lane() const override { return make_device_lane("cpu"); }
@@ -85,7 +85,7 @@ class network final : public ct_transformer_network {
       std::vector<token_row> tokens;
       tokens.reserve(rows.size());
       for (const auto& r : rows) tokens.push_back({r.ids, {}, {}});
-      const auto packed = pack(tokens, false, !in_panels_);
+      const auto packed = pack(tokens, false, keep_shapes_);
       const auto picked = pick_tokens(tokens, packed, false);
       const auto states = at::index_select(encode(packed, rows), 0, picked.places);
       const auto scores = apply(marks_, states.to(at::kFloat));
@@ -124,7 +124,7 @@ class network final : public ct_transformer_network {
   std::shared_ptr<const weight_memory> memory_;  // outlives the tensors, which are views of it
   at::Tensor words_, positions_;
   sanm_encoder encoder_;
-  bool in_panels_;  // all products: then none keeps anything for a number of words
+  bool keep_shapes_;  // a product keeps something for a number of words
   linear marks_;
 };
 
