@@ -40,7 +40,4 @@ class live_load {
   double cost_ = 0;                 // their median; 0: not known
 };
 
-// A session is late by so much before the newest one is asked to leave.
-constexpr std::chrono::milliseconds late_enough{2000};
-
 }  // namespace troupe::actors

@@ -71,6 +71,16 @@ void end_with(self_ptr self, error why) {
 bool wants_sentences(const session_state_data& st) { return st.with->request.mode != session_mode::online; }
 bool wants_increments(const session_state_data& st) { return st.with->request.mode != session_mode::offline; }
 
+// For the sentence that is held first; those behind it wait for theirs, one after another.
+void ask_for_marks(self_ptr self) {
+  auto& st = self->state;
+  st.marking = true;
+  st.with->punctuate(std::get<session_sentence>(st.held.front()).raw,
+                     [me = caf::actor_cast<session_actor>(self)](result<std::string> marked) {
+                       caf::anon_send(me, marked_atom::value, std::make_shared<result<std::string>>(std::move(marked)));
+                     });
+}
+
 void close_sentence(self_ptr self) {
   auto& st = self->state;
   auto whole = std::exchange(st.sentence, {});
@@ -81,15 +91,8 @@ void close_sentence(self_ptr self) {
   told.text = std::move(whole);
   told.text.final = true;
   if (!st.with->punctuate) return tell(st, std::move(told));
-  // One after another: a sentence that ends while the last one gets its marks waits in `held`, without marks of its
-  // own.
-  if (st.marking) return void(st.held.emplace_back(std::move(told)));
-  st.marking = true;
-  auto text = told.raw;
-  st.held.emplace_front(std::move(told));
-  st.with->punctuate(std::move(text), [me = caf::actor_cast<session_actor>(self)](result<std::string> marked) {
-    caf::anon_send(me, marked_atom::value, std::make_shared<result<std::string>>(std::move(marked)));
-  });
+  st.held.emplace_back(std::move(told));
+  if (!st.marking) ask_for_marks(self);
 }
 
 void on_marked(self_ptr self, result<std::string>& marked) {
@@ -109,12 +112,7 @@ void on_marked(self_ptr self, result<std::string>& marked) {
     st.with->listener(std::move(e));
     next = !st.held.empty() && std::holds_alternative<session_sentence>(st.held.front());
   }
-  if (!next) return;
-  st.marking = true;
-  st.with->punctuate(std::get<session_sentence>(st.held.front()).raw,
-                     [me = caf::actor_cast<session_actor>(self)](result<std::string> again) {
-                       caf::anon_send(me, marked_atom::value, std::make_shared<result<std::string>>(std::move(again)));
-                     });
+  if (next) ask_for_marks(self);
 }
 
 void take_text(self_ptr self, inference::transcript&& text, std::uint64_t samples) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/protocol/metric_makers.hpp"
+
 namespace troupe::actors {
 
 namespace {
@@ -11,19 +13,14 @@ using std::chrono::milliseconds;
 
 // Who was fed, or came, within this time is counted on to be fed again.
 constexpr milliseconds active_within{2000};
+// A step that is later than this asks the newest session to leave.
+constexpr milliseconds late_enough{2000};
 // Between two who are asked to leave: what the first one frees is seen first.
 constexpr milliseconds shed_pause{500};
 // Counting looks at every session.
 constexpr milliseconds publish_pause{200};
 
 double seconds(std::chrono::microseconds t) { return std::chrono::duration<double>(t).count(); }
-
-prometheus::Gauge& gauge(prometheus::Registry& r, const char* name, const char* help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(r).Add({});
-}
-prometheus::Counter& counter(prometheus::Registry& r, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(r).Add({});
-}
 
 }  // namespace
 
@@ -37,10 +34,7 @@ session_metrics::session_metrics(prometheus::Registry& r)
       shed(counter(r, "troupe_sessions_shed_total", "live sessions asked to leave because steps were late")),
       sound_s(counter(r, "troupe_sessions_sound_seconds_total", "seconds of sound heard")),
       lateness_s(
-          prometheus::BuildHistogram()
-              .Name("troupe_sessions_step_latency_seconds")
-              .Help("from when a step's sound was whole to its answer")
-              .Register(r)
+          histograms(r, "troupe_sessions_step_latency_seconds", "from when a step's sound was whole to its answer")
               .Add({}, prometheus::Histogram::BucketBoundaries{.01, .025, .05, .1, .2, .3, .45, .6, 1, 2, 5, 10})) {}
 
 session_board::session_board(load_limits limits, std::uint32_t slots, prometheus::Registry& registry)
