@@ -140,8 +140,10 @@ struct settings {
   std::uint64_t prepare_inline_bytes = 2048;  // longer texts go to the prepare pool
   std::uint64_t prediction_cache_mb = 32;     // 0: off
   // live sessions (docs/speech.md)
-  std::string speech_model;       // empty: the first that is registered for it
-  std::string punctuation_model;  // likewise
+  std::string speech_model;          // empty: the first that is registered for it
+  std::string offline_speech_model;  // likewise; of whole sounds
+  std::string punctuation_model;     // likewise
+  std::string vad_model;             // likewise
   std::uint32_t max_sessions = 1024;
   double session_compute_share = 0.85;         // of the slots, that sessions may need in real time
   std::uint64_t session_buffer_ms = 10000;     // of sound that is not answered yet, a session

@@ -268,8 +268,11 @@ void write_session_rows(table_writer& t) {
   t.group("Live sessions");
   t.text("speech_model", &s::speech_model,
          "the model of sessions that name none; empty: streaming_asr, else the first by name");
+  t.text("offline_speech_model", &s::offline_speech_model,
+         "hears whole sounds, and sentences once more at their end; empty: offline_asr, else the first by name");
   t.text("punctuation_model", &s::punctuation_model,
          "gives whole sentences their marks; empty: punctuation, else the first by name");
+  t.text("vad_model", &s::vad_model, "tells where somebody speaks; empty: vad, else the first by name");
   t.number("max_sessions", &s::max_sessions, "", 1, million, "live sessions at the same time");
   t.number("session_compute_share", &s::session_compute_share, "fraction", 0, 1,
            "of the compute slots, that live sessions may need in real time; one more is refused");

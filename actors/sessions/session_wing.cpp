@@ -78,13 +78,12 @@ class text_reply final : public reply_stream {
 
 class open_wing final : public session_wing, public session_service {
  public:
-  open_wing(caf::actor_system& system, const config::settings& settings, gateway& door,
-            std::function<std::string(inference::task)> first_of, std::uint32_t slots,
-            std::shared_ptr<std::atomic<std::uint32_t>> in_flight, prometheus::Registry& metrics)
+  open_wing(caf::actor_system& system, const config::settings& settings, gateway& door, const speech_models& models,
+            std::uint32_t slots, std::shared_ptr<std::atomic<std::uint32_t>> in_flight, prometheus::Registry& metrics)
       : system_(system),
         settings_(settings),
         door_(door),
-        first_of_(std::move(first_of)),
+        models_(models),
         in_flight_(std::move(in_flight)),
         board_(std::make_shared<session_board>(load_limits{settings.max_sessions, settings.session_compute_share},
                                                slots, metrics)) {}
@@ -95,13 +94,11 @@ class open_wing final : public session_wing, public session_service {
 
   void open(session_request request, session_listener listener,
             one_shot<std::unique_ptr<session_handle>> reply) override {
-    if (request.model.empty())
-      request.model = chosen(settings_.speech_model, inference::task::automatic_speech_recognition);
+    if (request.model.empty()) request.model = models_.live();
     if (request.model.empty())
       return reply(fail(error_code::model_not_found, "no model for live speech is registered",
                         "register one, and name it as speech_model"));
-    if (request.punctuation.empty())
-      request.punctuation = chosen(settings_.punctuation_model, inference::task::punctuation_restoration);
+    if (request.punctuation.empty()) request.punctuation = models_.punctuation();
     auto model = request.model;
     auto shared = std::make_shared<opening>(opening{std::move(request), std::move(listener), std::move(reply)});
     door_.enter(std::move(model), one_shot<live_place>([this, shared](result<live_place> place) {
@@ -117,10 +114,6 @@ class open_wing final : public session_wing, public session_service {
     session_listener listener;
     one_shot<std::unique_ptr<session_handle>> reply;
   };
-
-  std::string chosen(const std::string& named, inference::task what) const {
-    return named.empty() ? first_of_(what) : named;
-  }
 
   result<std::unique_ptr<session_handle>> start(session_request request, session_listener listener, live_place place) {
     const auto* live = place.home->model->live();
@@ -162,7 +155,7 @@ class open_wing final : public session_wing, public session_service {
   caf::actor_system& system_;
   const config::settings& settings_;
   gateway& door_;
-  const std::function<std::string(inference::task)> first_of_;
+  const speech_models& models_;
   const std::shared_ptr<std::atomic<std::uint32_t>> in_flight_;
   const std::shared_ptr<session_board> board_;
 };
@@ -170,11 +163,10 @@ class open_wing final : public session_wing, public session_service {
 }  // namespace
 
 std::unique_ptr<session_wing> session_wing::make(caf::actor_system& system, const config::settings& settings,
-                                                 gateway& door, std::function<std::string(inference::task)> first_of,
-                                                 std::uint32_t slots,
+                                                 gateway& door, const speech_models& models, std::uint32_t slots,
                                                  std::shared_ptr<std::atomic<std::uint32_t>> in_flight,
                                                  prometheus::Registry& metrics) {
-  return std::make_unique<open_wing>(system, settings, door, std::move(first_of), slots, std::move(in_flight), metrics);
+  return std::make_unique<open_wing>(system, settings, door, models, slots, std::move(in_flight), metrics);
 }
 
 }  // namespace troupe::actors
