@@ -11,6 +11,7 @@
 #include "http/core/errors.hpp"
 #include "http/core/http_metrics.hpp"
 #include "http/core/openapi.hpp"
+#include "http/pages/pages.hpp"
 #include "http/ws/live_routes.hpp"
 
 namespace troupe::http {
@@ -133,7 +134,7 @@ class dispatcher {
 std::shared_ptr<const route_table> make_routes(std::vector<route> extra) {
   std::vector<route> all;
   for (auto rows : {model_cache_routes(), artifact_routes(), inference_routes(), openai_routes(), tei_routes(),
-                    lifecycle_routes(), catalog_routes(), live_routes(), document_routes()}) {
+                    lifecycle_routes(), catalog_routes(), live_routes(), page_routes(), document_routes()}) {
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }
   all.insert(all.end(), std::make_move_iterator(extra.begin()), std::make_move_iterator(extra.end()));
