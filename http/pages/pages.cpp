@@ -15,16 +15,28 @@ struct page {
 constexpr auto javascript = "text/javascript; charset=utf-8";
 
 constexpr page pages[] = {
-    {"/demo/speech", "text/html; charset=utf-8", "A page that transcribes the microphone of the browser, and files",
+    {
+        "/demo/speech",
+        "text/html; charset=utf-8",
+        "A page that transcribes the microphone of the browser, and files",
 #include "http/pages/speech.html.inc"
     },
-    {"/demo/speech.css", "text/css; charset=utf-8", "Its style",
+    {
+        "/demo/speech.css",
+        "text/css; charset=utf-8",
+        "Its style",
 #include "http/pages/speech.css.inc"
     },
-    {"/demo/speech.js", javascript, "Its script",
+    {
+        "/demo/speech.js",
+        javascript,
+        "Its script",
 #include "http/pages/speech.js.inc"
     },
-    {"/demo/speech-worklet.js", javascript, "The part of its script that hears the microphone",
+    {
+        "/demo/speech-worklet.js",
+        javascript,
+        "The part of its script that hears the microphone",
 #include "http/pages/speech-worklet.js.inc"
     },
 };
@@ -39,14 +51,15 @@ route_handler show(const page& shown) {
     response out;
     out.body = shown.content;
     out.content_type = shown.content_type;
-    out.headers = {{"Content-Security-Policy", policy},
-                   {"Cache-Control", "no-cache"},
-                   {"X-Content-Type-Options", "nosniff"}};
+    out.headers = {
+        {"Content-Security-Policy", policy}, {"Cache-Control", "no-cache"}, {"X-Content-Type-Options", "nosniff"}};
     request->respond(std::move(out));
   };
 }
 
-std::string media_type(std::string_view content_type) { return std::string(content_type.substr(0, content_type.find(';'))); }
+std::string media_type(std::string_view content_type) {
+  return std::string(content_type.substr(0, content_type.find(';')));
+}
 
 }  // namespace
 
