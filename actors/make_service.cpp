@@ -15,6 +15,7 @@
 #include "actors/serving/abandonable_thread.hpp"
 #include "actors/serving/device.hpp"
 #include "actors/serving/gateway.hpp"
+#include "actors/sessions/recording_wing.hpp"
 #include "actors/sessions/session_wing.hpp"
 #include "actors/sessions/speech_models.hpp"
 #include "actors/test_hooks.hpp"
@@ -120,12 +121,15 @@ class actor_service final : public service {
         system_, settings_, [this] { return own_models(); }, meter_->registry());
     sessions_ = session_wing::make(system_, settings_, *gateway_, speech_models_, world->compute_slots, in_flight_,
                                    meter_->registry());
+    recordings_ = recording_wing::make(system_, settings_, *gateway_, sessions_->service(), speech_models_, in_flight_,
+                                       meter_->registry());
   }
 
   ~actor_service() override {
     draining_->store(true);
     caf::scoped_actor self{system_};
     // Outermost first; each is waited for before the next.
+    recordings_.reset();
     sessions_.reset();
     catalog_.reset();
     artifacts_.reset();
@@ -211,6 +215,7 @@ class actor_service final : public service {
   artifact_service& artifacts() override { return artifacts_->service(); }
   catalog_service& catalog() override { return catalog_->service(); }
   session_service& sessions() override { return sessions_->service(); }
+  recording_service& recordings() override { return recordings_->service(); }
 
   void begin_drain() override { draining_->store(true); }
   std::uint32_t in_flight() const override { return in_flight_->load(); }
@@ -276,6 +281,7 @@ class actor_service final : public service {
   std::unique_ptr<catalog_wing> catalog_;
   const speech_models speech_models_{settings_, [this] { return speech_candidates(); }, inference::is_fed};
   std::unique_ptr<session_wing> sessions_;
+  std::unique_ptr<recording_wing> recordings_;
 };
 
 }  // namespace

@@ -22,6 +22,8 @@ class Registry;
 
 namespace troupe::actors {
 
+class recording_service;  // actors/protocol/recordings.hpp
+
 struct predict_request {
   std::string model;                     // empty: the default model
   std::vector<inference::input> inputs;  // at least one; an item each
@@ -124,6 +126,9 @@ class service {
 
   // Live speech. Outlived by the service.
   virtual session_service& sessions() = 0;
+
+  // Whole recordings. Outlived by the service.
+  virtual recording_service& recordings() = 0;
 
   // Refuses new work with 503 from now on; requests in flight go on.
   virtual void begin_drain() = 0;

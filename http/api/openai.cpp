@@ -4,6 +4,7 @@
 #include "http/api/families.hpp"
 #include "http/api/openai_json.hpp"
 #include "http/api/text_inputs.hpp"
+#include "http/api/transcriptions.hpp"
 #include "http/api/unknown_model.hpp"
 #include "http/api/whole_answers.hpp"
 
@@ -121,7 +122,7 @@ schema rerank_request_schema() {
 
 std::vector<route> openai_routes() {
   family of{
-      "OpenAI", "OpenAI's embeddings and models, and re-ranking as Jina, Cohere and vLLM have it",
+      "OpenAI", "OpenAI's embeddings, transcriptions and models, and re-ranking as Jina, Cohere and vLLM have it",
       [](const error& why, std::string_view, header_list headers) { return openai_error(why, {}, std::move(headers)); },
       "OpenAIError", openai_error_schema()};
   family_routes add(std::move(of));
@@ -140,6 +141,7 @@ std::vector<route> openai_routes() {
       .says("How well each document answers a query")
       .needs_body("The query and the documents: all are good, or none is answered", as_json(rerank_request_schema()))
       .answers(200, "The best documents", as_json(rerank_schema()));
+  add_transcriptions(add);
   return add.take();
 }
 

@@ -17,7 +17,8 @@ TEST(routes_reserved_names, those_of_the_api) {
        {"available", "managed", "manage",       "download", "cache",       "v1",      "v2",    "tei",     "catalog",
         "api",       "model",   "models",       "cleanup",  "health",      "metrics", "stats", "predict", "ws",
         "funasr",    "vosk",    "openapi.json", "docs",     "download/x",  "api/y",   "load",  "unload",  "warmup",
-        "info",      "status",  "org/load",     "org/info", "org/predict", "org/copy"}) {
+        "info",      "status",  "org/load",     "org/info", "org/predict", "org/copy",
+        "recognize", "transcribe", "punctuate"}) {
     EXPECT_FALSE(may_be_registered(name, reserved)) << name;
   }
   for (const std::string name : {"a", "loader", "downloads/x", "info.2/x", "v1.0-model", "load/x", "org/models",
