@@ -278,6 +278,8 @@ void write_session_rows(table_writer& t) {
            "of the compute slots, that live sessions may need in real time; one more is refused");
   t.number("session_buffer_ms", &s::session_buffer_ms, "ms", 1000, 600000,
            "sound of a session that is not answered yet");
+  t.number("session_sentence_max_ms", &s::session_sentence_max_ms, "ms", 1000, 300000,
+           "a sentence of a session that lasts so long is ended");
   t.number("session_idle_timeout_s", &s::session_idle_timeout_s, "s", 1, 86400,
            "a session without sound for so long is ended");
   t.number("session_drain_ms", &s::session_drain_ms, "ms", 0, day_ms,
