@@ -7,7 +7,7 @@
 
 namespace troupe::http {
 
-// /funasr and /ws/{client_id}.
+// /funasr, /ws/{client_id}, /vosk and /v1/realtime.
 std::vector<route> live_routes();
 // Every path, for a listener of FunASR's dialect: its clients do not agree on one.
 std::vector<route> funasr_dialect_routes();
