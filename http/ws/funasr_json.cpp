@@ -93,7 +93,8 @@ result<void> read_wav_name(element value, funasr_terms& terms) {
   std::string_view text;
   if (auto read = read_text_field(value, "wav_name", text); !read) return read;
   if (text.size() > wav_name_bytes_max) {
-    return refuse_field("wav_name", std::to_string(text.size()) + " bytes", "at most " + std::to_string(wav_name_bytes_max));
+    return refuse_field("wav_name", std::to_string(text.size()) + " bytes",
+                        "at most " + std::to_string(wav_name_bytes_max));
   }
   terms.wav_name = text;
   return {};

@@ -80,22 +80,26 @@ family_routes::row describe(family_routes::row row, const char* line) {
 
 family_routes live_family() { return family_routes({"live", "Live sessions over WebSocket"}); }
 
+constexpr const char* of_funasr = "FunASR's protocol (2pass, online, offline), for its clients";
+constexpr const char* of_vosk = "vosk-server's protocol, for its clients";
+
 }  // namespace
 
 std::vector<route> live_routes() {
   auto add = live_family();
-  describe(add.get("/funasr", get_funasr), "FunASR's protocol (2pass, online, offline), for its clients");
+  describe(add.get("/funasr", get_funasr), of_funasr);
   describe(add.get("/ws/{client_id}", get_client), "Recordings as JSON messages, sound in base64");
-  describe(add.get("/vosk", get_vosk), "vosk-server's protocol, for its clients");
+  describe(add.get("/vosk", get_vosk), of_vosk);
   describe(add.get("/v1/realtime", get_realtime), "OpenAI's Realtime API, of transcription sessions")
       .takes("intent", schema::one_of({"transcription"}), "What else OpenAI has is not here");
   return add.take();
 }
 
-std::vector<route> funasr_dialect_routes() {
+std::vector<route> live_dialect_routes(std::string_view dialect) {
   auto add = live_family();
+  const bool vosk = dialect == "vosk";
   for (const char* path : {"/", "/{any_path}"}) {
-    describe(add.get(path, get_funasr), "FunASR's protocol (2pass, online, offline), for its clients");
+    describe(add.get(path, vosk ? get_vosk : get_funasr), vosk ? of_vosk : of_funasr);
   }
   return add.take();
 }

@@ -33,7 +33,11 @@ json_out& realtime_events::begin(json_out& json, std::string_view type, std::str
 
 std::string realtime_events::session(std::string_view type, const realtime_terms& terms, bool beta) {
   json_out json;
-  begin(json, type).key("session").object().field("id", "sess_" + id_).field("object", "realtime.transcription_session");
+  begin(json, type)
+      .key("session")
+      .object()
+      .field("id", "sess_" + id_)
+      .field("object", "realtime.transcription_session");
   write_realtime_terms(json, terms, beta);
   json.end_object();
   return whole(json);

@@ -23,7 +23,9 @@ bool is_the_clients(error_code code) {
 
 realtime_protocol::realtime_protocol(actors::session_service& sessions, std::string model, std::string peer,
                                      realtime_door door)
-    : fed_protocol(sessions, std::move(model), std::move(peer)), door_(std::move(door)), events_(door_.id, door_.beta) {}
+    : fed_protocol(sessions, std::move(model), std::move(peer)),
+      door_(std::move(door)),
+      events_(door_.id, door_.beta) {}
 
 void realtime_protocol::opened(std::shared_ptr<live_socket> socket) {
   fed_protocol::opened(std::move(socket));
@@ -118,11 +120,14 @@ void realtime_protocol::feed_told(actors::session_increment&& text) {
 }
 
 void realtime_protocol::feed_told(actors::session_sentence&& text) {
+  if (!item_ && text.text.text.empty()) return;
   auto& now = current(text.text.begin_s);
   append_sentence(now.text, text.text.text);
   if (now.text.size() > item_text_bytes_max) {
-    return feed_failed({error_code::payload_too_large, "The buffer holds more speech than an item may have",
-                        "commit it from time to time, or leave turn_detection on", {}});
+    return feed_failed({error_code::payload_too_large,
+                        "The buffer holds more speech than an item may have",
+                        "commit it from time to time, or leave turn_detection on",
+                        {}});
   }
   if (!terms_.turns || now.committed) return;
   if (text.text.end_s) socket_->send(events_.speech_stopped(now.id, at_ms(*text.text.end_s)));

@@ -76,9 +76,9 @@ read_result read_format_name(element value, const std::string& path, std::string
     set_format(terms, f);
     return {};
   }
-  return refuse_param(path, in_quotes(shown(text)),
-                      std::string(formats[0].*name) + ", " + std::string(formats[1].*name) + ", " +
-                          std::string(formats[2].*name));
+  return refuse_param(
+      path, in_quotes(shown(text)),
+      std::string(formats[0].*name) + ", " + std::string(formats[1].*name) + ", " + std::string(formats[2].*name));
 }
 
 read_result read_format(element value, const std::string& path, realtime_terms& terms) {
@@ -181,20 +181,19 @@ tl::unexpected<realtime_fault> refuse_param(const std::string& param, std::strin
 }
 
 realtime_result<void> read_realtime_session(element session, realtime_terms& terms) {
-  return each_member(
-      session, "session", [&](std::string_view key, element of, const std::string& at) -> read_result {
-        if (key == "type") return read_type(of, at);
-        if (key == "audio") {
-          return each_member(of, at, [&](std::string_view part, element its, const std::string& there) -> read_result {
-            return part == "input" ? read_input(its, there, terms) : unknown(there);
-          });
-        }
-        if (key == "input_audio_format") return read_format_name(of, at, &format_names::beta_name, terms);
-        if (key == "input_audio_transcription") return read_transcription(of, at, terms);
-        if (key == "turn_detection") return read_turns(of, at, terms);
-        if (key == "input_audio_noise_reduction" || key == "include" || key == "modalities") return {};
-        return unknown(at);
+  return each_member(session, "session", [&](std::string_view key, element of, const std::string& at) -> read_result {
+    if (key == "type") return read_type(of, at);
+    if (key == "audio") {
+      return each_member(of, at, [&](std::string_view part, element its, const std::string& there) -> read_result {
+        return part == "input" ? read_input(its, there, terms) : unknown(there);
       });
+    }
+    if (key == "input_audio_format") return read_format_name(of, at, &format_names::beta_name, terms);
+    if (key == "input_audio_transcription") return read_transcription(of, at, terms);
+    if (key == "turn_detection") return read_turns(of, at, terms);
+    if (key == "input_audio_noise_reduction" || key == "include" || key == "modalities") return {};
+    return unknown(at);
+  });
 }
 
 void write_realtime_terms(json_out& json, const realtime_terms& terms, bool beta) {

@@ -16,9 +16,9 @@ namespace troupe::http {
 struct realtime_terms {
   inference::sample_format format = inference::sample_format::s16;  // or G.711
   std::uint32_t rate_hz = 24000;                                    // 8000 of G.711
-  std::string model;                  // a registered one; empty: the connection's
-  std::vector<std::string> keywords;  // hotwords
-  bool turns = true;                  // server_vad: each sentence is an item; else what is committed is
+  std::string model;                                                // a registered one; empty: the connection's
+  std::vector<std::string> keywords;                                // hotwords
+  bool turns = true;  // server_vad: each sentence is an item; else what is committed is
   bool operator==(const realtime_terms&) const = default;
 };
 

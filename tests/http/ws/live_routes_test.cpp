@@ -148,5 +148,15 @@ TEST_F(live_routes_test, every_path_of_a_listener_of_the_dialect) {
   expect_error(*ask("GET", "/", {}, asks), 401, "UNAUTHORIZED");
 }
 
+TEST_F(live_routes_test, vosk_at_every_path) {
+  dialect = "vosk";
+  const auto e = send("GET", "/", {}, asks);
+  const auto socket = open(e);
+  e->upgraded->text(R"({"eof" : 1})");
+  EXPECT_EQ(socket->sent.back(), R"({"text":""})");
+  e->upgraded->closed();
+  expect_error(*ask("GET", "/models"), 426, "BAD_REQUEST");
+}
+
 }  // namespace
 }  // namespace troupe::http::tests

@@ -62,7 +62,8 @@ struct realtime : ::testing::Test {
       const auto m = parse(sent);
       EXPECT_TRUE(event_ids.insert(m["event_id"].GetString()).second) << sent;
       std::string line = m["type"].GetString();
-      for (const std::string prefix : {"conversation.item.input_audio_transcription.", "conversation.", "input_audio_buffer."}) {
+      for (const std::string prefix :
+           {"conversation.item.input_audio_transcription.", "conversation.", "input_audio_buffer."}) {
         if (line.starts_with(prefix)) {
           line = line.substr(prefix.size());
           break;
@@ -117,6 +118,17 @@ TEST_F(realtime, without_times_nothing_is_told_of_speech) {
   sentence("A.");
   EXPECT_THAT(told(),
               ElementsAre("delta|1|a", "committed|1<null", "item.added|1<null", "item.done|1<null", "completed|1|A."));
+}
+
+TEST_F(realtime, a_sentence_that_was_none) {
+  append("xxxx");
+  told();
+  sentence("");
+  EXPECT_THAT(told(), IsEmpty());
+  increment("noise");
+  sentence("");
+  EXPECT_THAT(told(), ElementsAre("delta|1|noise", "committed|1<null", "item.added|1<null", "item.done|1<null",
+                                  "completed|1|"));
 }
 
 TEST_F(realtime, what_is_committed_is_an_item) {
@@ -292,8 +304,8 @@ TEST_F(realtime, an_odd_byte_at_the_end_fails_the_item) {
   append("xxx");
   told();
   commit();
-  EXPECT_THAT(told(), ElementsAre("committed|1<null", "item.added|1<null", "item.done|1<null",
-                                  "failed|1|unprocessable", "error|unprocessable"));
+  EXPECT_THAT(told(), ElementsAre("committed|1<null", "item.added|1<null", "item.done|1<null", "failed|1|unprocessable",
+                                  "error|unprocessable"));
   EXPECT_FALSE(socket->closed);
   EXPECT_FALSE(socket->paused);
 }

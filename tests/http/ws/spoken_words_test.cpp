@@ -22,7 +22,8 @@ std::vector<std::string> words(const std::vector<std::string>& tokens) {
 }
 
 TEST(spoken_words, pieces_join_what_follows) {
-  EXPECT_THAT(words({"hel@@", "lo", "你", "wor@@", "ld@@", "s"}), ElementsAre("hello 0-15", "你 20-25", "worlds 30-55"));
+  EXPECT_THAT(words({"hel@@", "lo", "你", "wor@@", "ld@@", "s"}),
+              ElementsAre("hello 0-15", "你 20-25", "worlds 30-55"));
   EXPECT_THAT(words({"hel@@", "你"}), ElementsAre("hel 0-5", "你 10-15")) << "as the text has it, too";
   EXPECT_THAT(words({"hel@@"}), ElementsAre("hel 0-5"));
   EXPECT_THAT(words({"@@", "a"}), ElementsAre("a 10-15"));

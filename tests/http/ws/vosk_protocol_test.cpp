@@ -99,6 +99,15 @@ TEST_F(vosk, sentences_that_nobody_was_told_are_told_as_one) {
   EXPECT_EQ(socket->sent.back(), R"({"text":"one two three four"})");
 }
 
+TEST_F(vosk, a_sentence_that_was_none_takes_its_partial_back) {
+  binary("xxxx");
+  say("noise");
+  binary("xxxx");
+  sentence("", {}, "");
+  binary("xxxx");
+  EXPECT_THAT(socket->sent, ElementsAre(R"({"partial":""})", R"({"partial":"noise"})", R"({"partial":""})"));
+}
+
 TEST_F(vosk, no_sound_is_no_text) {
   text(R"({"eof" : 1})");
   EXPECT_THAT(socket->sent, ElementsAre(R"({"text":""})"));
