@@ -26,7 +26,8 @@ struct listener {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any free one, told in the log
   std::optional<tls_files> tls;
-  // Or "tei": text-embeddings-inference's routes at the root; "funasr": its WebSocket at every path, and nothing else.
+  // Or "tei": text-embeddings-inference's routes at the root; "funasr", "vosk": their WebSocket at every path, and
+  // nothing else.
   std::string dialect{usual_dialect};
 };
 

@@ -65,12 +65,13 @@ class table_writer {
 void write_listener_rows(table_writer& t) {
   using s = settings;
   t.group("Listeners");
-  t.text("listeners", &s::listeners,
-         "where to listen. In the file a list of {host, port, tls: {certificate_file, private_key_file}, dialect}; "
-         "elsewhere HOST:PORT, several separated by commas. `dialect`: http, or tei: text-embeddings-inference's "
-         "routes at the root, too, or funasr: its WebSocket at every path, and nothing else. `host` and `port` are "
-         "short for one listener; from the environment or the command "
-         "line they replace the list. Port 0 is any free one");
+  t.text(
+      "listeners", &s::listeners,
+      "where to listen. In the file a list of {host, port, tls: {certificate_file, private_key_file}, dialect}; "
+      "elsewhere HOST:PORT, several separated by commas. `dialect`: http, or tei: text-embeddings-inference's "
+      "routes at the root, too, or funasr, or vosk: their WebSocket at every path, and nothing else. `host` and `port` "
+      "are short for one listener; from the environment or the command "
+      "line they replace the list. Port 0 is any free one");
   t.number("io_threads", &s::io_threads, "", 0, 256, "threads that read and write connections; 0: from the cores");
 }
 

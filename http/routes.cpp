@@ -143,8 +143,10 @@ std::shared_ptr<const route_table> make_routes(std::vector<route> extra) {
 }
 
 std::shared_ptr<const route_table> in_dialect(const route_table& usual, std::string_view dialect) {
-  // FunASR's clients connect to any path: there nothing else is served.
-  if (dialect == "funasr") return std::make_shared<const route_table>(funasr_dialect_routes());
+  // Their clients connect to any path: there nothing else is served.
+  if (dialect == "funasr" || dialect == "vosk") {
+    return std::make_shared<const route_table>(live_dialect_routes(dialect));
+  }
   auto all = dialect == "tei" ? tei_dialect_routes() : std::vector<route>();
   const auto own = all.size();
   for (const auto& r : usual.routes()) {

@@ -1,5 +1,4 @@
-"""Live speech through the real binary: FunASR's protocol and /ws/{client_id}, against what FunASR itself heard
-(tests/fixtures/speech/, made by tests/parity/make_paraformer.py)."""
+"""Live speech through the real binary: FunASR's protocol and /ws/{client_id}, against what FunASR itself heard."""
 from __future__ import annotations
 
 import asyncio
@@ -12,31 +11,12 @@ import pytest
 import websockets
 
 from driver import metric_sum
-from live_speech import SPEECH, STREAMING, funasr, letters, sound, where
-
-TOKENS = json.loads((STREAMING / "tokens.json").read_text())
-CASES = json.loads((STREAMING / "expected.json").read_text())["cases"]
-
-
-SOUND = sound(70000)
-
-
-def pcm(count: int) -> bytes:
-    return struct.pack(f"<{count}h", *SOUND[:count])
-
-
-def expected(case: dict) -> str:
-    ids = [i for step in case["steps"] for i in step if 2 < i < len(TOKENS) - 1]
-    return letters("".join(TOKENS[i] for i in ids))
+from live_speech import CASES, MODELS, SOUND, expected, funasr, letters, pcm, where
 
 
 @pytest.fixture(scope="module")
 def server(serve_module):
-    return serve_module({
-        "streaming_asr": {"path": str(STREAMING), "task": "automatic-speech-recognition", "precision": "fp32"},
-        "punctuation": {"path": str(SPEECH / "punctuation" / "offline"), "task": "punctuation-restoration",
-                        "precision": "fp32"},
-    })
+    return serve_module(MODELS)
 
 
 def hear(server, case: dict, cuts: list[int], mode: str = "online") -> list[dict]:
