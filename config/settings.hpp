@@ -26,8 +26,7 @@ struct listener {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any free one, told in the log
   std::optional<tls_files> tls;
-  // Or "tei": text-embeddings-inference's routes at the root; "funasr", "vosk": their WebSocket at every path, and
-  // nothing else.
+  // Or "tei": its routes at the root, too; "funasr", "vosk": their WebSocket at every path, and nothing else.
   std::string dialect{usual_dialect};
 };
 

@@ -4,8 +4,6 @@
 
 #include "http/api/whole_answers.hpp"
 #include "http/api/write_output.hpp"
-#include "http/core/errors.hpp"
-#include "http/core/openai_words.hpp"
 #include "http/json/json_write.hpp"
 
 namespace troupe::http {
@@ -40,29 +38,6 @@ schema usage_schema() {
 s::field truncated_field() { return s::maybe("truncated", s::flag().says("An input was cut to the model's length")); }
 
 }  // namespace
-
-response openai_error(const error& why, std::string_view param, header_list headers) {
-  response out;
-  out.status = status_of(why.code);
-  json_out json;
-  json.object().key("error").object();
-  json.field("message", openai_error_message(why));
-  json.field("type", openai_error_type(why.code));
-  json.key("param");
-  param.empty() ? json.value(nullptr) : json.value(param);
-  json.field("code", openai_error_code(why.code)).end_object().end_object();
-  out.body = json.str();
-  add_error_headers(why, headers);
-  out.headers = std::move(headers);
-  return out;
-}
-
-schema openai_error_schema() {
-  return s::object({{"error", s::object({{"message", s::text().says("What was wrong, and what would be right")},
-                                         {"type", s::text()},
-                                         {"param", s::text().nullable().says("The field that is to blame")},
-                                         {"code", s::text().nullable()}})}});
-}
 
 std::string openai_models_json(const actors::server_report& report) {
   json_out json;

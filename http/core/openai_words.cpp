@@ -1,8 +1,13 @@
 #include "http/core/openai_words.hpp"
 
+#include <utility>
+
 #include "http/core/errors.hpp"
+#include "http/json/json_write.hpp"
 
 namespace troupe::http {
+
+using s = schema;
 
 std::string_view openai_error_type(error_code code) {
   const auto status = status_of(code);
@@ -25,6 +30,38 @@ std::string openai_error_code(error_code code) {
 
 std::string openai_error_message(const error& why) {
   return why.detail.empty() ? why.message : why.message + ": " + why.detail;
+}
+
+response openai_error(const error& why, std::string_view param, header_list headers) {
+  response out;
+  out.status = status_of(why.code);
+  json_out json;
+  json.object().key("error").object();
+  json.field("message", openai_error_message(why));
+  json.field("type", openai_error_type(why.code));
+  json.key("param");
+  param.empty() ? json.value(nullptr) : json.value(param);
+  json.field("code", openai_error_code(why.code)).end_object().end_object();
+  out.body = json.str();
+  add_error_headers(why, headers);
+  out.headers = std::move(headers);
+  return out;
+}
+
+schema openai_error_schema() {
+  return s::object({{"error", s::object({{"message", s::text().says("What was wrong, and what would be right")},
+                                         {"type", s::text()},
+                                         {"param", s::text().nullable().says("The field that is to blame")},
+                                         {"code", s::text().nullable()}})}});
+}
+
+std::shared_ptr<const family> openai_family() {
+  static const auto one = std::make_shared<const family>(family{
+      "OpenAI",
+      "OpenAI's embeddings, models and Realtime transcription, and re-ranking as Jina, Cohere and vLLM have it",
+      [](const error& why, std::string_view, header_list headers) { return openai_error(why, {}, std::move(headers)); },
+      "OpenAIError", openai_error_schema()});
+  return one;
 }
 
 }  // namespace troupe::http

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "http/core/openai_words.hpp"
 #include "http/core/upgrade.hpp"
 #include "http/json/text.hpp"
 #include "http/ws/client_session.hpp"
@@ -90,9 +91,12 @@ std::vector<route> live_routes() {
   describe(add.get("/funasr", get_funasr), of_funasr);
   describe(add.get("/ws/{client_id}", get_client), "Recordings as JSON messages, sound in base64");
   describe(add.get("/vosk", get_vosk), of_vosk);
-  describe(add.get("/v1/realtime", get_realtime), "OpenAI's Realtime API, of transcription sessions")
+  family_routes openai(openai_family());
+  describe(openai.get("/v1/realtime", get_realtime), "OpenAI's Realtime API, of transcription sessions")
       .takes("intent", schema::one_of({"transcription"}), "What else OpenAI has is not here");
-  return add.take();
+  auto all = add.take();
+  for (auto& row : openai.take()) all.push_back(std::move(row));
+  return all;
 }
 
 std::vector<route> live_dialect_routes(std::string_view dialect) {

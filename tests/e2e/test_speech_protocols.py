@@ -99,7 +99,8 @@ def test_vosk_a_reader_that_does_not_wait(server):
     """node's client: sends a file as it is, header and all, and waits for the end of the socket."""
     data = pcm(LONGEST["samples"])
     form = struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
-    whole = b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + form + b"data" + struct.pack("<I", len(data)) + data
+    sizes = struct.pack("<I", 36 + len(data)), struct.pack("<I", len(data))
+    whole = b"RIFF" + sizes[0] + b"WAVEfmt " + form + b"data" + sizes[1] + data
 
     async def talk():
         got = []
@@ -274,8 +275,9 @@ def test_realtime_the_beta(server):
             created = await until_type(ws, "transcription_session.created", got)
             assert created["session"]["input_audio_format"] == "pcm16"
             await ws.send(json.dumps({"type": "transcription_session.update", "session": {
-                "input_audio_format": "pcm16", "input_audio_transcription": {"model": "streaming_asr", "language": "zh"},
-                "turn_detection": None, "input_audio_noise_reduction": {"type": "near_field"}}}))
+                "input_audio_format": "pcm16", "turn_detection": None,
+                "input_audio_transcription": {"model": "streaming_asr", "language": "zh"},
+                "input_audio_noise_reduction": {"type": "near_field"}}}))
             updated = await until_type(ws, "transcription_session.updated", got)
             assert updated["session"]["turn_detection"] is None
             assert updated["session"]["input_audio_noise_reduction"] is None, "none is done"

@@ -83,11 +83,18 @@ TEST_F(live_routes_test, realtime) {
            asks_with("Sec-WebSocket-Protocol", "realtime, openai-insecure-api-key.x, openai-beta.realtime-v1"));
   EXPECT_EQ(browser->subprotocol, "realtime");
   EXPECT_EQ(first_of(browser), "transcription_session.created");
-  expect_error(*ask("GET", "/v1/realtime?intent=conversation", {}, asks), 400, "BAD_REQUEST");
+  // What goes wrong at the door is in OpenAI's words.
+  const auto refused = ask("GET", "/v1/realtime?intent=conversation", {}, asks);
+  EXPECT_EQ(refused->answer->status, 400u);
+  EXPECT_EQ(parse(refused->answer->body)["error"]["code"], "bad_request");
+  const auto plain = ask("GET", "/v1/realtime");
+  EXPECT_EQ(plain->answer->status, 426u);
+  EXPECT_EQ(plain->header_of_answer("Upgrade"), "websocket");
+  EXPECT_EQ(parse(plain->answer->body)["error"]["type"], "invalid_request_error");
 }
 
 TEST_F(live_routes_test, requests_that_ask_for_none) {
-  for (const char* path : {"/funasr", "/ws/me", "/vosk", "/v1/realtime"}) {
+  for (const char* path : {"/funasr", "/ws/me", "/vosk"}) {
     const auto plain = ask("GET", path);
     expect_error(*plain, 426, "BAD_REQUEST");
     EXPECT_EQ(plain->header_of_answer("Upgrade"), "websocket");
