@@ -65,9 +65,9 @@ class transcript_reply final : public reply_stream {
   void write(item_result&& item) override {
     if (!item.value) return give(tl::unexpected(std::move(item.value.error())));
     if (auto* text = std::get_if<inference::transcript>(&*item.value)) return give(std::move(*text));
-    give(troupe::fail(error_code::internal, "the model answered with no text"));
+    end();
   }
-  void end() override {}
+  void end() override { give(troupe::fail(error_code::internal, "the model answered with no text")); }
   void fail(const error& why) override { give(tl::unexpected(why)); }
 
  private:
@@ -125,7 +125,7 @@ class open_wing final : public session_wing, public session_service {
     std::optional<live_place> voice;
   };
 
-  // The names of the models that it will have; of others than the recogniser none is left: there is none.
+  // The names of the models that it will have; where none is left beside the recogniser, there is none.
   void choose(session_request& request) const {
     if (request.mode == session_mode::online) {
       request.voice_activity.reset();

@@ -158,6 +158,11 @@ struct heard {
   std::optional<error> why;
 };
 
+// Models that a session asks for its sentences.
+struct helpers {
+  bool marks = false, second_pass = false;
+};
+
 struct SessionActor : ModelActor {
   template <class In, class Out>
   using asked = std::vector<std::pair<In, std::function<void(result<Out>)>>>;
@@ -195,10 +200,6 @@ struct SessionActor : ModelActor {
     EXPECT_EQ(r->door.try_enter(1, 100), gate::entry::entered);
     return {r, std::make_unique<ticket>(r, 1)};
   }
-  // Models that a session asks for its sentences.
-  struct helpers {
-    bool marks = false, second_pass = false;
-  };
   opened open(session_mode mode, helpers with = {}, session_limits limits = {}) {
     opened o;
     auto s = std::make_unique<session_start>();

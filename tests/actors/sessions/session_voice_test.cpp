@@ -187,7 +187,7 @@ TEST_F(SessionVoice, SoundThatWaitsForItsSecondPassIsBounded) {
   ASSERT_EQ(again.size(), 1u);
   std::size_t i = 0;
   while (i < again.size()) answer(i++, text("one"));
-  EXPECT_GE(left(), 450u) << "all of it is given back, but what is not decided";
+  EXPECT_GE(left(), 430u) << "all of it is given back, but what is not decided";
   finish(o);
   run_all();
   while (i < again.size()) answer(i++, text("one"));
