@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "actors/make_service.hpp"
+#include "actors/protocol/recordings.hpp"
 #include "app/cli_commands.hpp"
 #include "app/compose.hpp"
 #include "app/interrupts.hpp"
