@@ -16,7 +16,7 @@ import pytest
 
 from driver import FIXTURES, ROOT, SLOW, Raw, check_envelope, metric_sum
 from sound_files import encoded, stretched, wav
-from test_speech import CASES, SOUND, expected, letters, sound
+from live_speech import CASES, SOUND, expected, letters, sound
 from test_text_clients import python  # noqa: F401 - a fixture
 
 SPEECH = FIXTURES / "speech"
