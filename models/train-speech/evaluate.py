@@ -7,7 +7,9 @@ import json
 import pathlib
 import random
 import shutil
+import subprocess
 import sys
+import tempfile
 import wave
 
 import numpy
@@ -33,7 +35,8 @@ class HeldOut:
     def __init__(self, path):
         data = numpy.load(path)
         at = numpy.concatenate([[0], numpy.cumsum(data["samples"])])
-        self.pcm = [data["pcm"][b:e] for b, e in zip(at, at[1:])]
+        pcm = data["pcm"]  # once: the file is read at each asking
+        self.pcm = [pcm[b:e] for b, e in zip(at, at[1:])]
         self.words = [w.split() for w in data["words"]]
         self.texts, self.voices, self.about = (data[n].tolist() for n in ("texts", "voices", "about"))
         self.speech = [i for i, a in enumerate(self.about) if a != "no speech"]
@@ -81,6 +84,23 @@ def nothing_said(server, held):
     heard = [t.split() for t in server.hear([held.pcm[i] for i in held.silent], served.CHUNKS[FIRST])]
     minutes = sum(len(held.pcm[i]) for i in held.silent) / espeak.RATE / 60
     return {"recordings": len(heard), "with_words": sum(map(bool, heard)), "words_a_minute": sum(map(len, heard)) / minutes}
+
+
+def another_synthesiser(server, count=80):
+    """What the server hears of flite's voices; None where it is not installed."""
+    if not shutil.which("flite"):
+        return None
+    grammar, rng, said, pcm, names = Grammar(), random.Random(7), [], [], ["slt", "rms", "awb", "kal16"]
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(count):
+            s = grammar.of_split("heldout", rng, collections.Counter())
+            file = pathlib.Path(folder) / "said.wav"
+            subprocess.run(["flite", "-voice", names[i % 4], "-t", s.spoken, "-o", file], check=True)
+            with wave.open(str(file)) as f:
+                pcm.append(numpy.frombuffer(f.readframes(f.getnframes()), "<i2"))
+            said.append(list(s.words))
+    heard = [t.split() for t in server.hear(pcm, served.CHUNKS[FIRST])]
+    return {"recordings": count, "voices": names, "wer": {n: rate(heard[k::4], said[k::4]) for k, n in enumerate(names)}}
 
 
 def heard_in_training(held, data):
@@ -140,7 +160,7 @@ def write_samples(server, held, trained, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     index = []
-    for name, group, level, long in (("lights", "other voices", "20 dB", False), ("question", "both", "20 dB", False),
+    for name, group, level, long in (("sentence", "other voices", "20 dB", False), ("question", "both", "20 dB", False),
                                      ("two-sentences", "both", "10 dB", True)):
         for i, alone in zip(held.speech, trained):
             fits = len(held.pcm[i]) * 2 + 44 <= SAMPLE_BYTES_MAX and len(held.words[i]) >= (8 if long else 6)
@@ -168,7 +188,8 @@ def main():
     trained = heard_in_training(held, data)
     with served.serving(models) as server:
         found = {"load_ms": server.loaded_ms(), "recognition": recognition(server, held),
-                 "no_speech": nothing_said(server, held), "punctuation": punctuation(server),
+                 "no_speech": nothing_said(server, held),
+                 "another_synthesiser": another_synthesiser(server), "punctuation": punctuation(server),
                  "end_to_end": end_to_end(server, held), "samples": write_samples(server, held, trained, models / "samples")}
     found["agreement"] = sum(a == b for a, b in zip(trained, found["recognition"].pop("heard"))) / len(trained)
     found["bytes"] = {n: sum(p.stat().st_size for p in (models / n).iterdir()) for n in ("streaming_asr", "punctuation")}
