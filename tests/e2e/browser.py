@@ -36,8 +36,8 @@ class Page(Service):
              "--remote-debugging-port=0", self.url],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         address = until(lambda: self._address(folder / "DevToolsActivePort"), why="no Chromium")
-        self._socket = self._loop.run_until_complete(websockets.connect(address, max_size=None))
-        self.wait("document.readyState === 'complete'")
+        self._socket = self._loop.run_until_complete(self._connect(address))
+        self.wait(f"document.URL === '{self.url}' && document.readyState === 'complete'")
 
     def _address(self, port_file: pathlib.Path) -> str | None:
         assert self.process.poll() is None, "Chromium has ended"
@@ -45,6 +45,10 @@ class Page(Service):
             return None
         targets = requests.get(f"http://127.0.0.1:{lines[0]}/json", timeout=10).json()
         return next((t["webSocketDebuggerUrl"] for t in targets if t["type"] == "page"), None)
+
+    @staticmethod
+    async def _connect(address: str):
+        return await websockets.connect(address, max_size=None)
 
     def stop(self) -> None:
         if hasattr(self, "_socket"):

@@ -10,7 +10,7 @@ from browser import PROGRAM, Page
 from driver import ROOT
 
 DEMO = ROOT / "models/speech-demo"
-SAMPLES = json.loads((DEMO / "samples/texts.json").read_text())
+SAMPLES = json.loads((DEMO / "samples/samples.json").read_text())
 
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="no Chromium here")
 
@@ -29,8 +29,8 @@ def server(serve_module):
 
 @pytest.fixture
 def sample():
-    name, text = next(iter(SAMPLES.items()))
-    return DEMO / "samples" / name, words(text)
+    first = SAMPLES[0]
+    return DEMO / "samples" / first["file"], words(first["text"])
 
 
 @pytest.fixture
