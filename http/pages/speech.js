@@ -54,7 +54,8 @@ async function start() {
   try {
     if (!navigator.mediaDevices) throw new Error("this page has no microphone: open it at localhost, or over https");
     say("Waiting for the microphone ..");
-    held.microphone = await navigator.mediaDevices.getUserMedia({audio: {channelCount: 1}});
+    held.microphone = await navigator.mediaDevices.getUserMedia({
+      audio: {channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false}});
     held.context = new AudioContext();
     await held.context.audioWorklet.addModule("speech-worklet.js");
     held.socket = await connect(held.context.sampleRate);
