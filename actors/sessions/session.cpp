@@ -85,6 +85,7 @@ const resident* leaving(const session_state_data& st) {
 void on_tick(session_ptr self) {
   auto& st = self->state;
   const auto now = self->clock().now();
+  st.with->board->ticked(now);
   const bool stepping = st.recogniser->busy() || (st.voice && st.voice->busy());
   if (now - st.last_fed > st.with->limits.idle && !stepping)
     return end_with(

@@ -57,6 +57,7 @@ result<session_board::number> session_board::enter(steady_time now) {
                 std::to_string(active(now).speaking) + " of " + std::to_string(active(now).all) + " speak", 1);
   members_[next_].fed = members_[next_].spoke = now;
   meter_.opened.Increment();
+  meter_.open.Set(static_cast<double>(members_.size()));
   publish(now);
   return next_++;
 }
@@ -71,7 +72,14 @@ void session_board::left(number who, bool failed) {
   if (members_.erase(who) == 0) return;
   if (failed) meter_.failed.Increment();
   meter_.open.Set(static_cast<double>(members_.size()));
-  if (members_.empty()) empty_.notify_all();
+  if (!members_.empty()) return;
+  for (auto* g : {&meter_.active, &meter_.speaking, &meter_.share}) g->Set(0);  // nobody is left to say it later
+  empty_.notify_all();
+}
+
+void session_board::ticked(steady_time now) {
+  const std::lock_guard lock(mutex_);
+  publish(now);
 }
 
 void session_board::clear(const error& why) {

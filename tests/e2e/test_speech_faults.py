@@ -373,6 +373,27 @@ def test_a_client_that_never_ends(serve, protocol):
 
 # -- many, and a model that dies --
 
+def test_sessions_that_open_at_once_are_all_counted(serve):
+    server = serve(MODELS)
+
+    async def open_five():
+        sockets = [await connect(server, CLIENT) for _ in range(5)]
+        for ws in sockets:
+            await ws.send('{"type": "start_recording"}')
+        for ws in sockets:
+            assert "SESSION_STARTED" in await asyncio.wait_for(ws.recv(), LIMIT_S)
+        opened = metric_sum(server.metrics(), "troupe_sessions_opened_total")
+        counted = lambda: metric_sum(server.metrics(), "troupe_sessions_open") == 5
+        try:
+            assert opened == 5
+            await in_thread(lambda: server.until(counted, 3))
+        finally:
+            for ws in sockets:
+                await ws.close()
+
+    asyncio.run(open_five())
+
+
 @pytest.mark.asan
 def test_five_hundred_at_once(serve):
     """Some are let in and are answered; the others are told so; nobody hangs."""
@@ -439,7 +460,7 @@ def test_a_model_killed_mid_session(serve, testserver, protocol):
             for s, p in ((ws, victim), (other, protocol)):
                 for message in [*p.begin(16000), p.sound(whole[:24000])]:
                     await s.send(message)
-            opened = lambda: metric_sum(server.metrics(), "troupe_sessions_open") == 2
+            opened = lambda: metric_sum(server.metrics(), "troupe_sessions_opened_total") == 2
             await in_thread(lambda: server.until(opened))
             killed = await in_thread(lambda: server.post("/test/kill/victim"))
             assert killed.status_code == 200, killed.text

@@ -15,8 +15,8 @@ import pytest
 import websockets
 
 from driver import SLOW, metric_sum
-from live_speech import (LIMIT_S, MODELS, PROTOCOLS, REALTIME, SOUND, USUAL, VOSK, answers, connect, expected, hear_rightly,
-                    letters, pcm, speak, where)
+from live_speech import (FUNASR, LIMIT_S, MODELS, PROTOCOLS, REALTIME, SOUND, USUAL, VOSK, answers, connect, expected,
+                         hear_rightly, letters, pcm, speak, where)
 
 LONGEST = max(USUAL, key=lambda c: c["samples"])
 
@@ -187,24 +187,36 @@ def test_realtime_what_is_committed_is_an_item(server):
 
 
 def test_realtime_sentences_are_items(server):
-    """By server_vad: the sound, then silence, and nothing commits."""
-    async def talk():
+    """By server_vad: nothing commits. The sentences are those of FunASR's two passes."""
+    data = pcm(LONGEST["samples"]) + bytes(2 * 16000 * 30)
+
+    async def by_turns():
         got = []
         async with connect(server, REALTIME) as ws:
             await ws.send(realtime_session(format={"type": "audio/pcm", "rate": 16000}))
-            for message in appended(pcm(LONGEST["samples"])):
+            for message in appended(data):
                 await ws.send(message)
-            await ws.send('{"type": "input_audio_buffer.commit"}')
             await until_type(ws, COMPLETED, got)
-            # Whatever ended before it, the last item is the commit's.
-            return got
+        return got
 
-    got = asyncio.run(talk())
-    done = [m for m in got if m["type"] == COMPLETED]
-    assert letters("".join(m["transcript"] for m in done)) == expected(LONGEST)
-    started = [m for m in got if m["type"] == "input_audio_buffer.speech_started"]
-    assert started and 0 <= started[0]["audio_start_ms"] <= LONGEST["samples"] / 16
-    assert started[0]["item_id"] == done[0]["item_id"]
+    async def by_funasr():
+        async with connect(server, FUNASR) as ws:
+            await ws.send(FUNASR.begin(16000)[0].replace('"online"', '"2pass"'))
+            await ws.send(data)
+            while (m := json.loads(await asyncio.wait_for(ws.recv(), LIMIT_S)))["mode"] != "2pass-offline":
+                pass
+            return m["text"]
+
+    got = asyncio.run(by_turns())
+    done = got[-1]
+    assert done["transcript"].strip() == asyncio.run(by_funasr()).strip() != ""
+    of_it = [m for m in got if m.get("item_id") == done["item_id"]]
+    assert letters("".join(m["delta"] for m in of_it if m["type"] == DELTA)) == letters(done["transcript"])
+    kinds = [m["type"].removeprefix("input_audio_buffer.") for m in of_it if m["type"] != DELTA]
+    assert kinds == ["speech_started", "speech_stopped", "committed", COMPLETED]
+    started, stopped = of_it[0]["audio_start_ms"], next(m["audio_end_ms"] for m in of_it if "audio_end_ms" in m)
+    assert 0 <= started < stopped <= len(data) / 32
+    server.until(lambda: metric_sum(server.metrics(), "troupe_sessions_open") == 0)
 
 
 @pytest.mark.parametrize("form", [{"type": "audio/pcm", "rate": 24000}, {"type": "audio/pcm"}, {"type": "audio/pcmu"},
