@@ -7,7 +7,9 @@ import json
 import pathlib
 import random
 import shutil
+import subprocess
 import sys
+import tempfile
 import wave
 
 import numpy
@@ -15,6 +17,7 @@ import torch
 
 import espeak
 import features
+import recordings
 import report
 import served
 import train_recognizer
@@ -33,7 +36,8 @@ class HeldOut:
     def __init__(self, path):
         data = numpy.load(path)
         at = numpy.concatenate([[0], numpy.cumsum(data["samples"])])
-        self.pcm = [data["pcm"][b:e] for b, e in zip(at, at[1:])]
+        pcm = data["pcm"]  # once: the file is read at each asking
+        self.pcm = [pcm[b:e] for b, e in zip(at, at[1:])]
         self.words = [w.split() for w in data["words"]]
         self.texts, self.voices, self.about = (data[n].tolist() for n in ("texts", "voices", "about"))
         self.speech = [i for i, a in enumerate(self.about) if a != "no speech"]
@@ -83,6 +87,23 @@ def nothing_said(server, held):
     return {"recordings": len(heard), "with_words": sum(map(bool, heard)), "words_a_minute": sum(map(len, heard)) / minutes}
 
 
+def another_synthesiser(server, count=80):
+    """What the server hears of flite's voices; None where it is not installed."""
+    if not shutil.which("flite"):
+        return None
+    grammar, rng, said, pcm, names = Grammar(), random.Random(7), [], [], ["slt", "rms", "awb", "kal16"]
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(count):
+            s = grammar.of_split("heldout", rng, collections.Counter())
+            file = pathlib.Path(folder) / "said.wav"
+            subprocess.run(["flite", "-voice", names[i % 4], "-t", s.spoken, "-o", file], check=True)
+            with wave.open(str(file)) as f:
+                pcm.append(numpy.frombuffer(f.readframes(f.getnframes()), "<i2"))
+            said.append(list(s.words))
+    heard = [t.split() for t in server.hear(pcm, served.CHUNKS[FIRST])]
+    return {"recordings": count, "voices": names, "wer": {n: rate(heard[k::4], said[k::4]) for k, n in enumerate(names)}}
+
+
 def heard_in_training(held, data):
     """What training's own computation, in fp32, hears of the speech."""
     kept = torch.load(data / "recognizer.pt", weights_only=True)
@@ -92,7 +113,7 @@ def heard_in_training(held, data):
     for i in held.speech:
         chunks, rest = features.steps_of(len(held.pcm[i]))
         x = features.stacked(features.filter_bank(held.pcm[i]), chunks * features.CHUNK + rest)
-        batch = train_recognizer.Batch(((x + kept["shift"]) * kept["scale"])[None], torch.tensor([chunks]),
+        batch = recordings.Batch(((x + kept["shift"]) * kept["scale"])[None], torch.tensor([chunks]),
                                        torch.tensor([rest]), *[None] * 5)
         out.append([kept["tokens"][j] for j in train_recognizer.heard(model, batch, Terms(5, 5, 4, 0))[0]])
     return out
@@ -135,18 +156,21 @@ def end_to_end(server, held):
 
 
 def write_samples(server, held, trained, folder):
-    """Three recordings of voices and an accent that were not trained on, which server and training's computation hear right:
+    """Three noisy recordings of voices or an accent that were not trained on, which server and training's computation hear right:
     they are there to work on every machine, and chosen for it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    index = []
-    for name, group, level, long in (("lights", "other voices", "20 dB", False), ("question", "both", "20 dB", False),
-                                     ("two-sentences", "both", "10 dB", True)):
+    index, wanted = [], {"sentence": lambda ends, words: ends == "." and words >= 7,
+                         "question": lambda ends, words: ends == "?" and words >= 6,
+                         "two-sentences": lambda ends, words: len(ends) == 2 and words >= 7}
+    for name, fits in wanted.items():
         for i, alone in zip(held.speech, trained):
-            fits = len(held.pcm[i]) * 2 + 44 <= SAMPLE_BYTES_MAX and len(held.words[i]) >= (8 if long else 6)
-            asks = name != "question" or held.texts[i].endswith("?")
-            two = (held.texts[i].count(".") + held.texts[i].count("?") > 1) == long
-            if held.about[i] != f"{group}, {level}" or not (fits and asks and two and alone == held.words[i]):
+            ends, level = "".join(c for c in held.texts[i] if c in ".?"), held.about[i].split(", ")[1]
+            if held.about[i].startswith("voices of training") or level not in ("20 dB", "10 dB"):
+                continue
+            if not fits(ends, len(held.words[i])) or len(held.pcm[i]) * 2 + 44 > SAMPLE_BYTES_MAX:
+                continue
+            if alone != held.words[i] or held.voices[i] in [s["voice"] for s in index]:
                 continue
             if any(server.hear([held.pcm[i]], t, "2pass")[0] != held.texts[i] for t in served.CHUNKS.values()):
                 continue
@@ -168,7 +192,8 @@ def main():
     trained = heard_in_training(held, data)
     with served.serving(models) as server:
         found = {"load_ms": server.loaded_ms(), "recognition": recognition(server, held),
-                 "no_speech": nothing_said(server, held), "punctuation": punctuation(server),
+                 "no_speech": nothing_said(server, held),
+                 "another_synthesiser": another_synthesiser(server), "punctuation": punctuation(server),
                  "end_to_end": end_to_end(server, held), "samples": write_samples(server, held, trained, models / "samples")}
     found["agreement"] = sum(a == b for a, b in zip(trained, found["recognition"].pop("heard"))) / len(trained)
     found["bytes"] = {n: sum(p.stat().st_size for p in (models / n).iterdir()) for n in ("streaming_asr", "punctuation")}

@@ -60,11 +60,14 @@ def punctuation_config(shape):
     }
 
 
-def write(folder, config, tokens, weights, task):
+def write(folder, config, tokens, weights, task, **files):
+    """`files`: what FunASR finds by configuration.json beside config.yaml, model.pt and tokens.json."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-    (folder / "configuration.json").write_text(json.dumps({"framework": "pytorch", "task": task}) + "\n")
+    metas = {"init_param": "model.pt", "config": "config.yaml", "tokenizer_conf": {"token_list": "tokens.json"}, **files}
+    (folder / "configuration.json").write_text(json.dumps(
+        {"framework": "pytorch", "task": task, "model": {"type": "funasr"}, "file_path_metas": metas}, indent=1) + "\n")
     (folder / "tokens.json").write_text(json.dumps(tokens, ensure_ascii=False, indent=0) + "\n")
     torch.save({k: v.half().contiguous() for k, v in weights.items()}, folder / "model.pt")
     print(folder, sum(p.stat().st_size for p in folder.iterdir()), "bytes")
@@ -75,7 +78,8 @@ def recognizer(data, into):
     shape = Shape(**kept["shape"])
     weights = dict(kept["model"])
     weights["decoder.embed.0.weight"] = weights["decoder.output_layer.weight"]  # FunASR's class has it; nothing reads it
-    write(into / "streaming_asr", recognizer_config(shape), kept["tokens"], weights, "auto-speech-recognition")
+    write(into / "streaming_asr", recognizer_config(shape), kept["tokens"], weights, "auto-speech-recognition",
+          frontend_conf={"cmvn_file": "am.mvn"})
     features.write_mvn(into / "streaming_asr" / "am.mvn", kept["shift"], kept["scale"])
 
 

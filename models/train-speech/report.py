@@ -11,6 +11,14 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(str(c) for c in row) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
 
 
+def flite(found):
+    if not found:
+        return "Another synthesiser was not tried where this was written: flite is not installed there."
+    rates = ", ".join(f"{percent(v)} {k}" for k, v in found["wer"].items())
+    return (f"Voices of another synthesiser, flite, which it was never trained on, {found['recordings']} clean recordings, by voice: {rates}.\n"
+            "That is the better guess of what it makes of a human voice.")
+
+
 def written(f):
     r, first = f["recognition"], next(iter(f["recognition"]))
     sizes = f["bytes"]
@@ -37,6 +45,8 @@ All recordings together, by what a client may ask for:
 
 {table(["chunk_size and look back", "word error rate", "recordings without any error"],
        [[n, percent(r[n]["wer"]), percent(r[n]["exact"])] for n in r if isinstance(r[n], dict) and "wer" in r[n]])}
+{flite(f["another_synthesiser"])}
+
 The computation that training uses hears the same words as the server in {percent(f["agreement"])} of the recordings (the server may compute in bf16).
 
 ## Silence and noise
@@ -60,12 +70,12 @@ Sound to text with marks and capitals (`2pass`), whole recordings exactly right:
 {table(["", "the commonest, with their number"],
        [[kind, ", ".join(f"{what} ({n})" for what, n in found)] for kind, found in r["differences"].items()])}
 - Words out of the vocabulary: each becomes some word of it, or none.
-- Human speech, another synthesiser, music with singing, several speakers at once: not trained with, not measured, expect nonsense.
+- Human speech, music with singing, several speakers at once: not trained with, not measured, expect nonsense.
 - Held-out sentences come from the same grammar as those of training; what is new is which words meet in them.
 
 ## Samples
 
-Held-out recordings of voices and an accent that were not trained on, chosen because they are heard right with each setting above: they
+Held-out noisy recordings of voices or an accent that were not trained on, chosen because they are heard right with each setting above: they
 show that it works, not how well.
 
 {table(["file", "text", "voice", "noise"], [[s["file"], s["text"], s["voice"], s["noise"]] for s in f["samples"]])}
