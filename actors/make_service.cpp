@@ -15,11 +15,14 @@
 #include "actors/serving/abandonable_thread.hpp"
 #include "actors/serving/device.hpp"
 #include "actors/serving/gateway.hpp"
+#include "actors/sessions/recording_wing.hpp"
 #include "actors/sessions/session_wing.hpp"
+#include "actors/sessions/speech_models.hpp"
 #include "actors/test_hooks.hpp"
 #include "cache/prediction/prediction_cache.hpp"
 #include "config/machine.hpp"
 #include "config/turns.hpp"
+#include "inference/speech/funasr_folder.hpp"
 
 namespace troupe::actors {
 
@@ -116,15 +119,17 @@ class actor_service final : public service {
                                      meter_->registry());
     catalog_ = catalog_wing::make(
         system_, settings_, [this] { return own_models(); }, meter_->registry());
-    sessions_ = session_wing::make(
-        system_, settings_, *gateway_, [this](inference::task what) { return first_of(what); }, world->compute_slots,
-        in_flight_, meter_->registry());
+    sessions_ = session_wing::make(system_, settings_, *gateway_, speech_models_, world->compute_slots, in_flight_,
+                                   meter_->registry());
+    recordings_ = recording_wing::make(system_, settings_, *gateway_, sessions_->service(), speech_models_, in_flight_,
+                                       meter_->registry());
   }
 
   ~actor_service() override {
     draining_->store(true);
     caf::scoped_actor self{system_};
     // Outermost first; each is waited for before the next.
+    recordings_.reset();
     sessions_.reset();
     catalog_.reset();
     artifacts_.reset();
@@ -210,6 +215,7 @@ class actor_service final : public service {
   artifact_service& artifacts() override { return artifacts_->service(); }
   catalog_service& catalog() override { return catalog_->service(); }
   session_service& sessions() override { return sessions_->service(); }
+  recording_service& recordings() override { return recordings_->service(); }
 
   void begin_drain() override { draining_->store(true); }
   std::uint32_t in_flight() const override { return in_flight_->load(); }
@@ -230,19 +236,15 @@ class actor_service final : public service {
     return std::min(config::machine_memory_bytes(), config::cgroup_memory_limit_bytes());
   }
 
-  // The registered model that does a task where the settings name none: by the name that document 003 gives it, else
-  // the first. Empty: there is none.
-  std::string first_of(inference::task what) const {
+  std::vector<speech_candidate> speech_candidates() const {
+    std::vector<speech_candidate> out;
     const auto table = routes_->load();
-    if (!table) return {};
-    const std::string usual = what == inference::task::punctuation_restoration ? "punctuation" : "streaming_asr";
-    if (table->models.contains(usual)) return usual;
-    std::string first;
+    if (!table) return out;
     for (const auto& [name, entry] : table->models) {
-      const auto tasks = tasks_of(name);
-      if (std::find(tasks.begin(), tasks.end(), what) != tasks.end() && (first.empty() || name < first)) first = name;
+      const auto r = entry->registration.load();
+      if (r->enabled) out.push_back({name, tasks_of(name), r->path});
     }
-    return first;
+    return out;
   }
 
   // As the catalog's provider `local` offers them.
@@ -277,7 +279,9 @@ class actor_service final : public service {
   registry_keeper_actor keeper_;
   std::unique_ptr<artifact_wing> artifacts_;
   std::unique_ptr<catalog_wing> catalog_;
+  const speech_models speech_models_{settings_, [this] { return speech_candidates(); }, inference::is_fed};
   std::unique_ptr<session_wing> sessions_;
+  std::unique_ptr<recording_wing> recordings_;
 };
 
 }  // namespace

@@ -140,16 +140,25 @@ struct settings {
   std::uint64_t prepare_inline_bytes = 2048;  // longer texts go to the prepare pool
   std::uint64_t prediction_cache_mb = 32;     // 0: off
   // live sessions (docs/speech.md)
-  std::string speech_model;       // empty: the first that is registered for it
-  std::string punctuation_model;  // likewise
+  std::string speech_model;          // empty: the first that is registered for it
+  std::string offline_speech_model;  // likewise; of whole sounds
+  std::string punctuation_model;     // likewise
+  std::string vad_model;             // likewise
   std::uint32_t max_sessions = 1024;
-  double session_compute_share = 0.85;         // of the slots, that sessions may need in real time
-  std::uint64_t session_buffer_ms = 10000;     // of sound that is not answered yet, a session
-  std::uint64_t session_idle_timeout_s = 300;  // without sound
-  std::uint64_t session_drain_ms = 30000;      // that a model which is to go waits for its sessions
+  double session_compute_share = 0.85;            // of the slots, that sessions may need in real time
+  std::uint64_t session_buffer_ms = 10000;        // of sound that is not answered yet, a session
+  std::uint64_t session_sentence_max_ms = 20000;  // a sentence ends then at the latest
+  std::uint64_t session_idle_timeout_s = 300;     // without sound
+  std::uint64_t session_drain_ms = 30000;         // that a model which is to go waits for its sessions
+  // whole recordings (docs/recordings.md)
+  std::uint32_t max_recordings = 64;     // heard or waiting
+  std::uint32_t recordings_at_once = 4;  // the others wait
+  std::uint32_t recording_segments = 4;  // of one, asked at once of a model for whole sounds
+  std::uint64_t max_recording_s = 4 * 3600;
   // http edge
   std::uint64_t max_body_bytes = 8388608;
-  std::uint64_t max_body_budget_mb = 256;  // bodies being received, all connections together
+  std::uint64_t max_upload_bytes = 104857600;  // of routes that take recordings
+  std::uint64_t max_body_budget_mb = 256;      // bodies being received, all connections together
   std::uint32_t max_url_bytes = 16384;
   std::uint32_t max_header_count = 100;
   std::uint32_t max_header_bytes = 32768;  // all of a request's

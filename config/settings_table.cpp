@@ -269,23 +269,40 @@ void write_session_rows(table_writer& t) {
   t.group("Live sessions");
   t.text("speech_model", &s::speech_model,
          "the model of sessions that name none; empty: streaming_asr, else the first by name");
+  t.text("offline_speech_model", &s::offline_speech_model,
+         "hears whole sounds, and sentences once more at their end; empty: offline_asr, else the first by name");
   t.text("punctuation_model", &s::punctuation_model,
          "gives whole sentences their marks; empty: punctuation, else the first by name");
+  t.text("vad_model", &s::vad_model, "tells where somebody speaks; empty: vad, else the first by name");
   t.number("max_sessions", &s::max_sessions, "", 1, million, "live sessions at the same time");
   t.number("session_compute_share", &s::session_compute_share, "fraction", 0, 1,
            "of the compute slots, that live sessions may need in real time; one more is refused");
   t.number("session_buffer_ms", &s::session_buffer_ms, "ms", 1000, 600000,
            "sound of a session that is not answered yet");
+  t.number("session_sentence_max_ms", &s::session_sentence_max_ms, "ms", 1000, 300000,
+           "a sentence of a session that lasts so long is ended");
   t.number("session_idle_timeout_s", &s::session_idle_timeout_s, "s", 1, 86400,
            "a session without sound for so long is ended");
   t.number("session_drain_ms", &s::session_drain_ms, "ms", 0, day_ms,
            "longest wait of a model that is to go for its sessions");
 }
 
+void write_recording_rows(table_writer& t) {
+  using s = settings;
+  t.group("Recordings");
+  t.number("max_recordings", &s::max_recordings, "", 1, 100000, "recordings that are heard or wait for their turn");
+  t.number("recordings_at_once", &s::recordings_at_once, "", 1, 1024, "recordings that are heard, the others wait");
+  t.number("recording_segments", &s::recording_segments, "", 1, 1024,
+           "segments of one recording that are asked at once of a model for whole sounds");
+  t.number("max_recording_s", &s::max_recording_s, "s", 1, 86400, "longest recording");
+}
+
 void write_edge_rows(table_writer& t) {
   using s = settings;
   t.group("HTTP");
   t.number("max_body_bytes", &s::max_body_bytes, "bytes", 1024, double(1ull << 34), "largest body").basic = true;
+  t.number("max_upload_bytes", &s::max_upload_bytes, "bytes", 1024, double(1ull << 34),
+           "largest body of the routes that take recordings");
   t.number("max_body_budget_mb", &s::max_body_budget_mb, "MiB", 1, million, "bodies being received, all together");
   t.number("max_url_bytes", &s::max_url_bytes, "bytes", 256, 1 << 20, "longest request target");
   t.number("max_header_count", &s::max_header_count, "", 8, 10000, "header fields of a request");
@@ -293,7 +310,7 @@ void write_edge_rows(table_writer& t) {
   t.number("max_connections", &s::max_connections, "", 1, million, "open connections, all listeners").basic = true;
   t.number("max_pipelined_requests", &s::max_pipelined_requests, "", 2, 1024, "unanswered requests of a connection");
   t.number("request_read_timeout_ms", &s::request_read_timeout_ms, "ms", 10, day_ms,
-           "a whole request must have come by then; also idle keep-alive");
+           "a whole request must have come by then, a second later for each 125 KiB of it; also idle keep-alive");
   t.number("max_live_message_bytes", &s::max_live_message_bytes, "bytes", 1024, 1 << 28,
            "longest message of a WebSocket");
   t.number("max_live_unsent_bytes", &s::max_live_unsent_bytes, "bytes", 1024, 1 << 30,
@@ -496,6 +513,7 @@ const std::vector<setting_row>& setting_rows() {
     write_compute_rows(t);
     write_admission_rows(t);
     write_session_rows(t);
+    write_recording_rows(t);
     write_edge_rows(t);
     write_other_rows(t);
     return std::move(t.rows);

@@ -11,6 +11,7 @@
 #include "http/core/errors.hpp"
 #include "http/core/http_metrics.hpp"
 #include "http/core/openapi.hpp"
+#include "http/pages/pages.hpp"
 #include "http/ws/live_routes.hpp"
 
 namespace troupe::http {
@@ -94,8 +95,8 @@ class dispatcher {
     error why{code_of_status(status), reason.empty() ? "The request was refused" : std::string(reason), {}, {}};
     if (status == 413) {
       why.detail = "the body may have " +
-                   std::to_string(table.body_limit(settings_, request.method(), request.path())) +
-                   " bytes here (max_body_bytes)";
+                   std::to_string(table.body_limit(settings_, request.method(), request.path())) + " bytes here (" +
+                   table.body_setting(request.method(), request.path()) + ")";
     } else if (status == 414) {
       why.detail = "the URL may have " + std::to_string(settings_.max_url_bytes) + " bytes (max_url_bytes)";
     } else if (status == 431) {
@@ -133,7 +134,8 @@ class dispatcher {
 std::shared_ptr<const route_table> make_routes(std::vector<route> extra) {
   std::vector<route> all;
   for (auto rows : {model_cache_routes(), artifact_routes(), inference_routes(), openai_routes(), tei_routes(),
-                    lifecycle_routes(), catalog_routes(), live_routes(), document_routes()}) {
+                    lifecycle_routes(), catalog_routes(), live_routes(), recording_routes(), page_routes(),
+                    document_routes()}) {
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }
   all.insert(all.end(), std::make_move_iterator(extra.begin()), std::make_move_iterator(extra.end()));

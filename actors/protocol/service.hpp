@@ -22,6 +22,8 @@ class Registry;
 
 namespace troupe::actors {
 
+class recording_service;  // actors/protocol/recordings.hpp
+
 struct predict_request {
   std::string model;                     // empty: the default model
   std::vector<inference::input> inputs;  // at least one; an item each
@@ -70,8 +72,8 @@ class service {
   // The network does not run: no access and no inference is counted, but the model is used, and loaded where it is not
   // in memory. Errors as predict's; unprocessable: it reads no texts, or cannot read this one (the list fails as a
   // whole).
-  virtual cancel_handle tokenize(tokenize_request, one_shot<tokenized_texts>) { return {}; }
-  virtual cancel_handle decode(decode_request, one_shot<decoded_texts>) { return {}; }
+  virtual cancel_handle tokenize(tokenize_request request, one_shot<tokenized_texts> reply) = 0;
+  virtual cancel_handle decode(decode_request request, one_shot<decoded_texts> reply) = 0;
 
   // `wait_ms` bounds how long the reply waits; the work itself goes on.
   virtual void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) = 0;
@@ -124,6 +126,9 @@ class service {
 
   // Live speech. Outlived by the service.
   virtual session_service& sessions() = 0;
+
+  // Whole recordings. Outlived by the service.
+  virtual recording_service& recordings() = 0;
 
   // Refuses new work with 503 from now on; requests in flight go on.
   virtual void begin_drain() = 0;

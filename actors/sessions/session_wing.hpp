@@ -9,6 +9,7 @@
 
 #include "actors/protocol/sessions.hpp"
 #include "actors/serving/gateway.hpp"
+#include "actors/sessions/speech_models.hpp"
 #include "config/settings.hpp"
 
 namespace troupe::actors {
@@ -18,10 +19,9 @@ class session_wing {
   virtual ~session_wing() = default;  // ends all sessions
   virtual session_service& service() = 0;
 
-  // `first_of`: the registered model that does a task, where the settings name none; empty: there is none. All outlive
-  // it.
+  // All outlive it.
   static std::unique_ptr<session_wing> make(caf::actor_system& system, const config::settings& settings, gateway& door,
-                                            std::function<std::string(inference::task)> first_of, std::uint32_t slots,
+                                            const speech_models& models, std::uint32_t slots,
                                             std::shared_ptr<std::atomic<std::uint32_t>> in_flight,
                                             prometheus::Registry& metrics);
 };

@@ -22,6 +22,8 @@ std::vector<route> tei_dialect_routes();
 std::vector<route> lifecycle_routes();
 // Document 004, the catalog: catalog.cpp.
 std::vector<route> catalog_routes();
+// Whole recordings, and punctuation: recordings.cpp.
+std::vector<route> recording_routes();
 // What the server says of its own API: document.cpp.
 std::vector<route> document_routes();
 

@@ -4,6 +4,7 @@
 #include "http/api/families.hpp"
 #include "http/api/openai_json.hpp"
 #include "http/api/text_inputs.hpp"
+#include "http/api/transcriptions.hpp"
 #include "http/api/unknown_model.hpp"
 #include "http/api/whole_answers.hpp"
 
@@ -136,6 +137,7 @@ std::vector<route> openai_routes() {
       .says("How well each document answers a query")
       .needs_body("The query and the documents: all are good, or none is answered", as_json(rerank_request_schema()))
       .answers(200, "The best documents", as_json(rerank_schema()));
+  add_transcriptions(add);
   return add.take();
 }
 

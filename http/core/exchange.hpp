@@ -52,7 +52,7 @@ class exchange {
   virtual std::string_view path() const = 0;   // as sent, still percent-encoded, without the query
   virtual std::string_view query() const = 0;  // as sent, without '?'; empty if none
   virtual std::optional<std::string_view> header(std::string_view name) const = 0;
-  virtual std::string_view body() const = 0;  // valid while the handler runs
+  virtual std::string_view body() const = 0;  // as long as the exchange lives, which holds it
   virtual const std::string& request_id() const = 0;
   virtual std::string client_address()
       const = 0;  // of the connection's other end, "10.0.0.7"; a proxy's where there is one

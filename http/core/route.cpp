@@ -6,7 +6,12 @@ namespace troupe::http {
 
 std::uint64_t limit_bytes(body_size size, const config::settings& settings) noexcept {
   constexpr std::uint64_t small_bytes = 65536;
-  return size == body_size::large ? settings.max_body_bytes : std::min(settings.max_body_bytes, small_bytes);
+  switch (size) {
+    case body_size::small: return std::min(settings.max_body_bytes, small_bytes);
+    case body_size::large: return settings.max_body_bytes;
+    case body_size::upload: return settings.max_upload_bytes;
+  }
+  return 0;
 }
 
 std::vector<media> as_json(schema is) { return {{"application/json", std::move(is)}}; }
@@ -35,6 +40,11 @@ row& row::admin() {
 
 row& row::large_body() {
   route_.body_may_be = body_size::large;
+  return *this;
+}
+
+row& row::upload_body() {
+  route_.body_may_be = body_size::upload;
   return *this;
 }
 

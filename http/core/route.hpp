@@ -46,8 +46,9 @@ struct family {
 };
 
 enum class body_size : std::uint8_t {
-  small,  // 64 KiB, or max_body_bytes where that is less
-  large,  // max_body_bytes
+  small,   // 64 KiB, or max_body_bytes where that is less
+  large,   // max_body_bytes
+  upload,  // max_upload_bytes: recordings
 };
 std::uint64_t limit_bytes(body_size size, const config::settings& settings) noexcept;
 
@@ -96,6 +97,7 @@ class family_routes {
     row& open();   // needs no key even where API_KEYS are set
     row& admin();  // needs the admin key
     row& large_body();
+    row& upload_body();
     row& says(std::string line);
     row& takes(std::string name, schema is, std::string what);  // in the query
     row& body(std::string what, std::vector<media> forms);      // may be left out

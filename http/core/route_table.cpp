@@ -28,6 +28,12 @@ std::uint64_t route_table::body_limit(const config::settings& settings, std::str
   return limit_bytes(found ? routes_[found->index].body_may_be : body_size::large, settings);
 }
 
+std::string route_table::body_setting(std::string_view method, std::string_view path) const {
+  const auto found = match(method, path);
+  const bool upload = found && routes_[found->index].body_may_be == body_size::upload;
+  return upload ? "max_upload_bytes" : "max_body_bytes";
+}
+
 const error_writer& route_table::words_for(std::string_view path, std::optional<std::size_t> sibling) const {
   if (sibling) return routes_[*sibling].of->write_error;
   const auto known = by_first_segment_.find(first_segment(path));

@@ -30,6 +30,9 @@ class route_table {
   // Of a request to a path that no route has: max_body_bytes, so that it is told so, whatever it sends.
   std::uint64_t body_limit(const config::settings& settings, std::string_view method, std::string_view path) const;
 
+  // The setting that bounds it.
+  std::string body_setting(std::string_view method, std::string_view path) const;
+
   // Who writes the errors of a request to which no route answers: `sibling`'s family, else the one that has the
   // path's first segment to itself, else the envelope.
   const error_writer& words_for(std::string_view path, std::optional<std::size_t> sibling) const;

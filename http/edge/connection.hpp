@@ -44,6 +44,8 @@ class connection : public swept {
   // The status of the refusal if request `ordinal` of this connection was refused by the edge, else 0.
   virtual unsigned refused_status(std::uint64_t ordinal) const = 0;
   virtual const std::string& refused_reason() const = 0;
+  // The body of request `ordinal`, where RESTinio has none of it (framer.hpp); once.
+  virtual std::string take_body(std::uint64_t ordinal) = 0;
   virtual bool http_1_0() const = 0;     // RESTinio keeps no version
   virtual bool half_closed() const = 0;  // the client has ended its side, and may still read
   // Hands the socket, and what was read of it after the request that asked for an upgrade, to a live connection. An

@@ -208,7 +208,7 @@ class stream_handle final : public body_stream {
 }  // namespace
 
 exchange_impl::exchange_impl(restinio::request_handle_t request, std::shared_ptr<connection> c)
-    : request_(std::move(request)), connection_(std::move(c)) {
+    : request_(std::move(request)), connection_(std::move(c)), body_(connection_->take_body(request_->request_id())) {
   connection_->thread().exchange_begun();
   std::string_view target = request_->header().request_target();
   // A proxy's form: http://host/path
@@ -225,8 +225,8 @@ exchange_impl::exchange_impl(restinio::request_handle_t request, std::shared_ptr
   id_ = given && sane_request_id(*given) ? *given : make_request_id();
   refused_ = connection_->refused_status(request_->request_id());
   http_1_0_ = connection_->http_1_0();
-  if (request_->body().size() >= charged_from_bytes) {
-    charged_bytes_ = request_->body().size();
+  if (body().size() >= charged_from_bytes) {
+    charged_bytes_ = body().size();
     connection_->shared().budget.charge(charged_bytes_);
   }
 }

@@ -25,7 +25,7 @@ class exchange_impl final : public exchange, public std::enable_shared_from_this
   std::string_view path() const override { return path_; }
   std::string_view query() const override { return query_; }
   std::optional<std::string_view> header(std::string_view name) const override;
-  std::string_view body() const override { return request_->body(); }
+  std::string_view body() const override { return body_.empty() ? std::string_view(request_->body()) : body_; }
   const std::string& request_id() const override { return id_; }
   std::string client_address() const override;
   std::string_view dialect() const override { return connection_->dialect(); }
@@ -50,6 +50,7 @@ class exchange_impl final : public exchange, public std::enable_shared_from_this
   const restinio::request_handle_t request_;
   const std::shared_ptr<connection> connection_;
   std::string_view path_, query_;
+  const std::string body_;  // where it was kept aside from RESTinio; else empty
   std::string id_;
   std::uint64_t charged_bytes_ = 0;
   unsigned refused_ = 0;

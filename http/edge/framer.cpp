@@ -9,6 +9,9 @@ namespace troupe::http::edge {
 namespace {
 
 constexpr std::size_t head_reserve_bytes = 1024 * 1024;  // of a body that is announced but not yet there
+constexpr std::uint64_t aside_from_bytes = 256 * 1024;
+// Room is not memory before it is written to: with large steps little is copied as a body grows.
+constexpr std::uint64_t body_growth = 16;
 constexpr std::uint64_t framing_slack_bytes = 64 * 1024;
 constexpr std::uint64_t framing_factor = 8;  // a one-byte chunk is six bytes
 constexpr std::size_t shortened_path_bytes = 128;
@@ -51,7 +54,9 @@ framer::framer(const framer_limits& limits) : limits_(limits) {
 }
 
 framer::~framer() {
-  if (charged_bytes_ + output_charged_bytes_ > 0) limits_.budget->release(charged_bytes_ + output_charged_bytes_);
+  auto charged = charged_bytes_ + output_charged_bytes_;
+  for (const auto& k : kept_) charged += k.charged_bytes;
+  if (charged > 0) limits_.budget->release(charged);
 }
 
 const http_parser_settings& framer::callbacks() {
@@ -306,7 +311,8 @@ int framer::on_head() {
   trailing_ = true;
   const bool upgrade_ignored = parser_.upgrade && !websocket_;
   if (upgrade_ignored) parser_.upgrade = 0;  // (h2c and the like: answered as plain HTTP)
-  if (chunked_ || upgrade_ignored) {
+  large_ = !parser_.upgrade && has_length_ && parser_.content_length >= aside_from_bytes;
+  if (chunked_ || upgrade_ignored || large_) {
     edit_now_ = true;
     http_parser_pause(&parser_, 1);
   }
@@ -343,8 +349,28 @@ int framer::on_body(const char* at, std::size_t size) {
   body_bytes_ += size;
   if (body_bytes_ > body_limit_bytes_)
     return stop(413, "The body is longer than " + std::to_string(body_limit_bytes_) + " bytes");
-  if (edited_) body_.append(at, size);
+  if (edited_) keep_body(at, size);
   return 0;
+}
+
+void framer::keep_body(const char* at, std::size_t size) {
+  if (const auto wanted = body_.size() + size; wanted > body_.capacity()) {
+    const auto most = large_ ? expected_bytes_ : body_limit_bytes_;
+    const auto step = std::max<std::uint64_t>(large_ ? head_reserve_bytes : 0, body_growth * body_.capacity());
+    body_.reserve(std::max<std::size_t>(wanted, std::min(most, step)));
+  }
+  body_.append(at, size);
+}
+
+std::string framer::take_body(std::uint64_t ordinal) {
+  for (auto k = kept_.begin(); k != kept_.end(); ++k) {
+    if (k->ordinal != ordinal) continue;
+    auto bytes = std::move(k->bytes);
+    limits_.budget->release(k->charged_bytes);
+    kept_.erase(k);
+    return bytes;
+  }
+  return {};
 }
 
 int framer::on_chunk() {
@@ -375,7 +401,9 @@ void framer::edit_head(std::string_view raw) {
       if (head_.empty()) continue;  // blank lines may come before a request
       break;
     }
-    if (equal_caseless(name, "transfer-encoding") || equal_caseless(name, "upgrade")) continue;
+    if (equal_caseless(name, "transfer-encoding") || equal_caseless(name, "upgrade") ||
+        equal_caseless(name, "content-length"))
+      continue;
     head_.append(line);
   }
 }
@@ -385,9 +413,12 @@ void framer::emit_edited() {
     clear(output_);
     output_at_ = 0;
   }
+  if (body_.size() >= aside_from_bytes) {
+    kept_.push_back({requests_, std::exchange(body_, {}), std::exchange(charged_bytes_, 0)});
+  }
   output_.reserve(output_.size() + head_.size() + body_.size() + 64);
   output_.append(head_);
-  if (chunked_) output_.append("Content-Length: ").append(std::to_string(body_.size())).append("\r\n");
+  if (chunked_ || has_length_) output_.append("Content-Length: ").append(std::to_string(body_.size())).append("\r\n");
   output_.append("\r\n").append(body_);
   output_charged_bytes_ += std::exchange(charged_bytes_, 0);
 }
@@ -431,7 +462,7 @@ void framer::reset_request() {
   header_count_ = header_bytes_ = host_count_ = encoding_count_ = 0;
   begun_ = head_done_ = complete_ = edited_ = edit_now_ = false;
   value_begun_ = trailing_ = value_cut_ = false;
-  has_length_ = chunked_ = bad_encoding_ = expects_continue_ = bad_expect_ = websocket_ = fold_ = false;
+  has_length_ = chunked_ = bad_encoding_ = expects_continue_ = bad_expect_ = websocket_ = fold_ = large_ = false;
 }
 
 }  // namespace troupe::http::edge

@@ -2,7 +2,8 @@
 // Finds the requests in the bytes of one connection before RESTinio sees them, and refuses those that break
 // a limit. Only whole requests are passed on. A refused one is replaced by a small one without a body, so
 // that the order of pipelined answers stays right; nothing after it is read. Chunked bodies are passed on
-// with a Content-Length. Pure: no socket, no clock. One thread.
+// with a Content-Length; large bodies, of either kind, not at all: they are kept aside for the exchange, so that
+// RESTinio makes no copy of them. Pure: no socket, no clock. One thread.
 
 #include <http_parser.h>
 
@@ -13,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace troupe::http::edge {
 
@@ -60,10 +62,16 @@ class framer {
   bool has_output() const { return output_at_ < output_.size(); }
   std::size_t take(char* to, std::size_t size);
 
+  // The body of the connection's request `ordinal` (from 0), where it was kept aside: RESTinio has none of it. Empty:
+  // it was not.
+  std::string take_body(std::uint64_t ordinal);
+
   // A request has begun and is not complete yet.
   bool inside_request() const { return begun_ && !upgraded_; }
   // Its head is complete and its body is missing: more may be read at once.
   bool inside_body() const { return inside_request() && head_done_; }
+  // Of the request that has begun.
+  std::uint64_t body_bytes() const { return body_bytes_; }
   // The client waits for `100 Continue`; asked once a request.
   bool take_continue() { return std::exchange(continue_wanted_, false); }
   // Of the request that came last.
@@ -95,6 +103,7 @@ class framer {
   int on_head();
   int check_head();
   int on_body(const char* at, std::size_t size);
+  void keep_body(const char* at, std::size_t size);
   int on_chunk();
   int on_complete();
   std::string_view path() const;
@@ -121,13 +130,20 @@ class framer {
   bool value_cut_ = false, value_cut_before_ = false;  // the value's bytes end with those parsed (before)
   const char* parsed_begin_ = nullptr;
   const char* parsed_end_ = nullptr;
+  bool large_ = false;  // its body is to be kept aside
   bool has_length_ = false, chunked_ = false, bad_encoding_ = false, expects_continue_ = false;
   bool bad_expect_ = false, websocket_ = false, fold_ = false;
 
   // The connection.
   std::string output_;
-  std::string backlog_;  // not looked at yet
-  std::string rest_;     // after an upgrade
+  struct kept_body {
+    std::uint64_t ordinal;
+    std::string bytes;
+    std::uint64_t charged_bytes;
+  };
+  std::vector<kept_body> kept_;  // of requests passed on, until their exchange is there
+  std::string backlog_;          // not looked at yet
+  std::string rest_;             // after an upgrade
   std::size_t output_at_ = 0;
   std::uint64_t output_charged_bytes_ = 0;
   std::uint64_t requests_ = 0;  // passed on so far

@@ -131,7 +131,9 @@ class guarded_connection final : public connection {
     } else if (writing_) {
       if (now - write_since_ > shared().stall_timeout) kill("stalled_reader");
     } else if (framer_.inside_request()) {
-      if (now - since_ > shared().read_timeout) {
+      // A large body has its time while it comes.
+      const auto more = std::chrono::milliseconds(framer_.body_bytes() / body_bytes_per_ms_min);
+      if (now - since_ > shared().read_timeout + more) {
         framer_.refuse(408, "The request did not come within " + std::to_string(shared().read_timeout.count()) + " ms");
         refused();
         wake();
@@ -164,6 +166,7 @@ class guarded_connection final : public connection {
     return framer_.refused() && framer_.refused_ordinal() == ordinal ? framer_.refused_status() : 0;
   }
   const std::string& refused_reason() const override { return framer_.refused_reason(); }
+  std::string take_body(std::uint64_t ordinal) override { return framer_.take_body(ordinal); }
   bool http_1_0() const override { return framer_.http_1_0(); }
   bool half_closed() const override { return peer_ended_; }
 

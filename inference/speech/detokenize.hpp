@@ -19,6 +19,8 @@ namespace troupe::inference {
 // tokens.json. Immutable; any thread.
 class speech_vocabulary {
  public:
+  // How a token is written: alone; before the next one; side by side; in a run of letters; ..
+  enum class kind : std::uint8_t { special, piece, chinese, letter, word, other };
   // unprocessable: no list of texts, none at all, too many.
   static result<std::shared_ptr<const speech_vocabulary>> read(const std::filesystem::path& tokens_json);
   static std::shared_ptr<const speech_vocabulary> of(std::vector<std::string> tokens);
@@ -26,15 +28,12 @@ class speech_vocabulary {
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(tokens_.size()); }
   // REQUIRES 0 <= id < size().
   const std::string& text_of(std::int32_t id) const { return tokens_[static_cast<std::size_t>(id)]; }
+  kind kind_of(std::int32_t id) const { return kinds_[static_cast<std::size_t>(id)]; }
   // <blank>, <s>, </s>, <unk>, <OOV>: nobody said it.
   bool is_special(std::int32_t id) const { return kind_of(id) == kind::special; }
   std::uint64_t memory_bytes() const noexcept;
 
  private:
-  friend class detokenizer;
-  enum class kind : std::uint8_t { special, piece, chinese, letter, word, other };
-  kind kind_of(std::int32_t id) const { return kinds_[static_cast<std::size_t>(id)]; }
-
   std::vector<std::string> tokens_;
   std::vector<kind> kinds_;
 };

@@ -7,6 +7,7 @@
 #include "inference/files/files.hpp"
 #include "inference/files/model_yaml.hpp"
 #include "inference/speech/ct_transformer.hpp"
+#include "inference/speech/fsmn_vad_load.hpp"
 #include "inference/speech/paraformer_load.hpp"
 
 namespace troupe::inference {
@@ -78,21 +79,34 @@ result<std::unique_ptr<const model>> load(const artifact_spec& spec, const load_
 
 const std::vector<speech_class>& speech_classes() {
   static const std::vector<speech_class> rows = [] {
-    const auto paraformer = [](const char* name) {
+    const auto paraformer = [](const char* name, bool fed) {
       return speech_class{
-          name, task::automatic_speech_recognition, {"am.mvn", "tokens.json"}, estimate_paraformer, load_paraformer};
+          name,           task::automatic_speech_recognition, fed, {"am.mvn", "tokens.json"}, estimate_paraformer,
+          load_paraformer};
     };
     const auto punctuation = [](const char* name) {
       return speech_class{name,
                           task::punctuation_restoration,
+                          false,
                           {"tokens.json", "jieba_usr_dict", "dict.txt", "jieba.c.dict"},
                           estimate_ct_transformer,
                           load_ct_transformer};
     };
-    return std::vector<speech_class>{paraformer("ParaformerStreaming"), paraformer("Paraformer"),
-                                     punctuation("CTTransformer"), punctuation("CTTransformerStreaming")};
+    return std::vector<speech_class>{
+        paraformer("ParaformerStreaming", true),
+        paraformer("Paraformer", false),
+        punctuation("CTTransformer"),
+        punctuation("CTTransformerStreaming"),
+        {"FsmnVADStreaming", task::voice_activity_detection, true, {"am.mvn"}, estimate_fsmn_vad, load_fsmn_vad}};
   }();
   return rows;
+}
+
+bool is_fed(const fs::path& folder) {
+  const auto config = model_yaml::read(folder / "config.yaml", config_bytes_max);
+  const auto named = config ? config->root()["model"].text() : tl::unexpected(config.error());
+  const auto& all = speech_classes();
+  return named && std::any_of(all.begin(), all.end(), [&](const auto& c) { return c.class_name == *named && c.fed; });
 }
 
 format funasr_format() { return {"funasr", claims, files, estimate, load}; }

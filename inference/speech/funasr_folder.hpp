@@ -30,11 +30,15 @@ struct funasr_folder {
 struct speech_class {
   std::string class_name;
   task what;
+  bool fed;                        // it hears while it is fed (inference/model/live.hpp)
   std::vector<std::string> files;  // beside config.yaml and model.pt, where they are there: they decide what is served
   result<memory_estimate> (*estimate)(const funasr_folder& folder);
   result<std::unique_ptr<const model>> (*load)(const funasr_folder& folder);
 };
 // What is known; a further class is a row here.
 const std::vector<speech_class>& speech_classes();
+
+// Whether the folder's class is a fed one; false where it cannot be told. Reads config.yaml.
+bool is_fed(const std::filesystem::path& folder);
 
 }  // namespace troupe::inference

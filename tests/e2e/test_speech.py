@@ -11,30 +11,12 @@ import pytest
 import websockets
 
 from driver import metric_sum
-from speech import CASES, MODELS, SOUND, expected, letters, pcm, where
+from live_speech import CASES, MODELS, SOUND, expected, funasr, letters, pcm, where
 
 
 @pytest.fixture(scope="module")
 def server(serve_module):
     return serve_module(MODELS)
-
-
-async def funasr(server, data: bytes, cuts: list[int], **terms) -> list[dict]:
-    """One utterance; its messages up to the final one."""
-    async with websockets.connect(where(server, "/funasr"), subprotocols=["binary"], ping_interval=None) as ws:
-        assert ws.subprotocol == "binary"
-        await ws.send(json.dumps({"wav_name": "w", "is_speaking": True, "wav_format": "pcm", "chunk_interval": 10, **terms}))
-        begin = 0
-        for cut in [*cuts, len(data)]:
-            if cut > begin:
-                await ws.send(data[begin:cut])
-                begin = cut
-        await ws.send(json.dumps({"is_speaking": False}))
-        got = []
-        while True:
-            got.append(json.loads(await asyncio.wait_for(ws.recv(), 60)))
-            if got[-1]["is_final"]:
-                return got
 
 
 def hear(server, case: dict, cuts: list[int], mode: str = "online") -> list[dict]:

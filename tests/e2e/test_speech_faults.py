@@ -16,7 +16,7 @@ import pytest
 import websockets
 
 from driver import SLOW, metric_sum
-from speech import (CLIENT, FUNASR, LIMIT_S, MODELS, PROTOCOLS, REALTIME, STREAMING_MODEL, USUAL, VOSK, answers,
+from live_speech import (CLIENT, FUNASR, LIMIT_S, MODELS, PROTOCOLS, REALTIME, STREAMING_MODEL, USUAL, VOSK, answers,
                     connect, expected, hear_rightly, letters, pcm, speak)
 
 SHORT = next(c for c in USUAL if c["samples"] == 24200)

@@ -15,8 +15,8 @@ import pytest
 import websockets
 
 from driver import SLOW, metric_sum
-from speech import (FUNASR, LIMIT_S, MODELS, PROTOCOLS, REALTIME, SOUND, USUAL, VOSK, answers, connect, expected,
-                    hear_rightly, letters, pcm, speak, where)
+from live_speech import (FUNASR, LIMIT_S, MODELS, PROTOCOLS, REALTIME, SOUND, USUAL, VOSK, answers, connect, expected,
+                         hear_rightly, letters, pcm, speak, where)
 
 LONGEST = max(USUAL, key=lambda c: c["samples"])
 

@@ -47,6 +47,36 @@ def openai_client(told: dict) -> dict:
     return out
 
 
+def openai_transcriptions(told: dict) -> dict:
+    import openai
+
+    client = openai.OpenAI(base_url=f"{told['url']}/v1", api_key="any", max_retries=0)
+
+    def ask(file: str | bytes = told["file"], **kw):
+        sound = open(file, "rb") if isinstance(file, str) else ("x.wav", file)
+        return client.audio.transcriptions.create(**{"file": sound, "model": told["model"], **kw})
+
+    out = {"json": ask().text}
+    for form in ("text", "srt", "vtt"):
+        out[form] = ask(response_format=form)
+    verbose = ask(response_format="verbose_json", timestamp_granularities=["word", "segment"])
+    out["verbose"] = {"text": verbose.text, "duration": verbose.duration,
+                      "words": [[w.word, w.start, w.end] for w in verbose.words],
+                      "segments": [[s.id, s.start, s.end, s.text] for s in verbose.segments]}
+    events = list(ask(stream=True))
+    out["deltas"] = [e.delta for e in events if e.type == "transcript.text.delta"]
+    out["done"] = events[-1].text
+    refused = {}
+    for name, wrong in {"unknown model": {"model": "whisper-1"}, "no sound": {"file": b""},
+                        "no format": {"response_format": "yaml"}}.items():
+        try:
+            ask(**wrong)
+        except openai.APIStatusError as e:
+            refused[name] = [type(e).__name__, e.status_code, e.code]
+    out["refused"] = refused
+    return out
+
+
 async def transcribe(connection, session: dict, update: str, told: dict) -> dict:
     """One committed buffer through a connection of the Realtime API."""
     import base64
@@ -190,7 +220,7 @@ def cohere(told: dict) -> dict:
 
 if __name__ == "__main__":
     told = json.loads(sys.argv[1])
-    clients = {f.__name__: f for f in (openai_client, openai_realtime, openai_beta_realtime, langchain_openai,
-                                       langchain_huggingface, langchain_community, llama_index, huggingface_hub,
-                                       cohere)}
+    clients = {f.__name__: f for f in (openai_client, openai_transcriptions, openai_realtime, openai_beta_realtime,
+                                       langchain_openai, langchain_huggingface, langchain_community, llama_index,
+                                       huggingface_hub, cohere)}
     json.dump(clients[told["client"]](told), sys.stdout)

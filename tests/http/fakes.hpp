@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/protocol/job.hpp"
+#include "actors/protocol/recordings.hpp"
 #include "actors/protocol/service.hpp"
 #include "http/routes.hpp"
 #include "tests/http/described.hpp"
@@ -158,6 +159,30 @@ struct fake_catalog final : actors::catalog_service {
   void answer(std::string what, const T& value, actors::one_shot<T>& reply);
 };
 
+// Recordings that the test tells of.
+struct fake_recordings final : actors::recording_service {
+  struct one {
+    actors::recording_request asked;
+    actors::recording_listener tell;
+    bool cancelled = false;
+  };
+  std::vector<std::shared_ptr<one>> all;
+  std::string hears = "hears", punctuates = "alpha";
+  // Said at once of each; empty: the test says it.
+  std::vector<actors::recording_event> at_once;
+
+  std::function<void()> transcribe(actors::recording_request asked, actors::recording_listener listener) override {
+    auto made = std::make_shared<one>(one{std::move(asked), std::move(listener)});
+    all.push_back(made);
+    for (auto event : at_once) made->tell(std::move(event));
+    return [weak = std::weak_ptr(made)] {
+      if (const auto it = weak.lock()) it->cancelled = true, it->tell = nullptr;
+    };
+  }
+  std::string model() const override { return hears; }
+  std::string punctuation() const override { return punctuates; }
+};
+
 // Models "alpha" (resident, default), "beta", "org/gamma" and "tensors" (float32 [2]).
 struct fake_service final : actors::service {
   fake_service();
@@ -181,6 +206,7 @@ struct fake_service final : actors::service {
   fake_artifacts kept;
   fake_catalog listed;
   fake_sessions spoken;
+  fake_recordings recorded;
 
   actors::cancel_handle predict(actors::predict_request request, std::unique_ptr<actors::reply_stream> reply) override;
   actors::cancel_handle tokenize(actors::tokenize_request request,
@@ -209,6 +235,7 @@ struct fake_service final : actors::service {
   actors::artifact_service& artifacts() override { return kept; }
   actors::catalog_service& catalog() override { return listed; }
   actors::session_service& sessions() override { return spoken; }
+  actors::recording_service& recordings() override { return recorded; }
   void begin_drain() override {}
   std::uint32_t in_flight() const override { return 0; }
   prometheus::Registry& metrics() override { return registry; }
@@ -227,7 +254,11 @@ struct bench {
   std::unique_ptr<described> document;
   handler handle;  // made of `extra` and `settings` with the first request, and again where a test sets it to null
 
-  ~bench() { service.kept.watcher = nullptr; }  // it holds an exchange, which may not outlive the handler
+  // They hold exchanges, which may not outlive the handler.
+  ~bench() {
+    service.kept.watcher = nullptr;
+    service.recorded.all.clear();
+  }
   std::shared_ptr<fake_exchange> send(const std::string& method, const std::string& target, std::string body = {},
                                       std::map<std::string, std::string> headers = {});
   // Sends, runs everything posted, and expects an answer: of a route of ours one that its document describes.

@@ -173,6 +173,50 @@ TEST(framer, the_budget_counts_what_has_come) {
   EXPECT_EQ(run(chunked + std::string("384\r\n") + std::string(900, 'x'), {50}, 1000, 800).refused, 503u);
 }
 
+TEST(framer, large_bodies_are_kept_aside) {
+  std::string body(700 * 1000, 'x');
+  std::mt19937 random(3);
+  for (auto& c : body) c = static_cast<char>(random());
+  std::string chunks;
+  for (std::size_t at = 0; at < body.size();) {
+    const auto n = std::min<std::size_t>(1 + random() % 99999, body.size() - at);
+    char size[16];
+    std::snprintf(size, sizeof size, "%zx\r\n", n);
+    chunks += size + body.substr(at, n) + "\r\n";
+    at += n;
+  }
+  const auto plain =
+      "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\nA: b\r\n\r\n";
+  const auto in = a_post + plain + body + a_get +
+                  "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n" + chunks + "0\r\n\r\n" +
+                  a_post;
+  const std::string bare = "POST /p HTTP/1.1\r\nHost: x\r\nA: b\r\nContent-Length: 0\r\n\r\n";
+  for (const std::size_t most : {in.size(), std::size_t{100000}, std::size_t{4096}}) {
+    body_budget budget(4 << 20);
+    framer_limits limits;
+    limits.body_limit = [](std::string_view, std::string_view) { return std::uint64_t{1} << 20; };
+    limits.budget = &budget;
+    std::string out;
+    {
+      framer f(limits);
+      for (std::size_t at = 0; at < in.size();) {
+        const auto n = std::min(in.size() - at, most == in.size() ? most : 1 + random() % most);
+        const std::string part = in.substr(at, n);
+        out.append(part, 0, f.feed(part.data(), n));
+        char piece[999];
+        while (f.has_output()) out.append(piece, f.take(piece, sizeof piece));
+        at += n;
+      }
+      ASSERT_EQ(f.refused_status(), 0u) << f.refused_reason();
+      EXPECT_EQ(out, a_post + bare + a_get + bare + a_post);
+      EXPECT_TRUE(f.take_body(0).empty()) << "a small one";
+      EXPECT_EQ(f.take_body(1), body);
+      EXPECT_TRUE(f.take_body(1).empty()) << "once";
+    }
+    EXPECT_EQ(budget.used_bytes(), 0) << "what nobody took is given back";
+  }
+}
+
 TEST(framer, an_upgrade_other_than_websocket_is_ignored) {
   const auto r = run("GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + a_get, {9});
   EXPECT_EQ(r.out, "GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\r\n" + a_get);

@@ -16,6 +16,8 @@ from driver import FIXTURES, SLOW
 
 SPEECH = FIXTURES / "speech"
 STREAMING = SPEECH / "paraformer_streaming"
+OFFLINE = SPEECH / "paraformer_offline"
+VAD = SPEECH / "vad"
 TOKENS = json.loads((STREAMING / "tokens.json").read_text())
 CASES = json.loads((STREAMING / "expected.json").read_text())["cases"]
 # What protocols ask for that know nothing of chunks.
@@ -145,3 +147,21 @@ async def speak(server, protocol: Protocol, data: bytes, cuts: Sequence[int] = (
 async def hear_rightly(server, protocol: Protocol, case: dict, cuts: Sequence[int] = ()) -> None:
     got = await speak(server, protocol, pcm(case["samples"]), cuts)
     assert letters(protocol.text(got)) == expected(case), (protocol.name, case["samples"], cuts, got)
+
+
+async def funasr(server, data: bytes, cuts: list[int], **terms) -> list[dict]:
+    """One utterance; its messages up to the final one."""
+    async with websockets.connect(where(server, "/funasr"), subprotocols=["binary"], ping_interval=None) as ws:
+        assert ws.subprotocol == "binary"
+        await ws.send(json.dumps({"wav_name": "w", "is_speaking": True, "wav_format": "pcm", "chunk_interval": 10, **terms}))
+        begin = 0
+        for cut in [*cuts, len(data)]:
+            if cut > begin:
+                await ws.send(data[begin:cut])
+                begin = cut
+        await ws.send(json.dumps({"is_speaking": False}))
+        got = []
+        while True:
+            got.append(json.loads(await asyncio.wait_for(ws.recv(), 60)))
+            if got[-1]["is_final"]:
+                return got

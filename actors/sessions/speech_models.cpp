@@ -1,0 +1,46 @@
+#include "actors/sessions/speech_models.hpp"
+
+#include <algorithm>
+
+namespace troupe::actors {
+
+namespace {
+
+using inference::task;
+
+bool any(const speech_candidate&) { return true; }
+
+}  // namespace
+
+std::string speech_models::choose(const std::string& named, std::string_view usual, task what,
+                                  const std::function<bool(const speech_candidate&)>& fits) const {
+  if (!named.empty()) return named;
+  std::string first;
+  for (const auto& m : registered_()) {
+    if (m.name == usual) return m.name;
+    const bool does = std::find(m.tasks.begin(), m.tasks.end(), what) != m.tasks.end();
+    if (does && (first.empty() || m.name < first) && fits(m)) first = m.name;
+  }
+  return first;
+}
+
+std::string speech_models::live() const {
+  const auto fed = choose(settings_.speech_model, "streaming_asr", task::automatic_speech_recognition,
+                          [&](const auto& m) { return is_fed_(m.path); });
+  return fed.empty() ? choose({}, {}, task::automatic_speech_recognition, any) : fed;
+}
+
+std::string speech_models::whole() const {
+  return choose(settings_.offline_speech_model, "offline_asr", task::automatic_speech_recognition,
+                [&](const auto& m) { return !is_fed_(m.path); });
+}
+
+std::string speech_models::punctuation() const {
+  return choose(settings_.punctuation_model, "punctuation", task::punctuation_restoration, any);
+}
+
+std::string speech_models::voice_activity() const {
+  return choose(settings_.vad_model, "vad", task::voice_activity_detection, any);
+}
+
+}  // namespace troupe::actors
