@@ -7,14 +7,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import speech_costs
-from rules import (HELD_P99_MS, OF_THE_PRODUCTS, TIMES_FUNASR, judge_held, judge_least, next_count)
-from speech_load import (NO_FUNASR, PRECISIONS, STATELESS, USUAL, WIDE, Served, Setting, a_core, checkpoint, rush)
+from rules import HELD_P99_MS, OF_THE_PRODUCTS, TIMES_FUNASR, judge_held, judge_least, next_count
+from speech_load import NO_FUNASR, PRECISIONS, STATELESS, USUAL, WIDE, Served, Setting, a_core, checkpoint, rush
 from speech_others import Others
 from tables import Table, fmt, median
 from tools import SETTINGS, cores, has_bf16, python_of
 
 LADDER = (1, 8, 32, 64, 128, 192, 256)
-HURRIES = (16, 32, 64, 128)  # sessions whose clients send as fast as answers come
+SESSIONS = 64  # that a server has open at least
+HURRIES = (4, 8, 16, 32, 64, 128)  # sessions whose clients send as fast as answers come
 SETTLE_S = 1.2
 BETTER = 1.03  # more sessions than this gains nothing
 CHOSEN: list[str] = list(PRECISIONS)  # bench/run.py fills it from its command line
@@ -34,6 +35,7 @@ class Measured:
     precision: str
     setting: Setting
     points: list[Point] = field(default_factory=list)
+    small: Point | None = None  # the most that are held, in messages of 60 ms
     capacity: float = 0.0  # seconds of sound a second, the whole machine
     hurried: int = 0  # sessions that it was best with
     rows: float = 0.0  # of a batch then
@@ -52,11 +54,38 @@ class Measured:
 
 
 def window_s() -> float:
-    return 5.0 if SETTINGS.quick else 10.0
+    return 4.0 if SETTINGS.quick else 8.0
 
 
 def settings() -> list[Setting]:
     return [USUAL, STATELESS] if SETTINGS.quick else [USUAL, WIDE, STATELESS]
+
+
+class Keeper:
+    """A server with enough sessions, the same one as long as nobody is lost."""
+
+    def __init__(self, m: Measured):
+        self.m, self.starts, self.served = m, 0, None
+
+    def __enter__(self) -> "Keeper":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        if self.served:
+            self.served.__exit__()
+        self.served = None
+
+    def with_sessions(self, count: int) -> Served:
+        if self.served and self.served.count < count:
+            self.drop()
+        if self.served is None:
+            self.starts += 1
+            s = self.m.setting
+            self.served = Served(f"speech-{self.m.precision}-{s.left}-{s.encoder_back}-{self.starts}", self.m.precision, s, count)
+        return self.served
 
 
 def point(served: Served, sessions: int, message_ms: float = 600) -> Point:
@@ -64,57 +93,51 @@ def point(served: Served, sessions: int, message_ms: float = 600) -> Point:
     found = served.clients.ask("pace", who=sessions, seconds=seconds, settle_s=SETTLE_S, message_ms=message_ms)
     cpu = (served.cpu_s() - before) / (seconds + SETTLE_S) / cores()
     v = judge_held(found["p99_ms"], found["drift_ms"], found["missing"] + sum(found["lost"].values()))
-    print(f"    {sessions} sessions: p50 {found['p50_ms']:.0f}, p99 {found['p99_ms']:.0f} ms, drift {found['drift_ms']:.0f} ms, {v.text}; "
+    told = v.text if message_ms == 600 else f"{v.text}, of {message_ms:g}-ms messages"
+    print(f"    {sessions} sessions: p50 {found['p50_ms']:.0f}, p99 {found['p99_ms']:.0f} ms, drift {found['drift_ms']:.0f} ms, {told}; "
           f"server {cpu:.2f}, clients {found['cpu'] / cores():.3f} of the cores, at most {found['lag_ms']:.0f} ms behind; {found['lost']}",
           flush=True)
-    return Point(sessions, found, cpu, not v.missed, v.text)
+    return Point(sessions, found, cpu, not v.missed, told)
 
 
-def climb(name: str, m: Measured, message_ms: float = 600) -> None:
-    """Up the ladder on one server, as long as nobody was lost; a fresh one after that."""
+def climb(keeper: Keeper, m: Measured) -> None:
     ladder = tuple(n for n in LADDER if not SETTINGS.quick or n in (8, 32, 64, 128, 256))
-    halvings = 2 if SETTINGS.quick else 3
-    most = next((n for n in ladder if n > 1.2 * m.capacity), ladder[-1])  # no need of more sessions than could be held
-    served = None
-    try:
-        while (sessions := next_count({p.sessions: p.held for p in m.points}, ladder, halvings)) is not None:
-            if served is None:
-                served = Served(f"{name}-{len(m.points)}", m.precision, m.setting, max(most, sessions))
-            m.points.append(point(served, sessions, message_ms))
-            most = max(most, next((n for n in ladder if n > sessions), ladder[-1]))
-            last = m.points[-1]
-            if last.found["lost"] or last.found["missing"] or (last.held and sessions < ladder[-1] and most > sessions >= served.count):
-                served.__exit__()
-                served = None
-    finally:
-        if served:
-            served.__exit__()
+    halvings = 1 if SETTINGS.quick else 2
+    while (sessions := next_count({p.sessions: p.held for p in m.points}, ladder, halvings)) is not None:
+        m.points.append(point(keeper.with_sessions(max(sessions, SESSIONS)), sessions))
+        if m.points[-1].found["lost"] or m.points[-1].found["missing"]:
+            keeper.drop()
+    if m.setting == USUAL and m.held:
+        m.small = point(keeper.with_sessions(max(m.held, SESSIONS)), m.held, 60)
 
 
-def hurry(name: str, m: Measured) -> None:
-    counts = HURRIES[1:3] if SETTINGS.quick else HURRIES
-    with Served(name, m.precision, m.setting, counts[-1]) as served:
-        for sessions in counts:
-            found, rows = rush(served, sessions, 4.0 if SETTINGS.quick else 6.0)
-            print(f"    {sessions} sessions in a hurry: {found['rate']:.1f} s of sound a second, {rows:.1f} steps a batch; clients "
-                  f"{found['cpu'] / cores():.3f} of the cores; {found['lost']}", flush=True)
-            better = found["rate"] > BETTER * m.capacity
-            if found["rate"] > m.capacity and not found["lost"]:
-                m.capacity, m.hurried, m.rows, m.tokens_per_s = found["rate"], sessions, rows, found["tokens_per_s"]
-            if found["lost"] or not better:
-                break
+def hurry(keeper: Keeper, m: Measured) -> None:
+    counts = HURRIES[::2] if SETTINGS.quick else HURRIES
+    for sessions in counts:
+        found, rows = rush(keeper.with_sessions(max(sessions, SESSIONS)), sessions, 3.0 if SETTINGS.quick else 5.0)
+        print(f"    {sessions} sessions in a hurry: {found['rate']:.1f} s of sound a second, {rows:.1f} steps a batch; clients "
+              f"{found['cpu'] / cores():.3f} of the cores; {found['lost']}", flush=True)
+        if found["lost"] or found["missing"]:
+            keeper.drop()
+            break
+        better = found["rate"] > BETTER * m.capacity
+        if found["rate"] > m.capacity:
+            m.capacity, m.hurried, m.rows, m.tokens_per_s = found["rate"], sessions, rows, found["tokens_per_s"]
+        if not better:
+            break
+    if not m.capacity:
+        raise RuntimeError(f"{m.precision}, {m.setting.name}: the cores are too slow for {counts[0]} sessions in a hurry")
 
 
 def measure(precision: str, setting: Setting, others: Others) -> Measured:
-    m = Measured(precision, setting)
-    name = f"speech-{precision}-{setting.left}-{setting.encoder_back}"
-    seconds = 2.0 if SETTINGS.quick else 3.0
-    rates = [others.best_rate(setting, seconds)]
-    hurry(name + "-hurry", m)
-    rates.append(others.best_rate(setting, seconds))
-    m.bound, m.gflops = others.bound(precision, setting, m.rows, m.tokens_per_s, 2.0 if SETTINGS.quick else 4.0)
-    climb(name, m)
-    rates.append(others.best_rate(setting, seconds))
+    m, seconds = Measured(precision, setting), 1.5 if SETTINGS.quick else 2.5
+    with Keeper(m) as keeper:
+        rates = [others.best_rate(setting, seconds)]
+        hurry(keeper, m)
+        rates.append(others.best_rate(setting, seconds))
+        m.bound, m.gflops = others.bound(precision, setting, m.rows, m.tokens_per_s, 2.0 if SETTINGS.quick else 4.0)
+        climb(keeper, m)
+        rates.append(others.best_rate(setting, seconds))
     m.funasr = median(rates)
     return m
 
@@ -122,7 +145,7 @@ def measure(precision: str, setting: Setting, others: Others) -> Measured:
 def points_table(m: Measured) -> Table:
     t = Table(f"15a. Live speech in real time: {m.precision}, {m.setting.name}", "sessions", "p50, ms", "p99, ms", "longest, ms", "chunks",
               "server, of the cores", "clients, of the cores", "")
-    for p in sorted(m.points, key=lambda p: p.sessions):
+    for p in sorted(m.points, key=lambda p: p.sessions) + ([m.small] if m.small else []):
         lost = "; ".join(f"{count} lost: {why}" for why, count in p.found["lost"].items())
         t.row(fmt(p.sessions), p.found["p50_ms"], p.found["p99_ms"], p.found["longest_ms"], fmt(p.found["chunks"]), fmt(p.cpu, 2),
               fmt(p.found["cpu"] / cores(), 3), p.told + (f" ({lost})" if lost else ""))
@@ -178,5 +201,5 @@ def speech() -> Iterator[Table]:
         if len(chosen) < len(CHOSEN):
             t.note("bf16 is left out: this CPU does not compute in it.")
         yield t
-        yield speech_costs.memory(chosen, others)
+        yield speech_costs.memory([p for p in chosen if p != "int8"], others)  # whose state is fp32's
         yield speech_costs.agreement(chosen, others)

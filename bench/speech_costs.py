@@ -8,7 +8,7 @@ import wave
 
 from driver import ROOT
 from rules import SAME_TOKENS, judge_least, judge_most, same_tokens
-from speech_load import FOLDER, STATELESS, USUAL, WIDE, Served, Setting, clients, model_entry
+from speech_load import FOLDER, STATELESS, USUAL, Served, Setting, clients, model_entry
 from speech_others import Others
 from tables import Table, fmt
 from tools import SETTINGS, start
@@ -45,10 +45,10 @@ def session_mb(precision: str, setting: Setting) -> tuple[float, float]:
 def memory(precisions: list[str], others: Others) -> Table:
     t = Table(f"15c. Memory of a live session in the middle of its sound, MB ({SESSIONS} sessions)", "setting", "precision", "private", "Rss",
               "FunASR's cache", "target", "")
-    for setting in (USUAL, STATELESS) if SETTINGS.quick else (USUAL, WIDE, STATELESS):
+    for setting in (USUAL, STATELESS):
         cache = others.first().ask("cache", terms=setting.terms)["bytes"] / 1e6
         most = LOOKING_BACK_MB if setting.encoder_back else STATELESS_MB
-        for precision in precisions:
+        for precision in precisions[:1] if SETTINGS.quick else precisions:
             private, rss = session_mb(precision, setting)
             t.row(setting.name, precision, fmt(private, 2), fmt(rss, 2), fmt(cache, 2), f"at most {most:g}", judge_most(private, most).text)
     t.note(f"Growth from a server that had as many sessions before, which left, to {SESSIONS} that have heard {CHUNKS} chunks each. FunASR's: the "

@@ -19,7 +19,7 @@ NO_FUNASR = "FunASR's environment is missing: `scripts/python-environment.sh par
 FRAME_S = 0.06
 PRECISIONS = ("fp32", "int8", "bf16")
 NEVER_S = 3600
-WARM_COUNTS = (1, 4, 16, 64)
+WARM_COUNTS = (1, 4, 16, 32)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Served:
                 self.open(count)
             if warm:
                 for some in WARM_COUNTS:
-                    self.clients.ask("rush", who=min(some, count), seconds=3, settle_s=0, chunks=2)
+                    self.clients.ask("rush", who=min(some, count), seconds=3, settle_s=0, chunks=1)
         except BaseException:
             self.__exit__()
             raise

@@ -35,12 +35,12 @@ def plain(weight: torch.Tensor, bias: torch.Tensor, rows: int) -> Kernel:
 
 
 def onednn(weight: torch.Tensor, bias: torch.Tensor, rows: int) -> Kernel:
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight.to_mkldnn(), rows)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
     return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
 
 
 def mkl(weight: torch.Tensor, bias: torch.Tensor, rows: int) -> Kernel:
-    packed = torch.ops.mkl._mkl_reorder_linear_weight(weight.to_mkldnn(), rows)
+    packed = torch.ops.mkl._mkl_reorder_linear_weight(weight, rows)
     return lambda x: torch.ops.mkl._mkl_linear(x, packed, weight, bias, rows)
 
 
@@ -131,7 +131,7 @@ class Products:
             best = min(times, key=lambda kernel: times[kernel][n])
             total += times[best][n]
             flops += 2.0 * shape.inner * shape.outer * shape.count * rows[shape.rows]
-            chosen[f"{shape.inner}x{shape.outer} of {rows[shape.rows]}"] = best
+            chosen[f"{shape.inner}x{shape.outer} of {rows[shape.rows]}"] = "fp32" if shape.always_fp32 else best
         return {"passes": slots / total, "gflops": slots * flops / total / 1e9, "kernels": chosen}
 
     def _times(self, precision: str, kernel: str, rows: dict[str, int], slots: int, seconds: float) -> list[float]:
