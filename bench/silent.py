@@ -15,12 +15,14 @@ JOIN_EVERY_MS = 5
 
 
 def row(t: Table, what: str, served: Served, sessions: int, found: dict, cpu: float) -> None:
-    lost = sum(found["lost"].values())
-    v = judge_held(found["p99_ms"], found["drift_ms"], found["missing"] + lost)
+    v = judge_held(found["p99_ms"], found["drift_ms"], found["missing"] + found["lost_speakers"])
     t.row(what, fmt(sessions), fmt(found["chunks"]), found["p50_ms"], found["p99_ms"], fmt(cpu, 3), fmt(found["cpu"] / cores(), 3),
           served.private_mib(), v.text)
-    for why, count in found["lost"].items():
-        t.note(f"{what}: {count} sessions were ended: {why}.")
+    reasons: dict[str, int] = {}
+    for why, count in found["lost"].items():  # of "why: what exactly"
+        reasons[why.split(":")[0]] = reasons.get(why.split(":")[0], 0) + count
+    for why, count in reasons.items():
+        t.note(f"{what}: {count} sessions were refused or ended: {why}.")
 
 
 def paced(served: Served, who: int, seconds: float, **how) -> tuple[dict, float]:
@@ -52,5 +54,5 @@ def silent() -> Table:
         t.note(f"Digital silence: {SESSIONS - SPEAKING} more ask to be opened, one each {JOIN_EVERY_MS} ms, with the settings as they are shipped; "
                f"{welcome - SPEAKING} were. They send zeros in real time, which are sound like any other.")
     t.note(f"In turn: one speaks {TURN_MESSAGES} chunks of 600 ms, then another; the others are open, with their state, and send nothing. Held is a "
-           f"p99 below {HELD_P99_MS:g} ms of those who speak, and nobody lost.")
+           f"p99 below {HELD_P99_MS:g} ms of those who speak, and none of them lost.")
     return t

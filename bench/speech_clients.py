@@ -115,10 +115,11 @@ class Clients:
                 continue
             self.listen(min(end, due[0][0] if due else end) - now)
         used, took = time.process_time() - cpu, time.monotonic() - begin
-        missing = self.drain(some)
         speakers = [s for s in some if not s.zeros]
+        missing = self.drain(speakers)
+        self.drain([s for s in some if s.zeros])
         return {**self.latencies(speakers, begin + settle_s, end), "missing": missing, "lag_ms": 1000 * lag,
-                "cpu": used / took, **self.losses(some)}
+                "cpu": used / took, "lost_speakers": sum(s.lost is not None for s in speakers), **self.losses(some)}
 
     def rush(self, who: int, seconds: float, settle_s: float, chunks: int | None = None, first: int = 0) -> dict:
         some = self.sessions[first:who]
