@@ -191,7 +191,7 @@ def test_each_route_answers_as_described(doors):
         if not path.startswith(("/v1/", "/tei/")):
             continue
         for method, operation in methods.items():
-            if "101" in operation["responses"]:  # test_speech_protocols
+            if "101" in operation["responses"] or path == "/v1/audio/transcriptions":  # test_speech_protocols, test_recordings
                 continue
             answer = server.request(method.upper(), path.replace("{model_name}", "embedder"), json=bodies.get(path))
             assert answer.status_code == 200, f"{method} {path}: {answer.text}"

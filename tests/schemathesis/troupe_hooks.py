@@ -7,6 +7,7 @@ import re
 import zlib
 
 import schemathesis
+from schemathesis.specs.openapi.stateful.dependencies import schemas as dependencies
 
 REGISTERED = ["classifier", "numbers"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
@@ -44,3 +45,17 @@ def adapt(values):
 def before_call(context, case, kwargs):
     for values in (case.path_parameters, case.query, case.body):
         adapt(values)
+
+
+# 4.32.5 counts "type": ["number", "null"] among the keys of a set, and ends.
+_is_interesting = dependencies._is_interesting_schema
+
+
+def _is_interesting_of_any_type(schema) -> bool:
+    types = schema.get("type") if isinstance(schema, dict) else None
+    if isinstance(types, list):
+        return any(_is_interesting({**schema, "type": one}) for one in types)
+    return _is_interesting(schema)
+
+
+dependencies._is_interesting_schema = _is_interesting_of_any_type
