@@ -150,14 +150,14 @@ struct settings {
   std::uint64_t session_idle_timeout_s = 300;  // without sound
   std::uint64_t session_drain_ms = 30000;      // that a model which is to go waits for its sessions
   // whole recordings (docs/recordings.md)
-  std::uint32_t max_recordings = 64;        // heard or waiting
-  std::uint32_t recordings_at_once = 4;     // the others wait
-  std::uint32_t recording_segments = 4;     // of one, asked at once of a model for whole sounds
+  std::uint32_t max_recordings = 64;     // heard or waiting
+  std::uint32_t recordings_at_once = 4;  // the others wait
+  std::uint32_t recording_segments = 4;  // of one, asked at once of a model for whole sounds
   std::uint64_t max_recording_s = 4 * 3600;
   // http edge
   std::uint64_t max_body_bytes = 8388608;
   std::uint64_t max_upload_bytes = 104857600;  // of routes that take recordings
-  std::uint64_t max_body_budget_mb = 256;  // bodies being received, all connections together
+  std::uint64_t max_body_budget_mb = 256;      // bodies being received, all connections together
   std::uint32_t max_url_bytes = 16384;
   std::uint32_t max_header_count = 100;
   std::uint32_t max_header_bytes = 32768;  // all of a request's

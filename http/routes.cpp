@@ -94,8 +94,8 @@ class dispatcher {
     error why{code_of_status(status), reason.empty() ? "The request was refused" : std::string(reason), {}, {}};
     if (status == 413) {
       why.detail = "the body may have " +
-                   std::to_string(table.body_limit(settings_, request.method(), request.path())) +
-                   " bytes here (" + table.body_setting(request.method(), request.path()) + ")";
+                   std::to_string(table.body_limit(settings_, request.method(), request.path())) + " bytes here (" +
+                   table.body_setting(request.method(), request.path()) + ")";
     } else if (status == 414) {
       why.detail = "the URL may have " + std::to_string(settings_.max_url_bytes) + " bytes (max_url_bytes)";
     } else if (status == 431) {

@@ -57,12 +57,16 @@ void recording::tick(steady_time now) {
   if (over_) return;
   if (std::exchange(moved_, false)) progressed_ = now;
   if (now - arrived_ > limits_.whole)
-    return fail({error_code::deadline_exceeded, "the recording was not heard in time",
-                 "send a shorter one, or raise max_request_timeout_ms", {}});
+    return fail({error_code::deadline_exceeded,
+                 "the recording was not heard in time",
+                 "send a shorter one, or raise max_request_timeout_ms",
+                 {}});
   if (progressed_ && now - *progressed_ > limits_.stall) {
     if (const auto* refusal = ear_ ? ear_->refusal() : nullptr) return fail(*refusal);
-    return fail({error_code::deadline_exceeded, "nothing of the recording was heard for too long",
-                 "send a larger timeout, or raise request_timeout_ms", {}});
+    return fail({error_code::deadline_exceeded,
+                 "nothing of the recording was heard for too long",
+                 "send a larger timeout, or raise request_timeout_ms",
+                 {}});
   }
   if (ear_) ear_->tick();
 }

@@ -39,7 +39,8 @@ recording_actor::behavior_type run_recording(recording_actor::stateful_pointer<r
   st.in_flight = std::move(start->in_flight);
   // Weak: the recording holds it, and the actor the recording.
   start->means.post = [to = caf::actor_cast<caf::weak_actor_ptr>(self)](std::function<void()> f) {
-    if (const auto here = caf::actor_cast<recording_actor>(to)) send_turn(here, [f = std::move(f)](recording&) { f(); });
+    if (const auto here = caf::actor_cast<recording_actor>(to))
+      send_turn(here, [f = std::move(f)](recording&) { f(); });
   };
   st.it = std::make_unique<recording>(std::move(start->asked), std::move(start->listener), std::move(start->means),
                                       start->limits, self->clock().now());

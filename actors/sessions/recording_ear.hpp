@@ -1,6 +1,7 @@
 #pragma once
-// Who hears a recording: a model that is fed (recording_fed.hpp) or one for whole sounds (recording_whole.hpp). And what
-// both need of the rest. All calls on the recording's own turn (recording.hpp); what comes from elsewhere is posted.
+// Who hears a recording: a model that is fed (recording_fed.hpp) or one for whole sounds (recording_whole.hpp). And
+// what both need of the rest. All calls on the recording's own turn (recording.hpp); what comes from elsewhere is
+// posted.
 
 #include <cstdint>
 #include <functional>
@@ -17,10 +18,10 @@ namespace troupe::actors {
 struct recording_means {
   session_service* sessions = nullptr;  // outlives it all
   std::function<cancel_handle(predict_request, std::unique_ptr<reply_stream>)> predict;
-  std::function<void(std::function<void()>)> aside;       // runs it on a thread for work whose cost has no bound
-  std::function<bool(const std::string& model)> is_fed;   // hears while it is fed
-  std::string punctuation;                                // the server's model; empty: there is none
-  std::function<void(std::function<void()>)> post;        // onto the recording's turn; dropped when it is over
+  std::function<void(std::function<void()>)> aside;      // runs it on a thread for work whose cost has no bound
+  std::function<bool(const std::string& model)> is_fed;  // hears while it is fed
+  std::string punctuation;                               // the server's model; empty: there is none
+  std::function<void(std::function<void()>)> post;       // onto the recording's turn; dropped when it is over
 };
 
 class recording_ear {

@@ -31,8 +31,8 @@ class recording_fed final : public recording_ear {
   std::unique_ptr<session_handle> session_;  // null: not there yet
   std::optional<error> refusal_;             // for now: to be asked again
   bool asking_ = false;
-  std::uint64_t credit_ = 0;                 // samples
-  std::vector<float> ready_;                 // not fed yet
+  std::uint64_t credit_ = 0;  // samples
+  std::vector<float> ready_;  // not fed yet
   bool last_ = false, finished_ = false;
 };
 

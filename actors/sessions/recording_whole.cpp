@@ -61,13 +61,11 @@ cancel_handle recording_whole::predict(predict_request request, number which,
                                        void (recording_whole::*then)(number, result<inference::transcript>)) {
   request.timeout_ms = timeout_ms_;
   request.use_prediction_cache = false;
-  return means_.predict(std::move(request), std::make_unique<transcript_reply>(
-                                                [post = means_.post, this, which, then](auto got) {
-                                                  auto shared = std::make_shared<decltype(got)>(std::move(got));
-                                                  post([this, which, then, shared] {
-                                                    (this->*then)(which, std::move(*shared));
-                                                  });
-                                                }));
+  return means_.predict(std::move(request),
+                        std::make_unique<transcript_reply>([post = means_.post, this, which, then](auto got) {
+                          auto shared = std::make_shared<decltype(got)>(std::move(got));
+                          post([this, which, then, shared] { (this->*then)(which, std::move(*shared)); });
+                        }));
 }
 
 void recording_whole::ask(std::vector<float> sound) {

@@ -50,8 +50,10 @@ class open_wing final : public recording_wing, public recording_service {
     };
     if (asked.model.empty()) asked.model = model();
     if (asked.model.empty())
-      return refuse({error_code::model_not_found, "no model that hears speech is registered",
-                     "register one, and name it as offline_speech_model or speech_model", {}});
+      return refuse({error_code::model_not_found,
+                     "no model that hears speech is registered",
+                     "register one, and name it as offline_speech_model or speech_model",
+                     {}});
     const auto entry = desk_->enter();
     if (!entry) return refuse(entry.error());
     auto start = std::make_shared<recording_start>();

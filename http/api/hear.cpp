@@ -25,10 +25,8 @@ class hearing : public std::enable_shared_from_this<hearing> {
   }
 
   void told(actors::recording_event&& event) {
-    on_connection(all.request, [self = shared_from_this(),
-                                event = std::make_shared<actors::recording_event>(std::move(event))] {
-      self->take(std::move(*event));
-    });
+    on_connection(all.request, [self = shared_from_this(), event = std::make_shared<actors::recording_event>(
+                                                               std::move(event))] { self->take(std::move(*event)); });
   }
 
   heard_recording all;

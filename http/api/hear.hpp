@@ -16,7 +16,7 @@ namespace troupe::http {
 
 struct heard_recording {
   exchange_ptr request;
-  std::string asked_model;     // empty: none was named
+  std::string asked_model;  // empty: none was named
   bool hotwords_given = false;
   actors::recording_begun begun;
   std::vector<inference::transcript> sentences;
@@ -31,8 +31,8 @@ struct heard_recording {
 // What stands between two texts: Latin words are apart, Chinese characters are not.
 std::string_view between(std::string_view before, std::string_view after) noexcept;
 
-// All on the connection's thread; may throw. Whoever follows a recording answers its request: `ended` or `failed` is the
-// last call.
+// All on the connection's thread; may throw. Whoever follows a recording answers its request: `ended` or `failed` is
+// the last call.
 class recording_follower {
  public:
   virtual ~recording_follower() = default;

@@ -39,8 +39,10 @@ void post_punctuate(const context& c, const exchange_ptr& request, const route_p
   if (fields.problem()) return request->fail(fields.problem()->why);
   if (!named || named->empty()) named = c.service.recordings().punctuation();
   if (named->empty())
-    return request->fail({error_code::model_not_found, "no model for punctuation is registered",
-                          "register one, and name it as punctuation_model", {}});
+    return request->fail({error_code::model_not_found,
+                          "no model for punctuation is registered",
+                          "register one, and name it as punctuation_model",
+                          {}});
   auto model = choose_model(c.service, named, inference::task::punctuation_restoration);
   if (!model) return request->fail(model.error());
   actors::predict_request asked;
@@ -63,11 +65,10 @@ void describe(family_routes::row row, const char* line, schema answer) {
   for (const auto& f : recording_fields()) row.takes(f.name, f.is, "As in the form, which wins");
   row.upload_body()
       .says(line)
-      .needs_body("A recording: in a form, as it is, or in JSON",
-                  {{"multipart/form-data", upload_form_schema()},
-                   {"application/octet-stream", bytes},
-                   {"audio/*", bytes},
-                   {"application/json", upload_json_schema()}})
+      .needs_body("A recording: in a form, as it is, or in JSON", {{"multipart/form-data", upload_form_schema()},
+                                                                   {"application/octet-stream", bytes},
+                                                                   {"audio/*", bytes},
+                                                                   {"application/json", upload_json_schema()}})
       .answers(200, "What was heard", as_json(std::move(answer)))
       .fails(404, "The registry does not know the model; the message lists similar names")
       .fails(409, "The model was unloaded while the request waited for it")

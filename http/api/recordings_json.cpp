@@ -1,5 +1,6 @@
 #include "http/api/recordings_json.hpp"
 
+#include <chrono>
 #include <map>
 
 #include <utf8proc.h>

@@ -11,8 +11,8 @@ namespace {
 std::string clock(std::uint64_t ms, char point) {
   char text[40];
   std::snprintf(text, sizeof text, "%02llu:%02llu:%02llu%c%03llu", static_cast<unsigned long long>(ms / 3600000),
-                static_cast<unsigned long long>(ms / 60000 % 60), static_cast<unsigned long long>(ms / 1000 % 60), point,
-                static_cast<unsigned long long>(ms % 1000));
+                static_cast<unsigned long long>(ms / 60000 % 60), static_cast<unsigned long long>(ms / 1000 % 60),
+                point, static_cast<unsigned long long>(ms % 1000));
   return text;
 }
 

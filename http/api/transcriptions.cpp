@@ -39,9 +39,9 @@ transcription_terms read_terms(upload& given) {
   given.number("temperature", 0, 1);  // nothing here is drawn by chance
   out.stream = given.flag("stream", false);
   if (out.stream && out.format != "json" && out.format != "text")
-    given.refuse({error_code::bad_request, "'stream' goes with json and text alone",
-                  "leave response_format out, or stream", {}},
-                 "stream");
+    given.refuse(
+        {error_code::bad_request, "'stream' goes with json and text alone", "leave response_format out, or stream", {}},
+        "stream");
   const auto granularities = given.all("timestamp_granularities");
   for (const auto& g : granularities) {
     if (g == "word")
@@ -52,8 +52,10 @@ transcription_terms read_terms(upload& given) {
       given.refuse(no_such_value("timestamp_granularities", g, "word or segment"), "timestamp_granularities");
   }
   if (!granularities.empty() && out.format != "verbose_json")
-    given.refuse({error_code::bad_request, "'timestamp_granularities' goes with verbose_json alone",
-                  "send response_format=verbose_json", {}},
+    given.refuse({error_code::bad_request,
+                  "'timestamp_granularities' goes with verbose_json alone",
+                  "send response_format=verbose_json",
+                  {}},
                  "timestamp_granularities");
   if (granularities.empty()) out.segments = true;
   return out;
@@ -144,7 +146,8 @@ void add_transcriptions(family_routes& add) {
   add.post("/v1/audio/transcriptions", post_transcription)
       .upload_body()
       .says("What is said in a recording")
-      .needs_body("The recording, and how it is to be told", {{"multipart/form-data", upload_form_schema(form_fields())}})
+      .needs_body("The recording, and how it is to be told",
+                  {{"multipart/form-data", upload_form_schema(form_fields())}})
       .answers(200, "What was heard",
                {{"application/json", schema::any_of({transcription_schema(), verbose_transcription_schema()})},
                 {"text/plain", schema::text()},

@@ -2,6 +2,8 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <iterator>
 #include <span>
 
 #include "http/api/json_request.hpp"
@@ -44,7 +46,7 @@ std::optional<std::string> as_text(element value) {
 upload::upload(const exchange_ptr& request, const config::settings& settings, upload_forms forms)
     : request_(request), settings_(settings) {
   take_query();
-  if (auto plain = check_coding(*request); !plain) return refuse(std::move(plain.error()), {});
+  if (auto plain = check_coding(*request); !plain) refuse(std::move(plain.error()), {});
   const auto said = request->header("Content-Type").value_or("");
   const auto type = media_type(*request);
   if (equal_ignoring_case(type, "multipart/form-data")) {
@@ -57,15 +59,17 @@ upload::upload(const exchange_ptr& request, const config::settings& settings, up
   } else {
     refuse({error_code::unsupported_media,
             said.empty() ? "Content-Type is missing" : "Content-Type '" + shown(type) + "' is not supported",
-            forms == upload_forms::any
-                ? "send multipart/form-data with a field 'file', the file itself as audio/* or "
-                  "application/octet-stream, or JSON with 'audio' in base64"
-                : "send multipart/form-data with a field 'file'",
+            forms == upload_forms::any ? "send multipart/form-data with a field 'file', the file itself as audio/* or "
+                                         "application/octet-stream, or JSON with 'audio' in base64"
+                                       : "send multipart/form-data with a field 'file'",
             {}},
            {});
   }
   if (!holds_)
-    refuse({error_code::bad_request, in_quotes(file_field) + " is missing", "send the recording in a part of this name", {}},
+    refuse({error_code::bad_request,
+            in_quotes(file_field) + " is missing",
+            "send the recording in a part of this name",
+            {}},
            file_field);
 }
 
@@ -93,12 +97,16 @@ void upload::take_form(std::string_view content_type) {
     if (part.name == file_field) {
       take_file(part.content, request_);
     } else if (part.filename) {
-      refuse({error_code::bad_request, "the form has a file " + in_quotes(shown(part.name)),
-              "name the recording " + in_quotes(file_field), {}},
+      refuse({error_code::bad_request,
+              "the form has a file " + in_quotes(shown(part.name)),
+              "name the recording " + in_quotes(file_field),
+              {}},
              part.name);
     } else if (part.content.size() > field_bytes_max || !is_utf8(part.content)) {
-      refuse({error_code::bad_request, "the field " + in_quotes(shown(part.name)) + " is no short text in UTF-8",
-              "at most " + std::to_string(field_bytes_max) + " bytes", {}},
+      refuse({error_code::bad_request,
+              "the field " + in_quotes(shown(part.name)) + " is no short text in UTF-8",
+              "at most " + std::to_string(field_bytes_max) + " bytes",
+              {}},
              part.name);
     } else {
       fields_.emplace_back(std::move(part.name), part.content);
@@ -118,8 +126,10 @@ void upload::take_json() {
   auto root = read_json(*request_, document, "send a JSON object");
   if (!root) return refuse(std::move(root.error()), {});
   if (root->type() != element_type::OBJECT)
-    return refuse({error_code::bad_request, "The body must be a JSON object, found " + std::string(kind_of(*root)),
-                   "send a JSON object", {}},
+    return refuse({error_code::bad_request,
+                   "The body must be a JSON object, found " + std::string(kind_of(*root)),
+                   "send a JSON object",
+                   {}},
                   {});
   for (const auto [key, value] : simdjson::dom::object(root->get_object().value_unsafe())) {
     if (value.is_null()) continue;
@@ -139,8 +149,10 @@ void upload::take_json() {
       for (const element each : simdjson::dom::array(value.get_array().value_unsafe()))
         if (auto text = as_text(each)) fields_.emplace_back(key, std::move(*text));
     } else {
-      refuse({error_code::bad_request, in_quotes(shown(key)) + " must not be " + std::string(kind_of(value)),
-              "send a text, a number, true or false, or a list of them", {}},
+      refuse({error_code::bad_request,
+              in_quotes(shown(key)) + " must not be " + std::string(kind_of(value)),
+              "send a text, a number, true or false, or a list of them",
+              {}},
              std::string(key));
     }
   }
@@ -167,8 +179,10 @@ bool upload::flag(std::string_view name, bool otherwise) {
     if (equal_ignoring_case(*value, yes)) return true;
   for (const char* no : {"false", "0", "no", "off"})
     if (equal_ignoring_case(*value, no)) return false;
-  refuse({error_code::bad_request, in_quotes(name) + " must be true or false, found " + in_quotes(shown(*value)),
-          "send true or false", {}},
+  refuse({error_code::bad_request,
+          in_quotes(name) + " must be true or false, found " + in_quotes(shown(*value)),
+          "send true or false",
+          {}},
          std::string(name));
   return otherwise;
 }
@@ -181,8 +195,10 @@ std::optional<double> upload::number(std::string_view name, double least, double
   if (read.ec == std::errc() && read.ptr == value->data() + value->size() && out >= least && out <= most) return out;
   char range[64];
   std::snprintf(range, sizeof range, "a number from %g to %g", least, most);
-  refuse({error_code::bad_request, in_quotes(name) + " must be a number in range, found " + in_quotes(shown(*value)),
-          range, {}},
+  refuse({error_code::bad_request,
+          in_quotes(name) + " must be a number in range, found " + in_quotes(shown(*value)),
+          range,
+          {}},
          std::string(name));
   return std::nullopt;
 }
@@ -195,8 +211,10 @@ actors::recording_request upload::recording() {
   out.punctuate = flag("punctuate", true);
   out.hotwords = funasr_hotwords(text("hotwords").value_or(""));
   if (flag("itn", false))
-    refuse({error_code::unprocessable, "'itn' cannot be true: numbers stay as they are spoken",
-            "no inverse text normalisation is here; leave it out", {}},
+    refuse({error_code::unprocessable,
+            "'itn' cannot be true: numbers stay as they are spoken",
+            "no inverse text normalisation is here; leave it out",
+            {}},
            "itn");
   const auto most_s = static_cast<double>(settings_.max_request_timeout_ms) / 1000;
   if (const auto seconds = number("timeout", 0.001, most_s))
@@ -207,16 +225,18 @@ actors::recording_request upload::recording() {
 
 std::vector<schema::field> recording_fields() {
   using s = schema;
-  return {s::maybe("model", s::text().says("Default: the server's model for whole sounds, else for live speech")),
-          s::maybe("punctuate", query_flag_schema().says("Default: true; needs a model for it")),
-          s::maybe("hotwords", s::text().says("Words apart by spaces or commas; the answer tells whether they were used")),
-          s::maybe("itn", query_flag_schema().says("Inverse text normalisation: false alone can be had")),
-          s::maybe("timeout", s::text().says("In seconds: how long nothing may be heard before the request fails"))};
+  return {
+      s::maybe("model", s::text().says("Default: the server's model for whole sounds, else for live speech")),
+      s::maybe("punctuate", query_flag_schema().says("Default: true; needs a model for it")),
+      s::maybe("hotwords", s::text().says("Words apart by spaces or commas; the answer tells whether they were used")),
+      s::maybe("itn", query_flag_schema().says("Inverse text normalisation: false alone can be had")),
+      s::maybe("timeout", s::text().says("In seconds: how long nothing may be heard before the request fails"))};
 }
 
 schema upload_form_schema(std::vector<schema::field> more) {
   auto fields = recording_fields();
-  fields.insert(fields.begin(), {file_field, schema::text().says("WAV, MP3, FLAC, or Ogg with Vorbis or Opus")});
+  fields.insert(fields.begin(),
+                schema::field{file_field, schema::text().says("WAV, MP3, FLAC, or Ogg with Vorbis or Opus")});
   fields.insert(fields.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   return schema::object(fields);
 }
@@ -224,10 +244,11 @@ schema upload_form_schema(std::vector<schema::field> more) {
 schema upload_json_schema() {
   using s = schema;
   auto fields = recording_fields();
-  for (auto& f : fields)
+  for (auto& f : fields) {
     if (f.name == "punctuate" || f.name == "itn") f.is = s::any_of({s::flag(), f.is});
-    else if (f.name == "timeout") f.is = s::any_of({seconds_schema(), f.is});
-  fields.insert(fields.begin(), {"audio", s::text().says("The file in base64")});
+    if (f.name == "timeout") f.is = s::any_of({seconds_schema(), f.is});
+  }
+  fields.insert(fields.begin(), s::field{"audio", s::text().says("The file in base64")});
   return s::object(fields);
 }
 

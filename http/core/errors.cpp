@@ -58,8 +58,7 @@ response error_response(const error& why, std::string_view request_id, header_li
 }
 
 response worded_error(std::string_view status, std::string_view text, const error& why, std::string_view request_id,
-                      header_list headers, const std::function<void(json_out&)>& more,
-                      std::string_view code_word) {
+                      header_list headers, const std::function<void(json_out&)>& more, std::string_view code_word) {
   response out;
   out.status = status_of(why.code);
   const auto code = code_word.empty() ? to_string(why.code) : code_word;

@@ -216,7 +216,8 @@ result<std::vector<form_part>> parse_form(std::string_view content_type, std::st
     // The content's own boundary may follow the head at once: its line break is the head's last.
     rest.remove_prefix(head.size());
     const auto found = up_to_boundary(rest, marker);
-    if (!found) return malformed("it is cut off: the boundary behind part " + in_quotes(shown(part.name)) + " is missing");
+    if (!found)
+      return malformed("it is cut off: the boundary behind part " + in_quotes(shown(part.name)) + " is missing");
     part.content = found->first.substr(std::min(found->first.size(), line_end.size()));
     next = found->second;
     out.push_back(std::move(part));

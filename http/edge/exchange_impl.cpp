@@ -208,9 +208,7 @@ class stream_handle final : public body_stream {
 }  // namespace
 
 exchange_impl::exchange_impl(restinio::request_handle_t request, std::shared_ptr<connection> c)
-    : request_(std::move(request)),
-      connection_(std::move(c)),
-      body_(connection_->take_body(request_->request_id())) {
+    : request_(std::move(request)), connection_(std::move(c)), body_(connection_->take_body(request_->request_id())) {
   connection_->thread().exchange_begun();
   std::string_view target = request_->header().request_target();
   // A proxy's form: http://host/path

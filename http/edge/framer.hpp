@@ -2,8 +2,8 @@
 // Finds the requests in the bytes of one connection before RESTinio sees them, and refuses those that break
 // a limit. Only whole requests are passed on. A refused one is replaced by a small one without a body, so
 // that the order of pipelined answers stays right; nothing after it is read. Chunked bodies are passed on
-// with a Content-Length; large bodies, of either kind, not at all: they are kept aside for the exchange, so that RESTinio
-// makes no copy of them. Pure: no socket, no clock. One thread.
+// with a Content-Length; large bodies, of either kind, not at all: they are kept aside for the exchange, so that
+// RESTinio makes no copy of them. Pure: no socket, no clock. One thread.
 
 #include <http_parser.h>
 
@@ -143,7 +143,7 @@ class framer {
   };
   std::vector<kept_body> kept_;  // of requests passed on, until their exchange is there
   std::string backlog_;          // not looked at yet
-  std::string rest_;     // after an upgrade
+  std::string rest_;             // after an upgrade
   std::size_t output_at_ = 0;
   std::uint64_t output_charged_bytes_ = 0;
   std::uint64_t requests_ = 0;  // passed on so far

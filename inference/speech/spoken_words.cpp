@@ -27,9 +27,10 @@ std::vector<spoken_word> words_of(std::span<const spoken_token> tokens) {
   for (std::int32_t i = 0; i < vocabulary->size(); ++i) {
     const auto what = vocabulary->kind_of(i);
     if (what == kind::special) continue;
-    const bool goes_on = !word.empty() &&
-                         ((before == kind::piece && (what == kind::piece || what == kind::word || what == kind::letter)) ||
-                          (before == kind::letter && what == kind::letter));
+    const bool goes_on =
+        !word.empty() &&
+        ((before == kind::piece && (what == kind::piece || what == kind::word || what == kind::letter)) ||
+         (before == kind::letter && what == kind::letter));
     if (!goes_on) close();
     word.push_back(i);
     // A letter that ends a word which pieces began begins no run.

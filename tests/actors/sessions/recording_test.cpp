@@ -240,7 +240,8 @@ TEST_F(recording_test, segments_are_punctuated_and_split) {
   inference::transcript heard;
   heard.text = "好的再见";
   for (const char* t : {"好", "的", "再", "见"})
-    heard.tokens.push_back({1, t, 0.2 * static_cast<double>(heard.tokens.size()), 0.2 * static_cast<double>(heard.tokens.size()) + 0.2});
+    heard.tokens.push_back(
+        {1, t, 0.2 * static_cast<double>(heard.tokens.size()), 0.2 * static_cast<double>(heard.tokens.size()) + 0.2});
   heard.begin_s = 0;
   heard.end_s = 0.8;
   questions[0].answer(heard);

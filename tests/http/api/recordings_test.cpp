@@ -47,8 +47,12 @@ struct recordings_test : ::testing::Test, bench {
 
 TEST_F(recordings_test, recognize) {
   const auto e = ask("POST", "/recognize",
-                     form({{"model", "beta"}, {"punctuate", "false"}, {"hotwords", "one, two"}, {"itn", "0"},
-                           {"timeout", "2.5"}, {"other", "x"}}),
+                     form({{"model", "beta"},
+                           {"punctuate", "false"},
+                           {"hotwords", "one, two"},
+                           {"itn", "0"},
+                           {"timeout", "2.5"},
+                           {"other", "x"}}),
                      as_form);
   ASSERT_EQ(e->answer->status, 200u) << e->answer->body;
   EXPECT_EQ(file(), "SOUND");
@@ -96,7 +100,8 @@ TEST_F(recordings_test, the_file_alone_and_in_json) {
   service.recorded.all.clear();
   const std::string sound = "SO\0ND";
   ask("POST", "/recognize?model=alpha",
-      R"({"audio": ")" + base64(std::as_bytes(std::span(sound))) + R"(", "model": "beta", "timeout": 3, "punctuate": true})",
+      R"({"audio": ")" + base64(std::as_bytes(std::span(sound))) +
+          R"(", "model": "beta", "timeout": 3, "punctuate": true})",
       {{"Content-Type", "application/json"}});
   EXPECT_EQ(file(), sound);
   EXPECT_EQ(asked().model, "beta") << "the body wins over the query";

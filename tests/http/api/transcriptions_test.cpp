@@ -33,8 +33,9 @@ actors::recording_sentence sentence(std::string text, std::vector<std::string> t
 struct transcriptions_test : ::testing::Test, bench {
   transcriptions_test() {
     service.recorded.at_once = {actors::recording_begun{"alpha", {inference::sound_format::wav, 16000, 1}, false, true},
-                                sentence("Hello there.", {"hel@@", "lo", "there"}, 0.5), sentence("你好。", {"你", "好"}, 3),
-                                sentence("Bye.", {"bye"}, 4), actors::recording_ended{5.25}};
+                                sentence("Hello there.", {"hel@@", "lo", "there"}, 0.5),
+                                sentence("你好。", {"你", "好"}, 3), sentence("Bye.", {"bye"}, 4),
+                                actors::recording_ended{5.25}};
   }
   response say(const std::vector<std::pair<std::string, std::string>>& fields, unsigned status = 200) {
     const auto e = ask("POST", path, form(fields), as_form);

@@ -36,7 +36,8 @@ form_part only(const std::string& body) {
 TEST(multipart, parts_are_views_into_the_body) {
   const std::string body =
       field("model", "a b") +
-      part("Content-Disposition: form-data; name=\"file\"; filename=\"x.wav\"\r\nContent-Type: audio/wav", "\r\n\0--Xy") +
+      part("Content-Disposition: form-data; name=\"file\"; filename=\"x.wav\"\r\nContent-Type: audio/wav",
+           "\r\n\0--Xy") +
       last;
   const auto got = parse_form(form_type, body);
   ASSERT_TRUE(got) << got.error().message;
@@ -54,9 +55,8 @@ TEST(multipart, parts_are_views_into_the_body) {
 }
 
 TEST(multipart, what_looks_like_a_boundary_is_content) {
-  for (const std::string content :
-       {"--XyZa", "\r\n--XyZa", "\r\n--Xy", "a--XyZ\r\nb", "\r\n--XyZ-\r\n", "\n--XyZ\n", "\r\n--XyZ--x",
-        "\r\n--XyZ\n", "\r\r\n\r\n", "\r\n--XyZ\r"}) {
+  for (const std::string content : {"--XyZa", "\r\n--XyZa", "\r\n--Xy", "a--XyZ\r\nb", "\r\n--XyZ-\r\n", "\n--XyZ\n",
+                                    "\r\n--XyZ--x", "\r\n--XyZ\n", "\r\r\n\r\n", "\r\n--XyZ\r"}) {
     EXPECT_EQ(only(field("f", content) + last).content, content);
   }
 }
@@ -70,8 +70,9 @@ TEST(multipart, allowed_forms) {
   EXPECT_EQ(only("--XyZ \t\r\nContent-Disposition: form-data; name=f\r\n\r\nx\r\n--XyZ--").name, "f");
   EXPECT_EQ(only(part("content-disposition:FORM-DATA;NAME=f;filename=", "x") + last).filename, "");
   EXPECT_EQ(parse_form(form_type, last)->size(), 0u);
-  EXPECT_TRUE(parse_form("multipart/form-data; charset=utf-8; boundary=\"a b'()+_,-./:=?c\"",
-                         "--a b'()+_,-./:=?c\r\nContent-Disposition: form-data; name=f\r\n\r\nx\r\n--a b'()+_,-./:=?c--"));
+  EXPECT_TRUE(
+      parse_form("multipart/form-data; charset=utf-8; boundary=\"a b'()+_,-./:=?c\"",
+                 "--a b'()+_,-./:=?c\r\nContent-Disposition: form-data; name=f\r\n\r\nx\r\n--a b'()+_,-./:=?c--"));
 }
 
 TEST(multipart, names) {
@@ -118,7 +119,8 @@ TEST(multipart, what_is_wrong_is_named) {
   has(problem(part("Content-Disposition: form-data; name=f\r\nContent-Transfer-Encoding: base64", "eA==") + last),
       "base64");
   has(problem(part("Content-Disposition: form-data; name=f\nX: y", "x") + last), "line break");
-  has(problem(part("Content-Disposition: form-data; name=f\r\nX: " + std::string(9000, 'y'), "x") + last), "longer than");
+  has(problem(part("Content-Disposition: form-data; name=f\r\nX: " + std::string(9000, 'y'), "x") + last),
+      "longer than");
   has(problem(field("a", "") + field("b", "") + field("c", "") + last, form_type, {.parts_max = 2}), "more than 2");
   EXPECT_EQ(problem(field("a", "") + field("b", "") + last, form_type, {.parts_max = 2}), "");
 }
@@ -138,10 +140,25 @@ TEST(multipart, mutated_forms_are_parsed_or_refused) {
   SCOPED_TRACE("MULTIPART_FUZZ_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
-  const std::vector<std::string> pieces{"\r\n",  "\n",     "\r",  "--XyZ", "--XyZ--", "--",    "\r\n\r\n", ":",
-                                        ";",     "=",      "\"",  "\\",    "name=",   "form-data", "filename*=UTF-8''%4",
-                                        "\0\0",  "Content-Disposition: form-data; name=\"a\"\r\n\r\n"};
-  const std::string good = field("model", "m") + part("Content-Disposition: form-data; name=\"file\"; filename=\"x\"", "abc") + last;
+  const std::vector<std::string> pieces{"\r\n",
+                                        "\n",
+                                        "\r",
+                                        "--XyZ",
+                                        "--XyZ--",
+                                        "--",
+                                        "\r\n\r\n",
+                                        ":",
+                                        ";",
+                                        "=",
+                                        "\"",
+                                        "\\",
+                                        "name=",
+                                        "form-data",
+                                        "filename*=UTF-8''%4",
+                                        "\0\0",
+                                        "Content-Disposition: form-data; name=\"a\"\r\n\r\n"};
+  const std::string good =
+      field("model", "m") + part("Content-Disposition: form-data; name=\"file\"; filename=\"x\"", "abc") + last;
   std::size_t refused = 0, taken = 0;
   for (int round = 0; round < 20000; ++round) {
     auto body = good;

@@ -14,11 +14,11 @@ bool may_be_registered(const std::string& name, const config::reserved_names& re
 TEST(routes_reserved_names, those_of_the_api) {
   const auto reserved = reserved_names(make_routes()->routes());
   for (const std::string name :
-       {"available", "managed", "manage",       "download", "cache",       "v1",      "v2",    "tei",     "catalog",
-        "api",       "model",   "models",       "cleanup",  "health",      "metrics", "stats", "predict", "ws",
-        "funasr",    "vosk",    "openapi.json", "docs",     "download/x",  "api/y",   "load",  "unload",  "warmup",
-        "info",      "status",  "org/load",     "org/info", "org/predict", "org/copy",
-        "recognize", "transcribe", "punctuate"}) {
+       {"available", "managed",   "manage",     "download", "cache",        "v1",       "v2",         "tei",
+        "catalog",   "api",       "model",      "models",   "cleanup",      "health",   "metrics",    "stats",
+        "predict",   "ws",        "funasr",     "vosk",     "openapi.json", "docs",     "download/x", "api/y",
+        "load",      "unload",    "warmup",     "info",     "status",       "org/load", "org/info",   "org/predict",
+        "org/copy",  "recognize", "transcribe", "punctuate"}) {
     EXPECT_FALSE(may_be_registered(name, reserved)) << name;
   }
   for (const std::string name : {"a", "loader", "downloads/x", "info.2/x", "v1.0-model", "load/x", "org/models",

@@ -185,9 +185,11 @@ TEST(framer, large_bodies_are_kept_aside) {
     chunks += size + body.substr(at, n) + "\r\n";
     at += n;
   }
-  const auto plain = "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\nA: b\r\n\r\n";
-  const auto in = a_post + plain + body + a_get + "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n" +
-                  chunks + "0\r\n\r\n" + a_post;
+  const auto plain =
+      "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\nA: b\r\n\r\n";
+  const auto in = a_post + plain + body + a_get +
+                  "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n" + chunks + "0\r\n\r\n" +
+                  a_post;
   const std::string bare = "POST /p HTTP/1.1\r\nHost: x\r\nA: b\r\nContent-Length: 0\r\n\r\n";
   for (const std::size_t most : {in.size(), std::size_t{100000}, std::size_t{4096}}) {
     body_budget budget(4 << 20);

@@ -10,7 +10,8 @@ std::string split(std::string text, const std::vector<std::string>& tokens) {
   transcript whole;
   whole.text = std::move(text);
   for (std::size_t i = 0; i < tokens.size(); ++i)
-    whole.tokens.push_back({static_cast<std::int32_t>(i), tokens[i], static_cast<double>(i), static_cast<double>(i) + 1});
+    whole.tokens.push_back(
+        {static_cast<std::int32_t>(i), tokens[i], static_cast<double>(i), static_cast<double>(i) + 1});
   if (!tokens.empty()) {
     whole.begin_s = 0;
     whole.end_s = static_cast<double>(tokens.size());
