@@ -67,6 +67,7 @@ int run_cli(int argc, char** argv, const composition& extra) {
   add_model_commands(app, line);
   add_memory_commands(app, line);
   add_predict_command(app, line);
+  add_transcribe_command(app, line);
   add_store_commands(app, line);
   add_bench_command(app, line);
   add_config_command(app, line);

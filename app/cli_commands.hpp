@@ -27,6 +27,7 @@ struct command_line {
 
 void add_serve_command(CLI::App& app, command_line& line, const composition& extra);
 void add_predict_command(CLI::App& app, command_line& line);
+void add_transcribe_command(CLI::App& app, command_line& line);
 void add_pull_command(CLI::App& app, command_line& line);
 void add_model_commands(CLI::App& app, command_line& line);   // ls show rm cp
 void add_memory_commands(CLI::App& app, command_line& line);  // ps load unload stop

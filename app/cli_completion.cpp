@@ -76,7 +76,7 @@ _troupe() {
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
   else
     case $command:$before in
-      show:* | rm:* | cp:* | load:* | unload:* | stop:* | predict:--model) _troupe_names "${COMP_WORDS[0]}" "$word" ;;
+      show:* | rm:* | cp:* | load:* | unload:* | stop:* | predict:--model | transcribe:--model) _troupe_names "${COMP_WORDS[0]}" "$word" ;;
     esac
   fi
 }

@@ -40,6 +40,7 @@ outcome<exit_status> run_verify(const command_line& line) {
     return status;
   }
   std::vector<table_row> rows;
+  rows.reserve(faults.size());
   for (const auto& f : faults) rows.push_back({f.name, f.file, f.what});
   print(text_table({"NAME", "FILE", "WHAT"}, rows));
   say("`troupe pull` brings what is damaged anew");

@@ -156,7 +156,7 @@ result<http_reply> http_call::handle::perform(const std::string& base, const std
   };
   add(tell != nullptr ? "Accept: text/event-stream" : "Accept: application/json");
   if (!key.empty()) add("Authorization: Bearer " + key);
-  if (!question.body.empty()) add("Content-Type: application/json");
+  if (!question.body.empty()) add("Content-Type: " + question.content_type);
   add("Expect:");  // it would be waited for
   std::array<char, CURL_ERROR_SIZE> details{};
   const auto set = [&](auto option, auto value) { curl_easy_setopt(curl, option, value); };

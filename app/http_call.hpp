@@ -16,9 +16,10 @@ namespace troupe::app {
 
 struct http_question {
   std::string method = "GET";
-  std::string path{};                 // on the server, encoded: "/models/org%2Fname"
-  std::string body{};                 // JSON; empty: none
-  std::chrono::milliseconds limit{};  // of the whole; 0: none
+  std::string path{};                             // on the server, encoded: "/models/org%2Fname"
+  std::string body{};                             // empty: none
+  std::string content_type = "application/json";  // of the body
+  std::chrono::milliseconds limit{};              // of the whole; 0: none
   const std::atomic<bool>* cancelled = nullptr;
 };
 

@@ -146,6 +146,7 @@ std::string facts_text(const model_facts& m, system_clock::time_point now) {
 
 std::string facts_table(const std::vector<model_facts>& models, system_clock::time_point now) {
   std::vector<table_row> rows;
+  rows.reserve(models.size());
   for (const auto& m : models)
     rows.push_back({m.name, m.snapshot.substr(0, 12), human_bytes(m.size_bytes), where_from(m), m.task,
                     servable_word(m), ago(m, now)});

@@ -18,7 +18,7 @@ std::uint64_t percent_of(std::uint64_t done, std::uint64_t total) noexcept {
   return std::min<std::uint64_t>(static_cast<std::uint64_t>(share), done >= total ? 100 : 99);
 }
 
-std::string padded_left(std::string text, std::size_t width) {
+std::string padded_left(const std::string& text, std::size_t width) {
   return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
 }
 
@@ -141,6 +141,7 @@ std::vector<std::string> draw(const progress_view& v, const terminal_shape& shap
   name_columns = std::min(name_columns, std::max(name_columns_min, columns / 3));
   const auto bar_columns = bar_room(columns, name_columns, tail_columns);
   std::vector<std::string> out;
+  out.reserve(lines.size() + 1);
   for (const auto& l : lines) out.push_back(line_of(l, name_columns, bar_columns, columns, shape.utf8));
   if (shown.size() < v.files.size())
     out.push_back(

@@ -75,8 +75,12 @@ outcome<json_answer> server_client::get(const std::string& path) {
   return answer({.path = path, .limit = answer_limit, .cancelled = cancelled_});
 }
 
-outcome<json_answer> server_client::post(const std::string& path, const std::string& json) {
-  return answer({.method = "POST", .path = path, .body = json, .cancelled = cancelled_});
+outcome<json_answer> server_client::post(const std::string& path, std::string body, std::string content_type) {
+  return answer({.method = "POST",
+                 .path = path,
+                 .body = std::move(body),
+                 .content_type = std::move(content_type),
+                 .cancelled = cancelled_});
 }
 
 outcome<json_answer> server_client::remove(const std::string& path) {

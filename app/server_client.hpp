@@ -38,7 +38,7 @@ class server_client {
   // code that the server gives.
   outcome<json_answer> get(const std::string& path);
   // These wait for as long as the server works on it.
-  outcome<json_answer> post(const std::string& path, const std::string& json);
+  outcome<json_answer> post(const std::string& path, std::string body, std::string content_type = "application/json");
   outcome<json_answer> remove(const std::string& path);
   // Tells name and data of each event, until `tell` says false or the stream ends. One that is not to be had, is lost
   // or holds something else ends, too: only `interrupted` is a failure.

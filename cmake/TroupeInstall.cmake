@@ -27,4 +27,4 @@ if(EXISTS ${TORCH_LIBRARY_DIR}/libtorch_cuda.so)
   endforeach()
 endif()
 install(DIRECTORY models DESTINATION share/troupe
-  PATTERN "train" EXCLUDE PATTERN "*.py" EXCLUDE PATTERN "__pycache__" EXCLUDE)
+  PATTERN "train*" EXCLUDE PATTERN "*.py" EXCLUDE PATTERN "__pycache__" EXCLUDE)

@@ -133,7 +133,9 @@ result<tls_files> tls_of(const located_json& json, const json_value& value) {
   return files;
 }
 
-bool is_dialect(std::string_view word) { return word == usual_dialect || word == "tei" || word == "funasr"; }
+bool is_dialect(std::string_view word) {
+  return word == usual_dialect || word == "tei" || word == "funasr" || word == "vosk";
+}
 
 result<listener> listener_of(const located_json& json, const json_value& value) {
   if (value.kind != json_kind::object) {
@@ -160,7 +162,7 @@ result<listener> listener_of(const located_json& json, const json_value& value) 
   }
   if (const auto* dialect = value.find("dialect")) {
     if (dialect->kind != json_kind::string || !is_dialect(dialect->text)) {
-      return refuse(json, *dialect, "listeners.dialect", "http, tei, funasr");
+      return refuse(json, *dialect, "listeners.dialect", "http, tei, funasr, vosk");
     }
     out.dialect = dialect->text;
   }

@@ -26,7 +26,7 @@ struct listener {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any free one, told in the log
   std::optional<tls_files> tls;
-  // Or "tei": text-embeddings-inference's routes at the root; "funasr": its WebSocket at every path, and nothing else.
+  // Or "tei": its routes at the root, too; "funasr", "vosk": their WebSocket at every path, and nothing else.
   std::string dialect{usual_dialect};
 };
 
@@ -145,10 +145,11 @@ struct settings {
   std::string punctuation_model;     // likewise
   std::string vad_model;             // likewise
   std::uint32_t max_sessions = 1024;
-  double session_compute_share = 0.85;         // of the slots, that sessions may need in real time
-  std::uint64_t session_buffer_ms = 10000;     // of sound that is not answered yet, a session
-  std::uint64_t session_idle_timeout_s = 300;  // without sound
-  std::uint64_t session_drain_ms = 30000;      // that a model which is to go waits for its sessions
+  double session_compute_share = 0.85;            // of the slots, that sessions may need in real time
+  std::uint64_t session_buffer_ms = 10000;        // of sound that is not answered yet, a session
+  std::uint64_t session_sentence_max_ms = 20000;  // a sentence ends then at the latest
+  std::uint64_t session_idle_timeout_s = 300;     // without sound
+  std::uint64_t session_drain_ms = 30000;         // that a model which is to go waits for its sessions
   // whole recordings (docs/recordings.md)
   std::uint32_t max_recordings = 64;     // heard or waiting
   std::uint32_t recordings_at_once = 4;  // the others wait

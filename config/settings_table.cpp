@@ -65,12 +65,13 @@ class table_writer {
 void write_listener_rows(table_writer& t) {
   using s = settings;
   t.group("Listeners");
-  t.text("listeners", &s::listeners,
-         "where to listen. In the file a list of {host, port, tls: {certificate_file, private_key_file}, dialect}; "
-         "elsewhere HOST:PORT, several separated by commas. `dialect`: http, or tei: text-embeddings-inference's "
-         "routes at the root, too, or funasr: its WebSocket at every path, and nothing else. `host` and `port` are "
-         "short for one listener; from the environment or the command "
-         "line they replace the list. Port 0 is any free one");
+  t.text(
+      "listeners", &s::listeners,
+      "where to listen. In the file a list of {host, port, tls: {certificate_file, private_key_file}, dialect}; "
+      "elsewhere HOST:PORT, several separated by commas. `dialect`: http, or tei: text-embeddings-inference's "
+      "routes at the root, too, or funasr, or vosk: their WebSocket at every path, and nothing else. `host` and `port` "
+      "are short for one listener; from the environment or the command "
+      "line they replace the list. Port 0 is any free one");
   t.number("io_threads", &s::io_threads, "", 0, 256, "threads that read and write connections; 0: from the cores");
 }
 
@@ -278,6 +279,8 @@ void write_session_rows(table_writer& t) {
            "of the compute slots, that live sessions may need in real time; one more is refused");
   t.number("session_buffer_ms", &s::session_buffer_ms, "ms", 1000, 600000,
            "sound of a session that is not answered yet");
+  t.number("session_sentence_max_ms", &s::session_sentence_max_ms, "ms", 1000, 300000,
+           "a sentence of a session that lasts so long is ended");
   t.number("session_idle_timeout_s", &s::session_idle_timeout_s, "s", 1, 86400,
            "a session without sound for so long is ended");
   t.number("session_drain_ms", &s::session_drain_ms, "ms", 0, day_ms,

@@ -11,6 +11,7 @@
 #include "http/core/errors.hpp"
 #include "http/core/http_metrics.hpp"
 #include "http/core/openapi.hpp"
+#include "http/pages/pages.hpp"
 #include "http/ws/live_routes.hpp"
 
 namespace troupe::http {
@@ -133,7 +134,8 @@ class dispatcher {
 std::shared_ptr<const route_table> make_routes(std::vector<route> extra) {
   std::vector<route> all;
   for (auto rows : {model_cache_routes(), artifact_routes(), inference_routes(), openai_routes(), tei_routes(),
-                    lifecycle_routes(), catalog_routes(), live_routes(), recording_routes(), document_routes()}) {
+                    lifecycle_routes(), catalog_routes(), live_routes(), recording_routes(), page_routes(),
+                    document_routes()}) {
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }
   all.insert(all.end(), std::make_move_iterator(extra.begin()), std::make_move_iterator(extra.end()));
@@ -141,8 +143,10 @@ std::shared_ptr<const route_table> make_routes(std::vector<route> extra) {
 }
 
 std::shared_ptr<const route_table> in_dialect(const route_table& usual, std::string_view dialect) {
-  // FunASR's clients connect to any path: there nothing else is served.
-  if (dialect == "funasr") return std::make_shared<const route_table>(funasr_dialect_routes());
+  // Their clients connect to any path: there nothing else is served.
+  if (dialect == "funasr" || dialect == "vosk") {
+    return std::make_shared<const route_table>(live_dialect_routes(dialect));
+  }
   auto all = dialect == "tei" ? tei_dialect_routes() : std::vector<route>();
   const auto own = all.size();
   for (const auto& r : usual.routes()) {

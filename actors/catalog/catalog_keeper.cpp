@@ -192,7 +192,8 @@ class keeper {
 
 }  // namespace
 
-catalog_keeper_actor::behavior_type catalog_keeper(self_pointer self, std::shared_ptr<const catalog_world> world) {
+catalog_keeper_actor::behavior_type catalog_keeper(self_pointer self,
+                                                   const std::shared_ptr<const catalog_world>& world) {
   const auto core = std::make_shared<const keeper>(self, world);
   self->delayed_send(self, warm_after, warm_atom::value);
   return {

@@ -42,7 +42,7 @@ struct catalog_keeper_state {
 };
 
 catalog_keeper_actor::behavior_type catalog_keeper(catalog_keeper_actor::stateful_pointer<catalog_keeper_state> self,
-                                                   std::shared_ptr<const catalog_world> world);
+                                                   const std::shared_ptr<const catalog_world>& world);
 
 // Reads the database for a question. Pure but for `db`. `rows`: of a list.
 struct made_answer {

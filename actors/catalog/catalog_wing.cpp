@@ -144,8 +144,8 @@ class closed_wing final : public catalog_wing, public catalog_service {
 class open_wing final : public catalog_wing, public catalog_service {
  public:
   open_wing(caf::actor_system& system, const config::settings& settings,
-            std::function<std::vector<cache::offer>()> own_models, prometheus::Registry& metrics,
-            cache::database_options database)
+            const std::function<std::vector<cache::offer>()>& own_models, prometheus::Registry& metrics,
+            const cache::database_options& database)
       : system_(system),
         settings_(settings),
         times_(cache_options_of(settings).times),

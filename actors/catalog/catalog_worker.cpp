@@ -115,7 +115,7 @@ std::unique_ptr<catalog_database> watched(std::unique_ptr<catalog_database> conn
   return std::make_unique<watched_database>(std::move(connection), std::move(schema), std::move(health));
 }
 
-catalog_worker_actor::behavior_type catalog_worker(catalog_worker_actor::pointer, std::string thread_name,
+catalog_worker_actor::behavior_type catalog_worker(catalog_worker_actor::pointer, const std::string& thread_name,
                                                    std::shared_ptr<catalog_database> connection) {
   pthread_setname_np(pthread_self(), thread_name.c_str());
   return {[connection = std::move(connection)](work_atom, const database_work& work) {

@@ -43,7 +43,7 @@ std::unique_ptr<cache::catalog_database> watched(std::unique_ptr<cache::catalog_
                                                  std::shared_ptr<catalog_schema> schema,
                                                  std::shared_ptr<database_health> health);
 
-catalog_worker_actor::behavior_type catalog_worker(catalog_worker_actor::pointer self, std::string thread_name,
+catalog_worker_actor::behavior_type catalog_worker(catalog_worker_actor::pointer self, const std::string& thread_name,
                                                    std::shared_ptr<cache::catalog_database> connection);
 
 }  // namespace troupe::actors

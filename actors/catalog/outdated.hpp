@@ -19,6 +19,7 @@ inline std::vector<cache::catalog_cache::scope_change> outdated_by(const std::ve
                                                                    std::vector<std::string> ids) {
   using cache::cache_kind;
   std::vector<cache::catalog_cache::scope_change> out;
+  out.reserve(providers.size() + ids.size() + 4);
   for (const auto& provider : providers) out.push_back({cache_kind::provider, provider, {}});
   for (const auto kind : {cache_kind::full, cache_kind::unique, cache_kind::stats}) out.push_back({kind, {}, {}});
   out.push_back(when_providers_were_read());

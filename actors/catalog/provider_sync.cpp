@@ -49,7 +49,7 @@ void answer_late(provider_sync_state& state, const sync_world& world, const sync
 
 }  // namespace
 
-provider_sync_actor::behavior_type provider_sync(self_pointer self, std::shared_ptr<const sync_world> world) {
+provider_sync_actor::behavior_type provider_sync(self_pointer self, const std::shared_ptr<const sync_world>& world) {
   if (world->provider.interval_s > 0) self->send(self, tick_atom::value);
   const auto again = [self, world] {
     self->delayed_send(self, std::chrono::seconds(world->provider.interval_s), tick_atom::value);

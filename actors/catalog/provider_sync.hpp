@@ -48,6 +48,6 @@ struct provider_sync_state {
 };
 
 provider_sync_actor::behavior_type provider_sync(provider_sync_actor::stateful_pointer<provider_sync_state> self,
-                                                 std::shared_ptr<const sync_world> world);
+                                                 const std::shared_ptr<const sync_world>& world);
 
 }  // namespace troupe::actors

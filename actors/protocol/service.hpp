@@ -72,8 +72,8 @@ class service {
   // The network does not run: no access and no inference is counted, but the model is used, and loaded where it is not
   // in memory. Errors as predict's; unprocessable: it reads no texts, or cannot read this one (the list fails as a
   // whole).
-  virtual cancel_handle tokenize(tokenize_request, one_shot<tokenized_texts>) { return {}; }
-  virtual cancel_handle decode(decode_request, one_shot<decoded_texts>) { return {}; }
+  virtual cancel_handle tokenize(tokenize_request request, one_shot<tokenized_texts> reply) = 0;
+  virtual cancel_handle decode(decode_request request, one_shot<decoded_texts> reply) = 0;
 
   // `wait_ms` bounds how long the reply waits; the work itself goes on.
   virtual void load(std::string model, std::uint64_t wait_ms, one_shot<load_report> reply) = 0;

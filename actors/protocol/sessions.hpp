@@ -27,6 +27,10 @@ enum class session_mode : std::uint8_t {
 struct session_request {
   std::string model;        // empty: the server's model for live speech
   std::string punctuation;  // of whole sentences; empty: the server's, where it has one
+  // Tells where somebody speaks, which alone is recognised then; and recognises sentences once more when they are over.
+  // Neither where the mode is online. Empty: the server's, where it has one; not set: none.
+  std::optional<std::string> voice_activity = std::string();
+  std::optional<std::string> second_pass = std::string();
   session_mode mode = session_mode::two_pass;
   inference::live_options options;
   std::string peer;  // who asks, for the log
@@ -39,6 +43,7 @@ struct session_increment {
   inference::transcript text;
 };
 // A whole sentence, in the place of the increments since the last one; punctuated where a model for it is there.
+// Without text: they are taken back.
 struct session_sentence {
   inference::transcript text;
   std::string raw;  // without marks
@@ -77,8 +82,9 @@ class session_handle {
 class session_service {
  public:
   virtual ~session_service() = default;
-  // Loads the model where it is not in memory. Errors come through `reply`: model_not_found, unprocessable (it cannot
-  // be fed), bad_request (the options), too_many_requests (sessions, or what the cores can hold in time), unavailable.
+  // Loads the models where they are not in memory. Errors come through `reply`: model_not_found, unprocessable (one
+  // cannot be fed, or does another task), bad_request (the options), too_many_requests (sessions, or what the cores can
+  // hold in time), unavailable.
   virtual void open(session_request request, session_listener listener,
                     one_shot<std::unique_ptr<session_handle>> reply) = 0;
 };

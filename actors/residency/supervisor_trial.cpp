@@ -17,7 +17,7 @@ void supervisor_core::optimize(const std::string& model, std::uint64_t wait_ms, 
   waiter<optimize_report> w{std::move(reply), now() + std::chrono::milliseconds(wait_ms)};
   arm(w.due);
   if (!trial_) {
-    trial_.emplace();
+    trial_ = trial{};
     trial_->lease = lease_id{++last_lease_};
     trial_->order = std::make_shared<load_order>();
     trial_->order->model = model;

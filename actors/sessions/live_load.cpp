@@ -10,22 +10,30 @@ constexpr std::uint64_t steps_least = 16;
 
 }  // namespace
 
-live_load::answer live_load::admit(std::uint32_t sessions, std::uint32_t active) const noexcept {
+live_load::answer live_load::admit(std::uint32_t sessions, fed_sessions active) const noexcept {
   if (sessions >= limits_.max_sessions) return answer::too_many;
-  return active > 0 && share_of(active + 1) > limits_.max_share ? answer::too_slow : answer::welcome;
+  const auto then = share_of({active.all + 1, active.speaking + 1});
+  return active.all > 0 && then > limits_.max_share ? answer::too_slow : answer::welcome;
 }
 
-void live_load::ran(std::chrono::microseconds share, std::chrono::microseconds sound) noexcept {
+void live_load::ran(stage which, std::chrono::microseconds share, std::chrono::microseconds sound) noexcept {
   if (sound.count() <= 0) return;
-  costs_[steps_ % costs_.size()] = static_cast<double>(share.count()) / static_cast<double>(sound.count());
-  if (++steps_ < steps_least) return;
-  auto last = costs_;
-  const auto end = last.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(steps_, last.size()));
-  const auto middle = last.begin() + (end - last.begin()) / 2;
-  std::nth_element(last.begin(), middle, end);
-  cost_ = *middle;
+  const auto cost = static_cast<double>(share.count()) / static_cast<double>(sound.count());
+  (which == stage::listening ? listening_ : recognising_).take(cost);
 }
 
-double live_load::share_of(std::uint32_t active) const noexcept { return cost_ * active / slots_; }
+double live_load::share_of(fed_sessions active) const noexcept {
+  return (listening_.cost * active.all + recognising_.cost * active.speaking) / slots_;
+}
+
+void live_load::learned::take(double step) noexcept {
+  last[steps % last.size()] = step;
+  if (++steps < steps_least) return;
+  auto sorted = last;
+  const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(steps, sorted.size()));
+  const auto middle = sorted.begin() + (end - sorted.begin()) / 2;
+  std::nth_element(sorted.begin(), middle, end);
+  cost = *middle;
+}
 
 }  // namespace troupe::actors

@@ -12,6 +12,7 @@ void recording_fed::open() {
   session_request ask;
   ask.model = model_;
   ask.mode = session_mode::offline;  // sentences alone
+  ask.second_pass.reset();           // this model was asked, no other
   ask.options.hotwords = asked_.hotwords;
   ask.peer = asked_.peer;
   const auto& post = means_.post;

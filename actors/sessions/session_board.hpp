@@ -27,13 +27,17 @@ using steady_time = steady_clock::time_point;
 struct session_metrics {
   explicit session_metrics(prometheus::Registry& registry);
   prometheus::Gauge& open;
-  prometheus::Gauge& active;  // fed within the last two seconds
-  prometheus::Gauge& share;   // of the cores, that the active ones need
+  prometheus::Gauge& active;    // fed within the last two seconds
+  prometheus::Gauge& speaking;  // of them, those whose recogniser was
+  prometheus::Gauge& share;     // of the cores, that the active ones need
   prometheus::Counter& opened;
   prometheus::Counter& refused;  // 429
   prometheus::Counter& failed;
-  prometheus::Counter& shed;          // asked to leave: the cores were too slow
-  prometheus::Counter& sound_s;       // that was heard
+  prometheus::Counter& shed;      // asked to leave: the cores were too slow
+  prometheus::Counter& sound_s;   // that was heard
+  prometheus::Counter& speech_s;  // of it, what the recogniser heard
+  prometheus::Counter& passes;    // sentences that were recognised again
+  prometheus::Counter& passes_failed;
   prometheus::Histogram& lateness_s;  // from when a step's sound was whole to its answer
 };
 
@@ -46,22 +50,26 @@ class session_board {
   result<number> enter(steady_time now);
   void set_leave(number who, std::function<void(error)> leave);
   void left(number who, bool failed);
-  void fed(number who, steady_time now);
-  // A step has run: its share of its batch's time, its sound, and how long after that was whole. Where that is too
-  // long, the newest session of those that are fed is asked to leave.
-  void stepped(number who, std::chrono::microseconds share, std::chrono::microseconds sound,
+  void fed(number who, std::chrono::microseconds sound, steady_time now);
+  void spoke(number who, steady_time now);  // .. and its recogniser was
+  using stage = live_load::stage;
+  // A step has run: its share of its batch's time, its sound, and how long after it was due. Where that is too long,
+  // the newest session of those that speak, else of those that are fed, is asked to leave.
+  void stepped(number who, stage which, std::chrono::microseconds share, std::chrono::microseconds sound,
                std::chrono::microseconds lateness, steady_time now);
+  void ticked(steady_time now);  // a session's second has passed: gauges of those who fell silent follow
+  void passed(bool well);  // a sentence's second pass has ended
   // Asks all to go, and returns when they have. REQUIRES nobody to enter any more.
   void clear(const error& why);
   std::uint32_t open() const;
 
  private:
   struct member {
-    steady_time fed{};
+    steady_time fed{}, spoke{};
     std::function<void(error)> leave;
     bool leaving = false;
   };
-  std::uint32_t active(steady_time now) const;
+  live_load::fed_sessions active(steady_time now) const;
   void publish(steady_time now);
 
   mutable std::mutex mutex_;

@@ -1,8 +1,7 @@
 #include "actors/sessions/session_wing.hpp"
 
+#include <algorithm>
 #include <utility>
-
-#include <spdlog/spdlog.h>
 
 #include "actors/sessions/session.hpp"
 
@@ -16,6 +15,7 @@ session_limits limits_of(const config::settings& s) {
   out.step_timeout = std::chrono::milliseconds(s.request_timeout_ms);
   out.idle = std::chrono::seconds(s.session_idle_timeout_s);
   out.drain = std::chrono::milliseconds(s.session_drain_ms);
+  out.sentence.utterance_s_max = static_cast<double>(s.session_sentence_max_ms) / 1000;
   return out;
 }
 
@@ -57,24 +57,33 @@ class handle final : public session_handle {
   const counted in_flight_;
 };
 
-// The one text that comes back.
-class text_reply final : public reply_stream {
+// The one transcript that comes back.
+class transcript_reply final : public reply_stream {
  public:
-  explicit text_reply(std::function<void(result<std::string>)> done) : done_(std::move(done)) {}
+  using answer = result<inference::transcript>;
+  explicit transcript_reply(std::function<void(answer)> done) : done_(std::move(done)) {}
   void write(item_result&& item) override {
     if (!item.value) return give(tl::unexpected(std::move(item.value.error())));
-    if (auto* text = std::get_if<inference::transcript>(&*item.value)) text_ += text->text;
+    if (auto* text = std::get_if<inference::transcript>(&*item.value)) return give(std::move(*text));
+    end();
   }
-  void end() override { give(std::move(text_)); }
+  void end() override { give(troupe::fail(error_code::internal, "the model answered with no text")); }
   void fail(const error& why) override { give(tl::unexpected(why)); }
 
  private:
-  void give(result<std::string> what) {
+  void give(answer what) {
     if (done_) std::exchange(done_, nullptr)(std::move(what));
   }
-  std::function<void(result<std::string>)> done_;
-  std::string text_;
+  std::function<void(answer)> done_;
 };
+
+result<void> check_task(const live_place& place, inference::task what) {
+  const auto& tasks = place.home->model->info().tasks;
+  if (std::find(tasks.begin(), tasks.end(), what) != tasks.end()) return {};
+  return fail(error_code::unprocessable,
+              "Model " + place.home->name + " does not do " + std::string(inference::to_string(what)),
+              "a live session needs a streaming model for that");
+}
 
 class open_wing final : public session_wing, public session_service {
  public:
@@ -98,13 +107,12 @@ class open_wing final : public session_wing, public session_service {
     if (request.model.empty())
       return reply(fail(error_code::model_not_found, "no model for live speech is registered",
                         "register one, and name it as speech_model"));
-    if (request.punctuation.empty()) request.punctuation = models_.punctuation();
-    auto model = request.model;
-    auto shared = std::make_shared<opening>(opening{std::move(request), std::move(listener), std::move(reply)});
-    door_.enter(std::move(model), one_shot<live_place>([this, shared](result<live_place> place) {
-                  shared->reply(place
-                                    ? start(std::move(shared->request), std::move(shared->listener), std::move(*place))
-                                    : tl::unexpected(std::move(place.error())));
+    choose(request);
+    auto shared = std::make_shared<opening>(opening{std::move(request), std::move(listener), std::move(reply), {}, {}});
+    door_.enter(shared->request.model, one_shot<live_place>([this, shared](result<live_place> place) {
+                  if (!place) return shared->reply(tl::unexpected(std::move(place.error())));
+                  shared->home = std::move(*place);
+                  enter_voice(shared);
                 }));
   }
 
@@ -113,43 +121,98 @@ class open_wing final : public session_wing, public session_service {
     session_request request;
     session_listener listener;
     one_shot<std::unique_ptr<session_handle>> reply;
+    live_place home;
+    std::optional<live_place> voice;
   };
 
-  result<std::unique_ptr<session_handle>> start(session_request request, session_listener listener, live_place place) {
-    const auto* live = place.home->model->live();
-    auto feeder = live->open_feeder(request.options);
-    if (!feeder) return tl::unexpected(std::move(feeder.error()));
-    auto state = live->open_state(request.options);
-    if (!state) return tl::unexpected(std::move(state.error()));
+  // The names of the models that it will have; where none is left beside the recogniser, there is none.
+  void choose(session_request& request) const {
+    if (request.mode == session_mode::online) {
+      request.voice_activity.reset();
+      request.second_pass.reset();
+      return;
+    }
+    if (request.punctuation.empty()) request.punctuation = models_.punctuation();
+    const auto settle = [](std::optional<std::string>& name, const std::string& servers) {
+      if (name && name->empty()) *name = servers;
+      if (name && name->empty()) name.reset();
+    };
+    settle(request.voice_activity, models_.voice_activity());
+    settle(request.second_pass, models_.whole());
+    if (request.second_pass == request.model) request.second_pass.reset();
+  }
+
+  void enter_voice(const std::shared_ptr<opening>& o) {
+    if (!o->request.voice_activity) return o->reply(start(*o));
+    door_.enter(*o->request.voice_activity, one_shot<live_place>([this, o](result<live_place> place) {
+      if (!place) return o->reply(tl::unexpected(std::move(place.error())));
+      o->voice = std::move(*place);
+      o->reply(start(*o));
+    }));
+  }
+
+  static result<void> check(const opening& o) {
+    if (auto ok = check_task(o.home, inference::task::automatic_speech_recognition); !ok) return ok;
+    const auto* live = o.home.home->model->live();
+    if (auto feeder = live->open_feeder(o.request.options); !feeder) return tl::unexpected(std::move(feeder.error()));
+    if (!o.voice) return {};
+    if (auto ok = check_task(*o.voice, inference::task::voice_activity_detection); !ok) return ok;
+    const auto rate_hz = o.voice->home->model->live()->rate_hz();
+    if (rate_hz == live->rate_hz()) return {};
+    return fail(error_code::unprocessable,
+                "Model " + o.voice->home->name + " hears " + std::to_string(rate_hz) + " Hz, model " +
+                    o.home.home->name + " " + std::to_string(live->rate_hz()),
+                "a session needs both at one rate");
+  }
+
+  result<std::unique_ptr<session_handle>> start(opening& o) {
+    if (auto ok = check(o); !ok) return tl::unexpected(std::move(ok.error()));
     const auto entry = board_->enter(steady_clock::now());
     if (!entry) return tl::unexpected(entry.error());
 
+    const auto home = o.home.home;
+    const auto* live = home->model->live();
     auto s = std::make_unique<session_start>();
-    const auto home = place.home;
-    s->request = std::move(request);
-    s->listener = std::move(listener);
-    s->home = std::move(place);
-    s->feeder = std::move(*feeder);
-    s->state = std::move(*state);
+    s->request = std::move(o.request);
+    s->listener = std::move(o.listener);
+    s->home = std::move(o.home);
+    s->voice = std::move(o.voice);
     s->limits = limits_of(settings_);
     s->board = board_;
     s->entry = *entry;
-    if (!s->request.punctuation.empty())
-      s->punctuate = [this, model = s->request.punctuation](std::string text,
-                                                            std::function<void(result<std::string>)> done) {
-        predict_request ask;
-        ask.model = model;
-        ask.inputs.emplace_back(std::move(text));
-        ask.asked.task = inference::task::punctuation_restoration;
-        ask.use_prediction_cache = false;
-        door_.predict(std::move(ask), std::make_unique<text_reply>(std::move(done)));
-      };
+    if (s->request.second_pass) s->recognise = recogniser(*s->request.second_pass, live->rate_hz());
+    if (!s->request.punctuation.empty()) s->punctuate = punctuator(s->request.punctuation);
     auto actor = system_.spawn(session, std::make_shared<std::unique_ptr<session_start>>(std::move(s)));
     board_->set_leave(*entry, [actor](error why) {
       caf::anon_send(actor, stop_atom::value, std::make_shared<error>(std::move(why)));
     });
     const auto credit = settings_.session_buffer_ms * live->rate_hz() / 1000;
     return std::make_unique<handle>(std::move(actor), live->rate_hz(), live->uses_hotwords(), credit, in_flight_);
+  }
+
+  // As any client asks.
+  cancel_handle ask(const std::string& model, inference::task what, inference::input in,
+                    std::function<void(result<inference::transcript>)> done) {
+    predict_request request;
+    request.model = model;
+    request.inputs.push_back(std::move(in));
+    request.asked.task = what;
+    request.use_prediction_cache = false;
+    return door_.predict(std::move(request), std::make_unique<transcript_reply>(std::move(done)));
+  }
+  decltype(session_start::recognise) recogniser(std::string model, std::uint32_t rate_hz) {
+    return [this, model = std::move(model), rate_hz](std::vector<float> sound, auto done) {
+      return ask(model, inference::task::automatic_speech_recognition, inference::samples{std::move(sound), rate_hz},
+                 std::move(done));
+    };
+  }
+  decltype(session_start::punctuate) punctuator(std::string model) {
+    return [this, model = std::move(model)](std::string text, std::function<void(result<std::string>)> done) {
+      return ask(model, inference::task::punctuation_restoration, std::move(text),
+                 [done = std::move(done)](result<inference::transcript> marked) {
+                   done(marked ? result<std::string>(std::move(marked->text)) : tl::unexpected(marked.error()));
+                 });
+    };
   }
 
   caf::actor_system& system_;

@@ -170,6 +170,7 @@ std::uint64_t size_bytes(const manifest& m) noexcept {
 
 std::string snapshot_id(const std::vector<stored_file>& files) {
   std::vector<const stored_file*> ordered;
+  ordered.reserve(files.size());
   for (const auto& f : files) ordered.push_back(&f);
   std::sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) { return a->path < b->path; });
   sha256 digest;

@@ -87,9 +87,11 @@ schema inference_answer_schema() {
   const auto ranked = s::list(
       s::any_of({s::object({{"index", s::integer()}, {"score", number()}, s::maybe("text", s::text())}), problem}));
   const auto piece = s::object({{"text", s::text()}}).says("Of a model that steps: a list of them");
+  const auto voice =
+      s::object({{"segments", s::list(s::object({{"start", number()}, {"end", number()}})).says("Of speech, in s")}});
   const auto nothing = s::anything().with("type", R"("null")");
-  const auto one = s::any_of(
-      {classes, entities, candidates, s::list(candidates), vector(), ranked, tensors(), piece, nothing, problem});
+  const auto one = s::any_of({classes, entities, candidates, s::list(candidates), vector(), ranked, tensors(), piece,
+                              voice, nothing, problem});
   return s::any_of({one, s::list(s::any_of({one, number()}))});
 }
 

@@ -121,11 +121,7 @@ schema rerank_request_schema() {
 }  // namespace
 
 std::vector<route> openai_routes() {
-  family of{
-      "OpenAI", "OpenAI's embeddings, transcriptions and models, and re-ranking as Jina, Cohere and vLLM have it",
-      [](const error& why, std::string_view, header_list headers) { return openai_error(why, {}, std::move(headers)); },
-      "OpenAIError", openai_error_schema()};
-  family_routes add(std::move(of));
+  family_routes add(openai_family());
   add.get("/v1/models", get_models)
       .says("The models that can be asked")
       .answers(200, "By name", as_json(openai_models_schema()));

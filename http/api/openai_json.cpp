@@ -4,32 +4,12 @@
 
 #include "http/api/whole_answers.hpp"
 #include "http/api/write_output.hpp"
-#include "http/core/errors.hpp"
 #include "http/json/json_write.hpp"
 
 namespace troupe::http {
 namespace {
 
 using s = schema;
-
-std::string_view type_of(unsigned status) {
-  if (status == 429) return "rate_limit_error";
-  return status >= 500 ? "server_error" : "invalid_request_error";
-}
-
-// The words that their clients know; else ours, as they write theirs.
-std::string code_of(error_code code) {
-  switch (code) {
-    case error_code::unauthorized:
-    case error_code::forbidden: return "invalid_api_key";
-    case error_code::route_not_found: return "unknown_url";
-    case error_code::too_many_requests: return "rate_limit_exceeded";
-    default: break;
-  }
-  std::string out(to_string(code));
-  for (auto& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
 
 void write_model(json_out& json, const actors::model_report& model, actors::wall_time created) {
   const auto& r = model.registration;
@@ -58,29 +38,6 @@ schema usage_schema() {
 s::field truncated_field() { return s::maybe("truncated", s::flag().says("An input was cut to the model's length")); }
 
 }  // namespace
-
-response openai_error(const error& why, std::string_view param, header_list headers) {
-  response out;
-  out.status = status_of(why.code);
-  json_out json;
-  json.object().key("error").object();
-  json.field("message", why.detail.empty() ? why.message : why.message + ": " + why.detail);
-  json.field("type", type_of(out.status));
-  json.key("param");
-  param.empty() ? json.value(nullptr) : json.value(param);
-  json.field("code", code_of(why.code)).end_object().end_object();
-  out.body = json.str();
-  add_error_headers(why, headers);
-  out.headers = std::move(headers);
-  return out;
-}
-
-schema openai_error_schema() {
-  return s::object({{"error", s::object({{"message", s::text().says("What was wrong, and what would be right")},
-                                         {"type", s::text()},
-                                         {"param", s::text().nullable().says("The field that is to blame")},
-                                         {"code", s::text().nullable()}})}});
-}
 
 std::string openai_models_json(const actors::server_report& report) {
   json_out json;

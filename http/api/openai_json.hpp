@@ -9,14 +9,10 @@
 
 #include "actors/protocol/reports.hpp"
 #include "http/api/collect.hpp"
+#include "http/core/openai_words.hpp"
 #include "http/core/schema.hpp"
 
 namespace troupe::http {
-
-// {"error": {"message", "type", "param", "code"}} beside the usual status. `param`: the field that is to blame; empty:
-// none. (Their clients look at `code` for "model_not_found" and "invalid_api_key".)
-response openai_error(const error& why, std::string_view param, header_list headers);
-schema openai_error_schema();
 
 // `created` is when this server started: since then it offers the model. Disabled ones are left out of the list.
 std::string openai_models_json(const actors::server_report& report);

@@ -18,24 +18,26 @@ std::vector<s::field> outputs() {
                                  {"word", s::text()},
                                  {"start", s::integer()},
                                  {"end", s::integer()}});
-  return {s::maybe("prediction", s::text().nullable().says("The label with the largest probability")),
-          s::maybe("confidence", s::number().nullable()),
-          s::maybe("probabilities", s::map(s::number().nullable()).says("By label, in the checkpoint's order")),
-          s::maybe("score", s::number().nullable()),
-          s::maybe("embedding", vector),
-          s::maybe("embeddings", s::list(vector).says("One a token")),
-          s::maybe("labels", s::list(s::text()).says("Candidate labels, or the texts of a query, by falling score")),
-          s::maybe("scores", s::list(number).says("As labels")),
-          s::maybe("ranking", s::list(s::object({{"index", s::integer()}, {"score", number}}))),
-          s::maybe("errors", s::list(s::object({{"index", s::integer()}, {"error", s::text()}}))
-                                 .says("Of a query's texts that failed alone")),
-          s::maybe("entities", s::list(entity)),
-          s::maybe("predictions", s::list(s::anything()).says("A mask's candidates; a list of them for several masks")),
-          s::maybe("outputs", s::anything().says("A tensor as nested arrays, null where not finite; several by name")),
-          s::maybe("shape", s::list(s::integer())),
-          s::maybe("datatype", s::text()),
-          s::maybe("output", s::text()),
-          s::maybe("steps", s::list(s::map(s::anything())))};
+  return {
+      s::maybe("prediction", s::text().nullable().says("The label with the largest probability")),
+      s::maybe("confidence", s::number().nullable()),
+      s::maybe("probabilities", s::map(s::number().nullable()).says("By label, in the checkpoint's order")),
+      s::maybe("score", s::number().nullable()),
+      s::maybe("embedding", vector),
+      s::maybe("embeddings", s::list(vector).says("One a token")),
+      s::maybe("labels", s::list(s::text()).says("Candidate labels, or the texts of a query, by falling score")),
+      s::maybe("scores", s::list(number).says("As labels")),
+      s::maybe("ranking", s::list(s::object({{"index", s::integer()}, {"score", number}}))),
+      s::maybe("errors", s::list(s::object({{"index", s::integer()}, {"error", s::text()}}))
+                             .says("Of a query's texts that failed alone")),
+      s::maybe("entities", s::list(entity)),
+      s::maybe("predictions", s::list(s::anything()).says("A mask's candidates; a list of them for several masks")),
+      s::maybe("outputs", s::anything().says("A tensor as nested arrays, null where not finite; several by name")),
+      s::maybe("shape", s::list(s::integer())),
+      s::maybe("datatype", s::text()),
+      s::maybe("output", s::text()),
+      s::maybe("segments", s::list(s::object({{"start", number}, {"end", number}})).says("Where somebody speaks, s")),
+      s::maybe("steps", s::list(s::map(s::anything())))};
 }
 
 std::vector<s::field> prediction_fields() {

@@ -55,6 +55,11 @@ class value_writer {
     json_.end_object();
   }
   void operator()(const inference::transcript& piece) const { json_.object().field("text", piece.text).end_object(); }
+  void operator()(const inference::voice_activity& voice) const {
+    json_.object().key("segments");
+    write_voice(json_, voice);
+    json_.end_object();
+  }
 
  private:
   json_out& json_;

@@ -84,6 +84,11 @@ class output_writer {
 
   void operator()(const inference::transcript& piece) const { json_.field("output", piece.text); }
 
+  void operator()(const inference::voice_activity& voice) const {
+    json_.key("segments");
+    write_voice(json_, voice);
+  }
+
  private:
   // Of the top_k, in the checkpoint's order.
   std::vector<std::uint32_t> best_places(const std::vector<float>& scores) const {
@@ -152,6 +157,13 @@ void write_candidates(json_out& json, const inference::mask_candidates& candidat
     json.end_array();
   }
   if (several) json.end_array();
+}
+
+void write_voice(json_out& json, const inference::voice_activity& voice) {
+  json.array();
+  for (const auto& s : voice.found)
+    json.object().field("start", s.begin_s.value_or(0)).field("end", s.end_s.value_or(voice.heard_s)).end_object();
+  json.end_array();
 }
 
 void write_tensor(json_out& json, std::string_view name, const inference::tensor& t) {

@@ -38,6 +38,8 @@ void write_vectors(json_out& json, const inference::token_embeddings& vectors, b
 void write_spans(json_out& json, const inference::spans& spans);
 // A list of {"sequence", "score", "token", "token_str"}; for several masks a list of lists.
 void write_candidates(json_out& json, const inference::mask_candidates& candidates);
+// A list of {"start", "end"} in seconds.
+void write_voice(json_out& json, const inference::voice_activity& voice);
 // The fields of a tensor, its elements under `name`.
 void write_tensor(json_out& json, std::string_view name, const inference::tensor& t);
 

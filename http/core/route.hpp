@@ -110,6 +110,8 @@ class family_routes {
   };
 
   explicit family_routes(family of) : of_(std::make_shared<const family>(std::move(of))) {}
+  // Of a family that has rows elsewhere, too.
+  explicit family_routes(std::shared_ptr<const family> of) : of_(std::move(of)) {}
 
   row get(std::string pattern, route_handler run) { return add("GET", std::move(pattern), std::move(run)); }
   row post(std::string pattern, route_handler run) { return add("POST", std::move(pattern), std::move(run)); }

@@ -4,10 +4,9 @@
 #include <utility>
 
 #include "http/json/base64.hpp"
-#include "http/json/json_read.hpp"
 #include "http/json/json_write.hpp"
 #include "http/json/text.hpp"
-#include "inference/audio/resample.hpp"
+#include "http/ws/message_fields.hpp"
 #include "inference/audio/sample.hpp"
 
 namespace troupe::http {
@@ -28,21 +27,8 @@ result<void> read_format(element value, sample_format& out) {
       return {};
     }
   }
-  return fail(error_code::unprocessable,
-              "format: found " + (text.empty() ? std::string(kind_of(value)) : in_quotes(shown(text))),
-              "allowed: float32, int16, int32");
-}
-
-result<void> read_rate(element value, std::uint32_t& out) {
-  std::int64_t number = 0;
-  if (value.get(number) == simdjson::SUCCESS && number >= inference::rate_hz_min && number <= inference::rate_hz_max) {
-    out = static_cast<std::uint32_t>(number);
-    return {};
-  }
-  return fail(error_code::unprocessable,
-              "sample_rate: found " + (value.is_int64() ? std::to_string(number) : std::string(kind_of(value))),
-              "allowed: a whole number from " + std::to_string(inference::rate_hz_min) + " to " +
-                  std::to_string(inference::rate_hz_max));
+  return refuse_field("format", text.empty() ? std::string(kind_of(value)) : in_quotes(shown(text)),
+                      "float32, int16, int32", error_code::unprocessable);
 }
 
 result<void> read_start(simdjson::dom::object all, client_message& out) {
@@ -50,7 +36,9 @@ result<void> read_start(simdjson::dom::object all, client_message& out) {
   if (all["format"].get(value) == simdjson::SUCCESS && !value.is_null()) {
     if (auto read = read_format(value, out.format); !read) return read;
   }
-  if (all["sample_rate"].get(value) == simdjson::SUCCESS && !value.is_null()) return read_rate(value, out.rate_hz);
+  if (all["sample_rate"].get(value) == simdjson::SUCCESS && !value.is_null()) {
+    return read_rate_field(value, "sample_rate", out.rate_hz, error_code::unprocessable);
+  }
   return {};
 }
 
@@ -69,22 +57,21 @@ result<void> read_sound(simdjson::dom::object all, client_message& out) {
 
 result<client_message> read_client_message(std::string_view text) {
   json_body json;
-  const auto root = json.parse(text, "message");
-  if (!root) return tl::unexpected(root.error());
   constexpr const char* known = "\"type\" is start_recording, audio_chunk or stop_recording";
-  simdjson::dom::object all;
+  const auto all = read_message(json, text, known);
+  if (!all) return tl::unexpected(all.error());
   std::string_view type;
-  if (root->get(all) != simdjson::SUCCESS || all["type"].get(type) != simdjson::SUCCESS) {
-    return fail(error_code::bad_request, "A message is an object in JSON with a \"type\"", known);
+  if ((*all)["type"].get(type) != simdjson::SUCCESS) {
+    return fail(error_code::bad_request, "A message has a \"type\"", known);
   }
   client_message out;
   result<void> read;
   if (type == "start_recording") {
     out.what = client_request::start;
-    read = read_start(all, out);
+    read = read_start(*all, out);
   } else if (type == "audio_chunk") {
     out.what = client_request::sound;
-    read = read_sound(all, out);
+    read = read_sound(*all, out);
   } else if (type == "stop_recording") {
     out.what = client_request::stop;
   } else {

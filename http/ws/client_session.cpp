@@ -18,25 +18,13 @@ void client_session::binary(std::string_view) {
   refuse({error_code::bad_request, "Messages are JSON", "sound goes into audio_chunk, in base64", {}});
 }
 
-void client_session::draining() {
-  draining_ = true;
-  if (!feed_) socket_->close(close_code::going_away, "the server is ending");
-}
-
-void client_session::closed() {
-  if (feed_) std::exchange(feed_, nullptr)->drop();
-  socket_.reset();
-}
-
 void client_session::start(const client_message& how) {
   if (feed_) return refuse({error_code::conflict, "A recording is under way", "stop_recording ends it", {}});
   actors::session_request request;
-  request.model = model_;
   request.mode = actors::session_mode::online;
-  request.peer = peer_;
   format_ = how.format;
   held_.reset();
-  feed_ = live_feed::open(sessions_, socket_, std::move(request), {how.format, how.rate_hz}, *this);
+  begin(std::move(request), {how.format, how.rate_hz});
 }
 
 void client_session::sound(const std::string& bytes) {
@@ -61,17 +49,17 @@ void client_session::feed_told(actors::session_increment&& text) {
 }
 
 void client_session::feed_ended() {
-  std::exchange(feed_, nullptr)->drop();
+  let_go();
   socket_->send(write_client_result(std::exchange(held_, std::nullopt).value_or(std::string()), true));
   say_stopped();
-  if (draining_) draining();
+  close_if_draining();
 }
 
 void client_session::feed_failed(const error& why) {
-  std::exchange(feed_, nullptr)->drop();
+  let_go();
   if (held_) socket_->send(write_client_result(*std::exchange(held_, std::nullopt), false));
   refuse(why);
-  if (draining_) draining();
+  close_if_draining();
 }
 
 void client_session::say_stopped() { socket_->send(write_client_status("Recording stopped", "SESSION_STOPPED")); }

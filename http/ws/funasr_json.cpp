@@ -1,14 +1,12 @@
 #include "http/ws/funasr_json.hpp"
 
 #include <charconv>
-#include <cmath>
 #include <limits>
 #include <optional>
 
-#include "http/json/json_read.hpp"
 #include "http/json/json_write.hpp"
 #include "http/json/text.hpp"
-#include "inference/audio/resample.hpp"
+#include "http/ws/message_fields.hpp"
 
 namespace troupe::http {
 namespace {
@@ -17,34 +15,10 @@ using simdjson::dom::element;
 
 constexpr std::size_t wav_name_bytes_max = 1024;  // each answer repeats it
 
-tl::unexpected<error> refuse(std::string_view key, std::string_view found, std::string_view allowed) {
-  return fail(error_code::bad_request, std::string(key) + ": found " + std::string(found),
-              "allowed: " + std::string(allowed));
-}
-
-// A whole number, perhaps written as 16000.0.
-std::optional<std::int64_t> whole(element value) {
-  std::int64_t number = 0;
-  if (value.get(number) == simdjson::SUCCESS) return number;
-  double real = 0;
-  if (value.get(real) != simdjson::SUCCESS || std::trunc(real) != real || std::abs(real) > 1e15) return std::nullopt;
-  return static_cast<std::int64_t>(real);
-}
-
-result<void> read_text(element value, std::string_view key, std::string_view& out) {
-  if (value.get(out) == simdjson::SUCCESS) return {};
-  return refuse(key, kind_of(value), "a string");
-}
-
-result<void> read_flag(element value, std::string_view key, bool& out) {
-  if (value.get(out) == simdjson::SUCCESS) return {};
-  return refuse(key, kind_of(value), "true or false");
-}
-
 result<void> read_mode(element value, funasr_terms& terms) {
   constexpr std::string_view allowed = "online, offline, 2pass";
   std::string_view text;
-  if (auto read = read_text(value, "mode", text); !read) return refuse("mode", kind_of(value), allowed);
+  if (auto read = read_text_field(value, "mode", text); !read) return refuse_field("mode", kind_of(value), allowed);
   if (text == "online")
     terms.mode = actors::session_mode::online;
   else if (text == "offline")
@@ -52,7 +26,7 @@ result<void> read_mode(element value, funasr_terms& terms) {
   else if (text == "2pass")
     terms.mode = actors::session_mode::two_pass;
   else
-    return refuse("mode", in_quotes(shown(text)), allowed);
+    return refuse_field("mode", in_quotes(shown(text)), allowed);
   return {};
 }
 
@@ -62,7 +36,7 @@ std::vector<std::int64_t> three_of(element value) {
   simdjson::dom::array list;
   if (value.get(list) == simdjson::SUCCESS) {
     for (const auto item : list) {
-      const auto number = whole(item);
+      const auto number = whole_number(item);
       if (!number || out.size() == 3) return {};
       out.push_back(*number);
     }
@@ -90,7 +64,7 @@ result<void> read_chunk_size(element value, funasr_terms& terms) {
   bool good = sizes.size() == 3;
   for (const auto size : sizes) good = good && size >= 0 && size <= frames_max;
   if (!good || sizes[1] == 0) {
-    return refuse("chunk_size", kind_of(value), "three whole numbers of 60 ms, as [5,10,5] or \"5,10,5\"");
+    return refuse_field("chunk_size", kind_of(value), "three whole numbers of 60 ms, as [5,10,5] or \"5,10,5\"");
   }
   terms.options.left_frames = static_cast<std::uint32_t>(sizes[0]);
   terms.options.chunk_frames = static_cast<std::uint32_t>(sizes[1]);
@@ -99,39 +73,28 @@ result<void> read_chunk_size(element value, funasr_terms& terms) {
 }
 
 result<void> read_look_back(element value, std::string_view key, std::int32_t& out) {
-  const auto number = whole(value);
+  const auto number = whole_number(value);
   if (!number || *number < -1 || *number > std::numeric_limits<std::uint16_t>::max()) {
-    return refuse(key, number ? std::to_string(*number) : kind_of(value), "a whole number of chunks, or -1");
+    return refuse_field(key, number ? std::to_string(*number) : kind_of(value), "a whole number of chunks, or -1");
   }
   out = static_cast<std::int32_t>(*number);
-  return {};
-}
-
-result<void> read_rate(element value, funasr_terms& terms) {
-  const auto allowed =
-      "a whole number from " + std::to_string(inference::rate_hz_min) + " to " + std::to_string(inference::rate_hz_max);
-  const auto number = whole(value);
-  if (!number) return refuse("audio_fs", kind_of(value), allowed);
-  if (*number < inference::rate_hz_min || *number > inference::rate_hz_max) {
-    return refuse("audio_fs", std::to_string(*number), allowed);
-  }
-  terms.rate_hz = static_cast<std::uint32_t>(*number);
   return {};
 }
 
 result<void> read_wav_format(element value) {
   constexpr std::string_view allowed = "pcm: 16-bit little-endian samples of one channel";
   std::string_view text;
-  if (!read_text(value, "wav_format", text)) return refuse("wav_format", kind_of(value), allowed);
-  if (!equal_ignoring_case(text, "pcm")) return refuse("wav_format", in_quotes(shown(text)), allowed);
+  if (!read_text_field(value, "wav_format", text)) return refuse_field("wav_format", kind_of(value), allowed);
+  if (!equal_ignoring_case(text, "pcm")) return refuse_field("wav_format", in_quotes(shown(text)), allowed);
   return {};
 }
 
 result<void> read_wav_name(element value, funasr_terms& terms) {
   std::string_view text;
-  if (auto read = read_text(value, "wav_name", text); !read) return read;
+  if (auto read = read_text_field(value, "wav_name", text); !read) return read;
   if (text.size() > wav_name_bytes_max) {
-    return refuse("wav_name", std::to_string(text.size()) + " bytes", "at most " + std::to_string(wav_name_bytes_max));
+    return refuse_field("wav_name", std::to_string(text.size()) + " bytes",
+                        "at most " + std::to_string(wav_name_bytes_max));
   }
   terms.wav_name = text;
   return {};
@@ -149,17 +112,17 @@ result<void> read_member(std::string_view key, element value, funasr_terms& term
   if (key == "decoder_chunk_look_back") return read_look_back(value, key, terms.options.decoder_look_back);
   if (key == "wav_name") return read_wav_name(value, terms);
   if (key == "wav_format") return read_wav_format(value);
-  if (key == "audio_fs") return read_rate(value, terms);
-  if (key == "is_finished") return read_flag(value, key, said.finished);
+  if (key == "audio_fs") return read_rate_field(value, key, terms.rate_hz);
+  if (key == "is_finished") return read_flag_field(value, key, said.finished);
   if (key == "is_speaking") {
     bool yes = false;
-    auto read = read_flag(value, key, yes);
+    auto read = read_flag_field(value, key, yes);
     if (read) said.speaking = yes;
     return read;
   }
   if (key == "hotwords") {
     std::string_view text;
-    auto read = read_text(value, key, text);
+    auto read = read_text_field(value, key, text);
     if (read) terms.options.hotwords = funasr_hotwords(text);
     return read;
   }
@@ -177,21 +140,13 @@ std::string_view next_word(std::string_view& text) {
 }  // namespace
 
 result<funasr_mark> read_funasr(std::string_view message, funasr_terms& terms) {
-  if (message.size() > funasr_text_bytes_max) {
-    return fail(error_code::payload_too_large, "A message in JSON of " + std::to_string(message.size()) + " bytes",
-                "at most " + std::to_string(funasr_text_bytes_max) + "; sound goes into binary messages");
-  }
+  if (auto fits = check_terms_size(message); !fits) return tl::unexpected(fits.error());
   json_body json;
-  const auto root = json.parse(message, "message");
-  if (!root) return tl::unexpected(root.error());
-  simdjson::dom::object all;
-  if (root->get(all) != simdjson::SUCCESS) {
-    return fail(error_code::bad_request, "A text message is an object in JSON: found " + std::string(kind_of(*root)),
-                "sound goes into binary messages");
-  }
+  const auto all = read_message(json, message, "sound goes into binary messages");
+  if (!all) return tl::unexpected(all.error());
   auto changed = terms;
   flags said;
-  for (const auto member : all) {
+  for (const auto member : *all) {
     if (member.value.is_null()) continue;  // as good as absent: JavaScript's clients send it
     if (auto read = read_member(member.key, member.value, changed, said); !read) return tl::unexpected(read.error());
   }

@@ -10,8 +10,6 @@
 
 namespace troupe::http {
 
-inline constexpr std::size_t funasr_text_bytes_max = 256 * 1024;  // of a message in JSON: hotwords can be many
-
 // What a connection's messages have said so far, the defaults where nothing did.
 struct funasr_terms {
   actors::session_mode mode = actors::session_mode::two_pass;

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "http/ws/close_codes.hpp"
-
 namespace troupe::http {
 namespace {
 
@@ -33,30 +31,18 @@ void funasr_protocol::text(std::string_view message) {
 
 void funasr_protocol::binary(std::string_view message) {
   if (!socket_ || message.empty()) return;
-  if (!feed_) begin();
+  if (!feed_) begin_sound();
   const auto feed = feed_;
   feed->take(message);
 }
 
-void funasr_protocol::draining() {
-  draining_ = true;
-  if (!feed_ && socket_) socket_->close(close_code::going_away, "the server is ending");
-}
-
-void funasr_protocol::closed() {
-  if (feed_) std::exchange(feed_, nullptr)->drop();
-  socket_.reset();
-}
-
-void funasr_protocol::begin() {
+void funasr_protocol::begin_sound() {
   actors::session_request request;
-  request.model = model_;
   request.mode = mode_ = terms_.mode;
   request.options = terms_.options;
-  request.peer = peer_;
   rate_hz_ = terms_.rate_hz;
   begun_ = true;
-  feed_ = live_feed::open(sessions_, socket_, std::move(request), {inference::sample_format::s16, rate_hz_}, *this);
+  begin(std::move(request), {inference::sample_format::s16, rate_hz_});
 }
 
 void funasr_protocol::end() {
@@ -84,9 +70,9 @@ void funasr_protocol::tell(const char* mode, std::string text) {
 }
 
 void funasr_protocol::feed_ended() {
-  std::exchange(feed_, nullptr)->drop();
+  let_go();
   tell_last();
-  if (draining_) draining();
+  close_if_draining();
 }
 
 void funasr_protocol::tell_last() {
@@ -97,11 +83,9 @@ void funasr_protocol::tell_last() {
 
 void funasr_protocol::fail(const error& why) {
   const auto mode = feed_ ? mode_ : terms_.mode;
-  if (feed_) std::exchange(feed_, nullptr)->drop();
   if (held_) socket_->send(write_funasr(*std::exchange(held_, std::nullopt), terms_.wav_name, false));
-  const auto socket = std::exchange(socket_, nullptr);
-  socket->send(write_funasr_error(last_name(mode), terms_.wav_name, why));
-  socket->close(close_code_of(why.code), why.message);
+  socket_->send(write_funasr_error(last_name(mode), terms_.wav_name, why));
+  hang_up(why);
 }
 
 }  // namespace troupe::http

@@ -87,7 +87,9 @@ void live_feed::pump() {
   if (session_) {
     if (const auto passed = pass_on(); !passed) return fail(passed.error());
   }
-  set_paused(finishing_ || converted_ < bytes_.size() || fed_ < ready_.size());
+  const bool more = finishing_ || converted_ < bytes_.size() || fed_ < ready_.size();
+  set_paused(more);
+  if (!more) owner_->feed_taken();
 }
 
 result<void> live_feed::pass_on() {

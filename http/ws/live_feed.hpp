@@ -25,6 +25,8 @@ class live_feed : public std::enable_shared_from_this<live_feed> {
    public:
     virtual ~owner() = default;
     virtual void feed_opened() {}
+    // All bytes that were given are with the session, and the socket is read again; perhaps more than once.
+    virtual void feed_taken() {}
     virtual void feed_told(actors::session_increment&& text) = 0;
     virtual void feed_told(actors::session_sentence&& text) = 0;
     virtual void feed_ended() = 0;                   // all that was given is answered

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "inference/audio/g711.hpp"
 #include "inference/audio/sample.hpp"
 
 namespace troupe::inference {
@@ -16,7 +17,18 @@ static_assert(std::endian::native == std::endian::little);
 constexpr std::uint64_t header_size_max = 1 << 20;  // pictures and the like before the sound
 constexpr std::size_t chunk_head_size = 8;
 constexpr std::size_t fmt_size_min = 16, fmt_size_used = 26;  // used: up to the sub-format of the extensible form
-constexpr std::uint16_t tag_pcm = 1, tag_float = 3, tag_extensible = 0xfffe;
+constexpr std::uint16_t tag_pcm = 1, tag_float = 3, tag_a_law = 6, tag_mu_law = 7, tag_extensible = 0xfffe;
+
+std::uint16_t tag_of(sample_format format) noexcept {
+  switch (format) {
+    case sample_format::s16:
+    case sample_format::s32: break;
+    case sample_format::f32: return tag_float;
+    case sample_format::mu_law: return tag_mu_law;
+    case sample_format::a_law: return tag_a_law;
+  }
+  return tag_pcm;
+}
 
 template <class T>
 T read(const std::byte* at) noexcept {
@@ -46,8 +58,15 @@ std::string_view to_string(sample_format format) noexcept {
     case sample_format::s16: return "16-bit PCM";
     case sample_format::s32: return "32-bit PCM";
     case sample_format::f32: return "32-bit float";
+    case sample_format::mu_law: return "G.711 mu-law";
+    case sample_format::a_law: return "G.711 A-law";
   }
   return {};
+}
+
+sample_reader::sample_reader(sample_format format) : format_(format) {
+  if (format == sample_format::mu_law) companded_ = &g711_samples(g711_law::mu);
+  if (format == sample_format::a_law) companded_ = &g711_samples(g711_law::a);
 }
 
 result<void> sample_reader::accept(std::span<const std::byte> bytes, std::vector<float>& out) {
@@ -130,8 +149,7 @@ result<void> sample_reader::chunk_body() {
   const auto bits = read<std::uint16_t>(fmt + 14), channels = read<std::uint16_t>(fmt + 2);
   auto tag = read<std::uint16_t>(fmt);
   if (tag == tag_extensible && held_.size() == fmt_size_used) tag = read<std::uint16_t>(fmt + 24);
-  const auto expected_tag = format_ == sample_format::f32 ? tag_float : tag_pcm;
-  if (channels != 1 || tag != expected_tag || bits != 8 * size_bytes(format_))
+  if (channels != 1 || tag != tag_of(format_) || bits != 8 * size_bytes(format_))
     return damaged("tells of " + std::to_string(channels) + " channel(s), " + std::to_string(bits) +
                    " bits and format " + std::to_string(tag) + ", where the session is one channel of " +
                    std::string(to_string(format_)));
@@ -147,6 +165,8 @@ float sample_reader::sample(const std::byte* at) noexcept {
   switch (format_) {
     case sample_format::s16: return static_cast<float>(read<std::int16_t>(at)) * 0x1p-15F;
     case sample_format::s32: return static_cast<float>(read<std::int32_t>(at)) * 0x1p-31F;
+    case sample_format::mu_law:
+    case sample_format::a_law: return (*companded_)[std::to_integer<std::size_t>(*at)];
     case sample_format::f32: break;
   }
   const auto value = read<float>(at), usable = heard(value);

@@ -2,6 +2,7 @@
 // Bytes of a live session's sound to samples: little-endian numbers without a header, or with one: clients that stream
 // a WAV file as it is (FunASR's html5 page) send its header first, which is no sound.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,10 +14,20 @@
 
 namespace troupe::inference {
 
-enum class sample_format : std::uint8_t { s16, s32, f32 };  // s: full scale is -1 .. 1; f: as they are
+// s: full scale is -1 .. 1; f: as they are; mu_law, a_law: G.711.
+enum class sample_format : std::uint8_t { s16, s32, f32, mu_law, a_law };
 
 std::string_view to_string(sample_format format) noexcept;  // "16-bit PCM"
-constexpr std::size_t size_bytes(sample_format format) noexcept { return format == sample_format::s16 ? 2 : 4; }
+constexpr std::size_t size_bytes(sample_format format) noexcept {
+  switch (format) {
+    case sample_format::s16: return 2;
+    case sample_format::s32:
+    case sample_format::f32: return 4;
+    case sample_format::mu_law:
+    case sample_format::a_law: break;
+  }
+  return 1;
+}
 
 // What a header within the stream told. Its format and channels were checked; its rate is for the session to heed.
 struct stream_header {
@@ -27,7 +38,7 @@ struct stream_header {
 // within the header), the samples are the same.
 class sample_reader {
  public:
-  explicit sample_reader(sample_format format) : format_(format) {}
+  explicit sample_reader(sample_format format);
 
   // Appends the samples that are whole now; NaN, infinity and the like as silence (sample.hpp).
   // unprocessable: a WAV header that tells of another format or of more channels, or is damaged; nothing may follow.
@@ -49,6 +60,7 @@ class sample_reader {
   float sample(const std::byte* at) noexcept;
 
   sample_format format_;
+  const std::array<float, 256>* companded_ = nullptr;  // of G.711: what each byte is
   stage stage_ = stage::magic;
   std::vector<std::byte> held_;    // what came of the part that is awaited; of a sample's bytes, once it is sound
   std::size_t awaited_ = 12;       // size of that part

@@ -31,6 +31,7 @@ struct counter {
     for (const auto& one : t.tokens) sum += sizeof one + one.text.size();
     return sum;
   }
+  std::uint64_t operator()(const voice_activity& v) const noexcept { return v.found.size() * sizeof(voice_span); }
 };
 
 }  // namespace

@@ -75,9 +75,23 @@ struct transcript {
   std::vector<spoken_token> tokens{};    // where the model tells them
 };
 
+// A stretch of a sound in which somebody speaks, from the sound's begin. Of a live session: what is not set was told
+// before, or is not there yet.
+struct voice_span {
+  std::optional<double> begin_s, end_s;
+  bool operator==(const voice_span&) const = default;
+};
+// Where somebody speaks. Of a live session: what this step has found.
+struct voice_activity {
+  std::vector<voice_span> found;  // in order; at most the last one is open
+  bool final = true;              // false: more comes
+  double heard_s = 0;             // of the sound, by now
+  double decided_s = 0;           // before it nothing more begins or ends: it is in a span, the open one, or silence
+};
+
 // monostate: nothing to write at this step.
 using output = std::variant<std::monostate, label_scores, single_score, embedding, token_embeddings, spans,
-                            mask_candidates, named_tensors, transcript>;
+                            mask_candidates, named_tensors, transcript, voice_activity>;
 
 // Bytes that it holds, about: what keeping it costs.
 std::uint64_t size_bytes(const output& out) noexcept;

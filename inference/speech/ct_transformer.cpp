@@ -35,9 +35,11 @@ struct prepared_words final : prepared {
   words_and_ids text;
 };
 
-// Between two items: streaming, the words that are pending. Within one: those and its own, and how far they are read.
+// Between two items: of increments, the words that are pending. Within one: those and its own, and how far they are
+// read.
 class punctuation_state final : public state {
  public:
+  explicit punctuation_state(bool increments) : increments_(increments) {}
   bool under_way() const noexcept { return under_way_; }
 
   void begin(const words_and_ids& more) {
@@ -61,7 +63,7 @@ class punctuation_state final : public state {
   // Of an item that is done; the next one may begin.
   std::string finish(const ct_transformer_settings& settings) {
     under_way_ = false;
-    if (!settings.streaming) {
+    if (!increments_) {
       auto made = punctuate(text_.words, windows_, settings.marks);
       text_ = {};
       return std::move(made.text);
@@ -74,6 +76,7 @@ class punctuation_state final : public state {
   }
 
  private:
+  const bool increments_;
   words_and_ids text_;
   std::size_t pending_ = 0;
   mark_windows windows_;
@@ -148,7 +151,10 @@ class punctuation_model final : public model {
     return made;
   }
 
-  std::unique_ptr<state> open_state(const prepared&) const override { return std::make_unique<punctuation_state>(); }
+  std::unique_ptr<state> open_state(const prepared&) const override {
+    return std::make_unique<punctuation_state>(false);
+  }
+  bool streaming() const noexcept { return parts_->settings.streaming; }
   std::uint64_t state_size_bytes() const noexcept override {
     // A window, seldom longer than where its end is forced; an item's own words are its request's.
     constexpr std::uint64_t word_bytes = sizeof(std::string) + 2 * sizeof(std::int32_t);
@@ -186,34 +192,32 @@ class punctuation_model final : public model {
 
 // ---- loading ----
 
-model_info info_of(const opened_ct_transformer& opened, const std::string& version, precision what) {
-  model_info info;
-  info.architecture = opened.settings.streaming ? "CTTransformerStreaming" : "CTTransformer";
-  info.format = "funasr";
-  info.precision = std::string(to_string(what));
-  info.device = "cpu";
-  info.tasks = {task::punctuation_restoration};
-  info.version = version;
-  info.parameters = opened.plan.parameters;
+model_info info_of(const funasr_folder& folder, const opened_ct_transformer& opened, precision what) {
+  auto info = speech_info(folder, opened.settings.streaming ? "CTTransformerStreaming" : "CTTransformer",
+                          task::punctuation_restoration, opened.plan, what);
   info.hidden_size = opened.settings.encoder.size;
   info.num_hidden_layers = opened.settings.encoder.layers;
   info.num_attention_heads = opened.settings.encoder.heads;
   info.vocab_size = opened.settings.vocab_size;
   info.stateful = true;
-  info.lone = lone_use::shares_cores;
   info.notes = opened.notes;
   return info;
 }
 
 }  // namespace
 
+std::unique_ptr<state> open_increments(const model& of) {
+  const auto* punctuation = dynamic_cast<const punctuation_model*>(&of);
+  if (punctuation == nullptr || !punctuation->streaming()) return nullptr;
+  return std::make_unique<punctuation_state>(true);
+}
+
 result<memory_estimate> estimate_ct_transformer(const funasr_folder& folder) {
   const auto what = speech_precision(folder.spec, folder.options);
   if (!what) return tl::unexpected(what.error());
   const auto opened = open_ct_transformer(folder);
   if (!opened) return tl::unexpected(opened.error());
-  return speech_estimate(speech_weights(folder.spec, folder.options, opened->plan, folder.version, *what), opened->plan,
-                         opened->reader.memory_bytes());
+  return speech_estimate(folder, opened->plan, *what, opened->reader.memory_bytes());
 }
 
 result<std::unique_ptr<const model>> load_ct_transformer(const funasr_folder& folder) {
@@ -222,17 +226,14 @@ result<std::unique_ptr<const model>> load_ct_transformer(const funasr_folder& fo
   auto opened = open_ct_transformer(folder);
   if (!opened) return tl::unexpected(opened.error());
   if (is_cancelled(folder.options.cancelled)) return cancelled_error();
-  auto info = info_of(*opened, folder.version, *what);
+  auto info = info_of(folder, *opened, *what);
 
   auto made = std::make_shared<parts>(std::move(opened->settings), std::move(opened->reader));
   made->charged_bytes = made->reader.memory_bytes();
   made->account->charge(made->charged_bytes);
   const account_scope charged(made->account);
-  auto request = speech_weights(folder.spec, folder.options, opened->plan, folder.version, *what);
-  request.account = made->account;
-  auto weights = load_weights(request, opened->source);
+  auto weights = load_speech_weights(folder, opened->plan, opened->source, *what, made->account, info);
   if (!weights) return tl::unexpected(weights.error());
-  if (!weights->notes.empty()) info.notes += (info.notes.empty() ? "" : "; ") + weights->notes;
   auto mappings = mappings_of(*weights);
   made->network = make_ct_transformer_network(made->settings, std::move(*weights));
   return std::make_unique<const punctuation_model>(std::move(made), std::move(info), std::move(mappings));

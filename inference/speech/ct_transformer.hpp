@@ -5,9 +5,10 @@
 // Folder: config.yaml, tokens.json, model.pt; 471067-large also jieba_usr_dict and a base dictionary, dict.txt or
 // jieba.c.dict (segmentation.hpp). On a CPU.
 //
-// CTTransformerStreaming keeps the words since the last sentence end in its state: one state that goes through a
-// session's items, one after another, makes increments of their texts. A state whose item did not come to its end is
-// not to be used again. An empty text gives an empty one, and changes nothing.
+// An item is a whole text, whatever the class: it ends as a sentence does. CTTransformerStreaming can be asked for
+// increments, too: one state of open_increments() that goes through a session's items, one after another, keeps the
+// words since the last sentence end. A state whose item did not come to its end is not to be used again. An empty text
+// gives an empty one, and changes nothing.
 
 #include <memory>
 
@@ -18,5 +19,8 @@ namespace troupe::inference {
 // load_failed: something is not there; unprocessable: it is not known, or does not fit; both say what and where.
 result<memory_estimate> estimate_ct_transformer(const funasr_folder& folder);
 result<std::unique_ptr<const model>> load_ct_transformer(const funasr_folder& folder);
+
+// Null: the model is no CTTransformerStreaming.
+std::unique_ptr<state> open_increments(const model& of);
 
 }  // namespace troupe::inference

@@ -13,10 +13,10 @@ struct endpoint_rules {
   double utterance_s_max = 20;
 };
 
-// Of the utterance that is under way. Seconds from its begin.
+// Of the utterance that is under way.
 struct utterance_times {
-  double sound_s = 0;                 // heard and decoded
-  std::optional<double> last_fire_s;  // not set: no token yet
+  double sound_s = 0;                  // heard and decoded since its begin
+  std::optional<double> since_fire_s;  // of that, since the last token; not set: no token yet
 };
 
 enum class endpoint_reason : std::uint8_t { none, silence, silence_after_token, too_long };

@@ -126,6 +126,11 @@ std::int64_t endpoint_detector::begin_latency() const noexcept {
          (settings_.extend ? settings_.look_back_ms / settings_.frame_ms : 0);
 }
 
+std::int64_t endpoint_detector::decided_ms() const noexcept {
+  if (in_speech()) return segments_.back().end_ms;
+  return std::max<std::int64_t>({0, free_frame_, frames_ - begin_latency()}) * settings_.frame_ms;
+}
+
 bool endpoint_detector::too_long(std::int64_t frame) const noexcept {
   return (frame - begin_frame_ + 1) * settings_.frame_ms > settings_.segment_ms_max;
 }

@@ -58,6 +58,9 @@ class endpoint_detector {
   std::vector<speech_span> feed(std::span<const double> silence, std::int64_t chunk_ms, bool last);
 
   bool in_speech() const noexcept { return state_ == state::speech; }
+  // What lies before it is decided: in speech, it belongs to the segment that is under way; else no speech begins there
+  // any more.
+  std::int64_t decided_ms() const noexcept;
   std::int64_t frames() const noexcept { return frames_; }
 
  private:

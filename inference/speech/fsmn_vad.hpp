@@ -1,23 +1,17 @@
 #pragma once
-// FSMN-VAD (FunASR's FsmnVADStreaming): how probably each frame of 10 ms is silence. What speech is, endpoints.hpp
-// decides. No Torch types.
+// FSMN-VAD's network (FunASR's FsmnVADStreaming): how probably each frame of 10 ms is silence. What speech is,
+// endpoints.hpp decides; what the model is to everybody else, fsmn_vad_model.hpp. No Torch types.
 //
 //   samples --front_end_stream--> features --fsmn_vad::run--> silence --endpoint_detector--> spans
-//
-// Folder: config.yaml, am.mvn, model.pt. On a CPU.
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "inference/audio/front_end.hpp"
-#include "inference/model/artifact.hpp"
-#include "inference/model/model.hpp"
-#include "inference/speech/endpoints.hpp"
+#include "inference/files/weights.hpp"
+#include "inference/speech/fsmn_vad_config.hpp"
 #include "inference/torch/device_lane.hpp"
 
 namespace troupe::inference {
@@ -30,7 +24,7 @@ struct fsmn_past {
 
 // The next frames of one sound.
 struct fsmn_vad_row {
-  std::span<const float> features;  // [frames, width()]
+  std::span<const float> features;  // [frames, input_size]
   fsmn_past* past = nullptr;        // moves on with them
 };
 
@@ -38,24 +32,15 @@ struct fsmn_vad_row {
 class fsmn_vad {
  public:
   virtual ~fsmn_vad() = default;
-  virtual const model_info& info() const noexcept = 0;
-  virtual const std::shared_ptr<const front_end>& front() const noexcept = 0;
-  // As the checkpoint has them: the fixed rules.
-  virtual const endpoint_settings& endpoints() const noexcept = 0;
   virtual fsmn_past make_past() const = 0;
   virtual std::unique_ptr<device_lane> make_lane() const = 0;
   // The probability of silence of each frame of each row, 0 to 1, for endpoint_detector::feed(). Sounds of every age
   // share a batch; rows without frames are fine. A row's numbers depend on its neighbours in last bits at most.
   // REQUIRES rows of different pasts. Throws std::exception.
   virtual std::vector<std::vector<double>> run(std::span<const fsmn_vad_row> rows, device_lane& lane) const = 0;
-  virtual memory_use memory() const = 0;
 };
 
-std::vector<std::filesystem::path> fsmn_vad_files(const std::filesystem::path& folder);
-// As a format's functions (model/format.hpp), for a folder whose config.yaml names FsmnVADStreaming.
-result<memory_estimate> estimate_fsmn_vad(const artifact_spec& spec, const load_options& options,
-                                          const std::string& version);
-result<std::shared_ptr<const fsmn_vad>> load_fsmn_vad(const artifact_spec& spec, const load_options& options,
-                                                      const std::string& version);
+// `weights` in the order of plan_fsmn_vad(). On a CPU. Throws std::exception.
+std::shared_ptr<const fsmn_vad> make_fsmn_vad(const fsmn_vad_settings& settings, loaded_weights weights);
 
 }  // namespace troupe::inference

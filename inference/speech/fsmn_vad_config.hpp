@@ -17,6 +17,9 @@ struct fsmn_settings {
   std::int64_t input_size = 0, input_inner_size = 0, layers = 0, size = 0, memory_size = 0;
   std::int64_t kernel = 0;  // frames that the memory block sees, the one that it is for being the last
   std::int64_t output_inner_size = 0, output_size = 0;
+
+  // Frames before one that decide on it, at most.
+  std::int64_t past_frames() const noexcept { return layers * (kernel - 1); }
 };
 
 struct fsmn_vad_settings {

@@ -7,6 +7,7 @@
 #include "inference/files/files.hpp"
 #include "inference/files/model_yaml.hpp"
 #include "inference/speech/ct_transformer.hpp"
+#include "inference/speech/fsmn_vad_load.hpp"
 #include "inference/speech/paraformer_load.hpp"
 
 namespace troupe::inference {
@@ -91,8 +92,12 @@ const std::vector<speech_class>& speech_classes() {
                           estimate_ct_transformer,
                           load_ct_transformer};
     };
-    return std::vector<speech_class>{paraformer("ParaformerStreaming", true), paraformer("Paraformer", false),
-                                     punctuation("CTTransformer"), punctuation("CTTransformerStreaming")};
+    return std::vector<speech_class>{
+        paraformer("ParaformerStreaming", true),
+        paraformer("Paraformer", false),
+        punctuation("CTTransformer"),
+        punctuation("CTTransformerStreaming"),
+        {"FsmnVADStreaming", task::voice_activity_detection, true, {"am.mvn"}, estimate_fsmn_vad, load_fsmn_vad}};
   }();
   return rows;
 }

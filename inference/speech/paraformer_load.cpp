@@ -33,12 +33,6 @@ result<opened_paraformer> open(const funasr_folder& folder) {
   return opened_paraformer{std::move(*settings), std::move(*tokens), std::move(*source), std::move(*plan)};
 }
 
-result<std::shared_ptr<const front_end>> front_of(const funasr_folder& folder, const front_end_settings& settings) {
-  auto norm = read_cmvn(folder.path() / "am.mvn", settings.fbank.mels * settings.lfr_m);
-  if (!norm) return tl::unexpected(norm.error());
-  return front_end::make(settings, std::move(*norm));
-}
-
 // Where nothing is asked for, bf16 if its products are faster here: which token wins is decided in fp32. Never int8,
 // whose errors were not measured with this model.
 result<precision> precision_of(const artifact_spec& spec, const load_options& o) {
@@ -54,15 +48,10 @@ std::uint64_t bytes_beside(const opened_paraformer& opened) {
   return opened.tokens->memory_bytes() + other_bytes;
 }
 
-model_info info_of(const opened_paraformer& opened, precision what) {
+model_info info_of(const funasr_folder& folder, const opened_paraformer& opened, precision what) {
   const auto& s = opened.settings;
-  model_info info;
-  info.architecture = s.streaming ? "ParaformerStreaming" : "Paraformer";
-  info.format = "funasr";
-  info.precision = std::string(to_string(what));
-  info.device = "cpu";
-  info.tasks = {task::automatic_speech_recognition};
-  info.parameters = opened.plan.parameters;
+  auto info = speech_info(folder, s.streaming ? "ParaformerStreaming" : "Paraformer",
+                          task::automatic_speech_recognition, opened.plan, what);
   info.hidden_size = s.encoder.size;
   info.num_hidden_layers = s.encoder.layers + s.decoder.layers;
   info.num_attention_heads = s.encoder.heads;
@@ -77,8 +66,7 @@ result<memory_estimate> estimate_paraformer(const funasr_folder& folder) {
   if (!what) return tl::unexpected(what.error());
   const auto opened = open(folder);
   if (!opened) return tl::unexpected(opened.error());
-  return speech_estimate(speech_weights(folder.spec, folder.options, opened->plan, folder.version, *what), opened->plan,
-                         bytes_beside(*opened));
+  return speech_estimate(folder, opened->plan, *what, bytes_beside(*opened));
 }
 
 result<std::unique_ptr<const model>> load_paraformer(const funasr_folder& folder) {
@@ -86,7 +74,7 @@ result<std::unique_ptr<const model>> load_paraformer(const funasr_folder& folder
   if (!what) return tl::unexpected(what.error());
   auto opened = open(folder);
   if (!opened) return tl::unexpected(opened.error());
-  auto front = front_of(folder, opened->settings.front);
+  auto front = speech_front_end(folder, opened->settings.front);
   if (!front) return tl::unexpected(front.error());
   if (is_cancelled(folder.options.cancelled)) return cancelled_error();
 
@@ -95,13 +83,9 @@ result<std::unique_ptr<const model>> load_paraformer(const funasr_folder& folder
   parts->charged_bytes = bytes_beside(*opened);
   parts->account->charge(parts->charged_bytes);
   const account_scope charged(parts->account);
-  auto request = speech_weights(folder.spec, folder.options, opened->plan, folder.version, *what);
-  request.account = parts->account;
-  auto weights = load_weights(request, opened->source);
+  auto info = info_of(folder, *opened, *what);
+  auto weights = load_speech_weights(folder, opened->plan, opened->source, *what, parts->account, info);
   if (!weights) return tl::unexpected(weights.error());
-  auto info = info_of(*opened, *what);
-  info.version = folder.version;
-  info.notes = weights->notes;
   auto mappings = mappings_of(*weights);
   parts->settings = opened->settings;
   parts->front = std::move(*front);

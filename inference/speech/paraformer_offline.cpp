@@ -1,10 +1,9 @@
 // The model that takes whole utterances.
 
 #include <algorithm>
-#include <cmath>
 
-#include "inference/audio/resample.hpp"
 #include "inference/speech/paraformer_model.hpp"
+#include "inference/speech/sound_input.hpp"
 #include "inference/speech/spoken.hpp"
 #include "inference/torch/memory.hpp"
 
@@ -54,32 +53,15 @@ class offline_instance final : public instance {
 class offline_model final : public model {
  public:
   offline_model(std::shared_ptr<const paraformer_parts> parts, model_info info, std::vector<mapping_use> mappings)
-      : parts_(std::move(parts)), info_(std::move(info)), mappings_(std::move(mappings)) {
-    info_.lone = lone_use::shares_cores;
-  }
+      : parts_(std::move(parts)), info_(std::move(info)), mappings_(std::move(mappings)) {}
 
   const model_info& info() const noexcept override { return info_; }
 
   result<prepared_ptr> prepare(const input& in, const question& asked) const override {
-    if (asked.task && *asked.task != info_.tasks.front()) return tl::unexpected(wrong_task(info_, *asked.task));
-    if (const auto set = names_of(asked.parameters); !set.empty())
-      return fail(error_code::unprocessable, "the parameter '" + std::string(set.front()) + "' is none of this task");
-    const auto* sound = in.only<samples>();
-    if (sound == nullptr)
-      return fail(error_code::unprocessable, "this model takes sound, not " + std::string(kind_of(in)));
-    if (sound->rate_hz == 0) return fail(error_code::unprocessable, "the sound has no sample rate");
-    const auto seconds = static_cast<double>(sound->values.size()) / sound->rate_hz;
-    if (seconds > utterance_s_max)
-      return fail(error_code::unprocessable,
-                  "the sound has " + std::to_string(static_cast<std::uint64_t>(std::ceil(seconds))) + " s",
-                  "at most " + std::to_string(utterance_s_max) + " s at a time: cut it where nobody speaks");
-    if (sound->rate_hz == parts_->front->rate_hz()) return made(sound->values);
-    auto change = resampler::make(sound->rate_hz, parts_->front->rate_hz());
-    if (!change) return tl::unexpected(change.error());
-    std::vector<float> changed;
-    if (auto ok = change->accept(sound->values, changed); !ok) return tl::unexpected(ok.error());
-    if (auto ok = change->finish(changed); !ok) return tl::unexpected(ok.error());
-    return made(changed);
+    const auto sound =
+        sound_of(in, asked, info_, {parts_->front->rate_hz(), utterance_s_max, "cut it where nobody speaks"});
+    if (!sound) return tl::unexpected(sound.error());
+    return made(*sound);
   }
 
   std::unique_ptr<instance> make_instance() const override { return std::make_unique<offline_instance>(parts_); }

@@ -73,7 +73,6 @@ class streaming_model final : public model, public live_model {
  public:
   streaming_model(std::shared_ptr<const paraformer_parts> parts, model_info info, std::vector<mapping_use> mappings)
       : parts_(std::move(parts)), info_(std::move(info)), mappings_(std::move(mappings)) {
-    info_.lone = lone_use::shares_cores;
     info_.stateful = true;
   }
 

@@ -5,6 +5,15 @@
 #include "inference/torch/panel_support.hpp"
 
 namespace troupe::inference {
+namespace {
+
+weight_request request_of(const funasr_folder& folder, const weight_plan& plan, precision what) {
+  const bool panels = what == precision::fp32 && fp32_in_panels();
+  return {plan.tensors,         what,   folder.path(), folder.version,
+          folder.options.store, panels, nullptr,       folder.options.cancelled};
+}
+
+}  // namespace
 
 result<precision> speech_precision(const artifact_spec& spec, const load_options& options) {
   if (is_gpu(options.device))
@@ -16,13 +25,9 @@ result<precision> speech_precision(const artifact_spec& spec, const load_options
   return what;
 }
 
-weight_request speech_weights(const artifact_spec& spec, const load_options& options, const weight_plan& plan,
-                              const std::string& version, precision what) {
-  const bool panels = what == precision::fp32 && fp32_in_panels();
-  return {plan.tensors, what, spec.path, version, options.store, panels, nullptr, options.cancelled};
-}
-
-memory_estimate speech_estimate(const weight_request& request, const weight_plan& plan, std::uint64_t beside) {
+memory_estimate speech_estimate(const funasr_folder& folder, const weight_plan& plan, precision what,
+                                std::uint64_t beside) {
+  const auto request = request_of(folder, plan, what);
   memory_estimate needed;
   needed.private_bytes = beside + plan.private_bytes;
   if (request.target == precision::int8)  // in the layout of the kernel, a byte an element
@@ -36,6 +41,37 @@ memory_estimate speech_estimate(const weight_request& request, const weight_plan
     needed.mapped_bytes = bytes;
   }
   return needed;
+}
+
+model_info speech_info(const funasr_folder& folder, std::string architecture, task does, const weight_plan& plan,
+                       precision what) {
+  model_info info;
+  info.architecture = std::move(architecture);
+  info.format = "funasr";
+  info.precision = std::string(to_string(what));
+  info.device = "cpu";
+  info.tasks = {does};
+  info.version = folder.version;
+  info.parameters = plan.parameters;
+  info.lone = lone_use::shares_cores;
+  return info;
+}
+
+result<std::shared_ptr<const front_end>> speech_front_end(const funasr_folder& folder,
+                                                          const front_end_settings& settings) {
+  auto norm = read_cmvn(folder.path() / "am.mvn", settings.fbank.mels * settings.lfr_m);
+  if (!norm) return tl::unexpected(norm.error());
+  return front_end::make(settings, std::move(*norm));
+}
+
+result<loaded_weights> load_speech_weights(const funasr_folder& folder, const weight_plan& plan,
+                                           const checkpoint& source, precision what,
+                                           std::shared_ptr<memory_account> account, model_info& info) {
+  auto request = request_of(folder, plan, what);
+  request.account = std::move(account);
+  auto weights = load_weights(request, source);
+  if (weights && !weights->notes.empty()) info.notes += (info.notes.empty() ? "" : "; ") + weights->notes;
+  return weights;
 }
 
 std::vector<mapping_use> mappings_of(const loaded_weights& weights) {

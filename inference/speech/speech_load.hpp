@@ -3,13 +3,18 @@
 // will take. On a CPU. No Torch.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "inference/audio/front_end.hpp"
 #include "inference/encoders/encoder.hpp"
+#include "inference/files/checkpoint.hpp"
 #include "inference/files/weights.hpp"
-#include "inference/model/artifact.hpp"
+#include "inference/model/memory_account.hpp"
 #include "inference/model/memory_use.hpp"
+#include "inference/model/model.hpp"
+#include "inference/speech/funasr_folder.hpp"
 
 namespace troupe::inference {
 
@@ -17,11 +22,22 @@ namespace troupe::inference {
 // a GPU, or int8 where there is no kernel for it.
 result<precision> speech_precision(const artifact_spec& spec, const load_options& options);
 
-weight_request speech_weights(const artifact_spec& spec, const load_options& options, const weight_plan& plan,
-                              const std::string& version, precision what);
+// `beside`: bytes that are kept beside the weights and what the plan tells.
+memory_estimate speech_estimate(const funasr_folder& folder, const weight_plan& plan, precision what,
+                                std::uint64_t beside);
 
-// `beside`: what is kept beside the weights and what the plan tells.
-memory_estimate speech_estimate(const weight_request& request, const weight_plan& plan, std::uint64_t beside);
+// What every speech model says of itself.
+model_info speech_info(const funasr_folder& folder, std::string architecture, task does, const weight_plan& plan,
+                       precision what);
+
+// The front-end, normalised as the folder's am.mvn says.
+result<std::shared_ptr<const front_end>> speech_front_end(const funasr_folder& folder,
+                                                          const front_end_settings& settings);
+
+// What is private of them is charged to `account`; what an operator should know of the load is added to info.notes.
+result<loaded_weights> load_speech_weights(const funasr_folder& folder, const weight_plan& plan,
+                                           const checkpoint& source, precision what,
+                                           std::shared_ptr<memory_account> account, model_info& info);
 
 std::vector<mapping_use> mappings_of(const loaded_weights& weights);
 

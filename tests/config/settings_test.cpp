@@ -290,7 +290,7 @@ TEST(settings, bad_listeners) {
       {"[{\"port\": \"80\"}]", "listeners.port"},
       {"[{\"port\": 80, \"host\": \"a b\"}]", "listeners.host"},
       {"[{\"port\": 80, \"host\": \"\"}]", "listeners.host"},
-      {"[{\"port\": 80, \"dialect\": \"ftp\"}]", "listeners.dialect: found \"ftp\"; allowed: http, tei, funasr"},
+      {"[{\"port\": 80, \"dialect\": \"ftp\"}]", "listeners.dialect: found \"ftp\"; allowed: http, tei, funasr, vosk"},
       {"[{\"port\": 80, \"prot\": 1}]", "did you mean \"port\""},
       {"[{\"port\": 80, \"tls\": {}}]", "\"certificate_file\" is missing"},
       {"[{\"port\": 80, \"tls\": {\"certificate_file\": \"c\"}}]", "\"private_key_file\" is missing"},

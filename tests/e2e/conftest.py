@@ -13,7 +13,7 @@ import pytest
 
 import checkpoints
 from catalog import Listing, model
-from driver import BINARY, FIXTURES, TESTSERVER, TORCHSCRIPT, Server, have
+from driver import BINARY, FIXTURES, ROOT, TESTSERVER, TORCHSCRIPT, Server, have
 from encoders import DOCUMENT_001, Checkpoint, assemble, unpack
 from services import Postgres, Redis
 from stand_in_hub import Files, Hub
@@ -89,6 +89,16 @@ def testserver() -> pathlib.Path:
     if not TESTSERVER.exists():
         pytest.skip(f"no test server at {TESTSERVER}")
     return TESTSERVER
+
+
+@pytest.fixture(scope="session")
+def text_clients() -> str:
+    """The Python of OpenAI's and others' clients (scripts/text-clients.txt)."""
+    done = subprocess.run([str(ROOT / "scripts/python-environment.sh"), "text-clients", "--if-there"],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip("the clients are not installed: scripts/python-environment.sh text-clients")
+    return done.stdout.strip()
 
 
 @pytest.fixture

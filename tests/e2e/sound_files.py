@@ -10,6 +10,8 @@ import struct
 FORMATS = {"wav": 0x010002, "wav24": 0x010003, "wavf32": 0x010006, "flac": 0x170002, "vorbis": 0x200060,
            "opus": 0x200064, "mp3": 0x230082}
 
+SCALE_INTO_FLOAT = 0x1015  # SFC_SET_SCALE_INT_FLOAT_WRITE: else floats are beyond 1
+
 
 class Info(ctypes.Structure):
     _fields_ = [("frames", ctypes.c_int64), ("samplerate", ctypes.c_int), ("channels", ctypes.c_int),
@@ -22,6 +24,7 @@ def library() -> ctypes.CDLL:
     lib.sf_open.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(Info)]
     lib.sf_writef_short.restype = ctypes.c_int64
     lib.sf_writef_short.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+    lib.sf_command.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
     lib.sf_close.argtypes = [ctypes.c_void_p]
     return lib
 
@@ -32,6 +35,7 @@ def encoded(samples: list[int], kind: str, folder: pathlib.Path, rate: int = 160
     lib, info = library(), Info(0, rate, channels, FORMATS[kind], 0, 0)
     file = lib.sf_open(str(path).encode(), 0x20, ctypes.byref(info))
     assert file, f"libsndfile cannot write {kind}"
+    lib.sf_command(file, SCALE_INTO_FLOAT, None, 1)
     data = array.array("h", [s for s in samples for _ in range(channels)])
     # In pieces: its Vorbis encoder does not like many frames at once.
     for begin in range(0, len(samples), 4096):

@@ -16,8 +16,7 @@ import pytest
 
 from driver import FIXTURES, ROOT, SLOW, Raw, check_envelope, metric_sum
 from sound_files import encoded, stretched, wav
-from test_speech import CASES, SOUND, expected, letters, sound
-from test_text_clients import python  # noqa: F401 - a fixture
+from live_speech import CASES, SOUND, expected, letters, sound
 
 SPEECH = FIXTURES / "speech"
 OFFLINE = SPEECH / "paraformer_offline"
@@ -289,12 +288,12 @@ def test_openais_route(server):
     assert refused["type"] == "invalid_request_error" and refused["message"]
 
 
-def test_openais_client(server, python, tmp_path):  # noqa: F811
+def test_openais_client(server, text_clients, tmp_path):
     file = tmp_path / "speech.wav"
     file.write_bytes(wav(cut(LONGEST)))
     told = {"client": "openai_transcriptions", "url": server.url, "file": str(file), "model": "offline_asr"}
     env = {k: v for k, v in os.environ.items() if not k.endswith("_proxy")} | {"NO_PROXY": "*"}
-    done = subprocess.run([python, str(pathlib.Path(ROOT) / "tests/e2e/text_clients.py"), json.dumps(told)],
+    done = subprocess.run([text_clients, str(pathlib.Path(ROOT) / "tests/e2e/text_clients.py"), json.dumps(told)],
                           capture_output=True, text=True, timeout=120 * SLOW, env=env)
     assert done.returncode == 0, done.stderr
     got = json.loads(done.stdout)

@@ -77,6 +77,70 @@ def openai_transcriptions(told: dict) -> dict:
     return out
 
 
+async def transcribe(connection, session: dict, update: str, told: dict) -> dict:
+    """One committed buffer through a connection of the Realtime API."""
+    import base64
+    import pathlib
+
+    sound = pathlib.Path(told["sound"]).read_bytes()
+    out = {"deltas": [], "classes": {}}
+    async with connection as c:
+        await c.send({"type": update, "session": session})
+        await c.send({"type": "response.create", "event_id": "mine"})
+        for begin in range(0, len(sound), 9600):
+            await c.input_audio_buffer.append(audio=base64.b64encode(sound[begin:begin + 9600]).decode())
+        await c.input_audio_buffer.commit()
+        async for event in c:
+            out["classes"][event.type] = type(event).__name__
+            if event.type == "error":
+                out["refused"] = [event.error.code, event.error.event_id]
+            elif event.type.endswith("session.updated"):
+                out["session"] = event.session.to_dict()
+            elif event.type.endswith("transcription.delta"):
+                out["deltas"].append(event.delta)
+            elif event.type.endswith("transcription.completed"):
+                out["transcript"] = event.transcript
+                return out
+            elif event.type.endswith("transcription.failed"):
+                raise RuntimeError(event.error.message)
+    raise RuntimeError("the socket was closed")
+
+
+def openai_realtime(told: dict) -> dict:
+    import openai
+
+    async def talk() -> dict:
+        async with openai.AsyncOpenAI(base_url=f"{told['url']}/v1", websocket_base_url=told["ws"],
+                                      api_key="any") as client:
+            return await transcribe(
+                client.realtime.connect(extra_query={"intent": "transcription"}),
+                {"type": "transcription", "audio": {"input": {
+                    "format": {"type": "audio/pcm", "rate": 24000}, "turn_detection": None,
+                    "transcription": {"model": told["model"], "language": "zh"}}}}, "session.update", told)
+
+    out = asyncio.run(talk())
+    heard = out["session"]["audio"]["input"]
+    out["session"] = {"model": heard["transcription"]["model"], "turn_detection": heard["turn_detection"]}
+    return out
+
+
+def openai_beta_realtime(told: dict) -> dict:
+    import openai
+
+    async def talk() -> dict:
+        async with openai.AsyncOpenAI(base_url=f"{told['url']}/v1", websocket_base_url=told["ws"],
+                                      api_key="any") as client:
+            return await transcribe(
+                client.beta.realtime.connect(model=told["model"], extra_query={"intent": "transcription"}),
+                {"input_audio_format": "pcm16", "input_audio_transcription": {"model": told["model"]},
+                 "turn_detection": None}, "transcription_session.update", told)
+
+    out = asyncio.run(talk())
+    heard = out["session"]
+    out["session"] = {"model": heard["input_audio_transcription"]["model"], "turn_detection": heard["turn_detection"]}
+    return out
+
+
 def langchain_openai(told: dict) -> dict:
     from langchain_openai import OpenAIEmbeddings
 
@@ -156,6 +220,7 @@ def cohere(told: dict) -> dict:
 
 if __name__ == "__main__":
     told = json.loads(sys.argv[1])
-    clients = {f.__name__: f for f in (openai_client, openai_transcriptions, langchain_openai, langchain_huggingface, langchain_community,
-                                       llama_index, huggingface_hub, cohere)}
+    clients = {f.__name__: f for f in (openai_client, openai_transcriptions, openai_realtime, openai_beta_realtime,
+                                       langchain_openai, langchain_huggingface, langchain_community, llama_index,
+                                       huggingface_hub, cohere)}
     json.dump(clients[told["client"]](told), sys.stdout)

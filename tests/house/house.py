@@ -8,7 +8,7 @@ import re
 
 ROOMS = ["app", "http", "actors", "cache", "inference", "config"]
 WINGS = {
-    "http": ["", "api", "ws", "edge", "core", "json"],
+    "http": ["", "pages", "api", "ws", "edge", "core", "json"],
     "actors": ["", "catalog", "artifacts", "sessions", "residency", "serving", "protocol"],
     "cache": ["", "catalog", "artifacts", "prediction"],
     "inference": ["", "programs", "speech", "tasks", "encoders", "image", "audio", "text", "files", "torch", "model"],

@@ -53,7 +53,10 @@ std::string canonical_query(std::string_view query) {
   }
   std::sort(all.begin(), all.end());
   std::string out;
-  for (const auto& [name, value] : all) out += (out.empty() ? "" : "&") + name + '=' + value;
+  for (const auto& [name, value] : all) {
+    if (!out.empty()) out += '&';
+    out.append(name).append("=").append(value);
+  }
   return out;
 }
 

@@ -113,6 +113,12 @@ TEST(write_output, named_tensors_are_told_by_their_names) {
   EXPECT_EQ(written(named_tensors{}), R"({"outputs":{}})");
 }
 
+TEST(write_output, voice_activity_is_segments) {
+  EXPECT_EQ(written(voice_activity{{{0.25, 1.5}, {2, 3}}, true, 4, 4}),
+            R"({"segments":[{"start":0.25,"end":1.5},{"start":2,"end":3}]})");
+  EXPECT_EQ(written(voice_activity{}), R"({"segments":[]})");
+}
+
 TEST(write_output, a_transcript_is_its_text) {
   EXPECT_EQ(written(transcript{"a piece", false, 0.5, 1.5}), R"({"output":"a piece"})");
 }

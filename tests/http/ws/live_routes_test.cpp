@@ -55,8 +55,46 @@ TEST_F(live_routes_test, clients) {
   e->upgraded->closed();
 }
 
+TEST_F(live_routes_test, vosk) {
+  const auto e = send("GET", "/vosk?model=alpha", {}, asks);
+  const auto socket = open(e);
+  e->upgraded->binary("xxxx");
+  socket->pump();
+  ASSERT_EQ(service.spoken.all.size(), 1u);
+  EXPECT_EQ(service.spoken.all[0]->asked.model, "alpha");
+  EXPECT_THAT(socket->sent.front(), HasSubstr("partial"));
+  e->upgraded->closed();
+}
+
+TEST_F(live_routes_test, realtime) {
+  const auto first_of = [&](const std::shared_ptr<fake_exchange>& e) {
+    const auto socket = open(e);
+    EXPECT_EQ(socket->sent.size(), 1u);
+    if (e->upgraded) e->upgraded->closed();
+    return socket->sent.empty() ? std::string() : std::string(parse(socket->sent[0])["type"].GetString());
+  };
+  EXPECT_EQ(first_of(send("GET", "/v1/realtime", {}, asks)), "session.created");
+  EXPECT_EQ(first_of(send("GET", "/v1/realtime?intent=transcription&model=m", {}, asks)), "session.created");
+  const auto beta = asks_with("OpenAI-Beta", "realtime=v1");
+  EXPECT_EQ(first_of(send("GET", "/v1/realtime?model=m", {}, beta)), "session.created");
+  EXPECT_EQ(first_of(send("GET", "/v1/realtime?intent=transcription", {}, beta)), "transcription_session.created");
+  const auto browser =
+      send("GET", "/v1/realtime?intent=transcription", {},
+           asks_with("Sec-WebSocket-Protocol", "realtime, openai-insecure-api-key.x, openai-beta.realtime-v1"));
+  EXPECT_EQ(browser->subprotocol, "realtime");
+  EXPECT_EQ(first_of(browser), "transcription_session.created");
+  // What goes wrong at the door is in OpenAI's words.
+  const auto refused = ask("GET", "/v1/realtime?intent=conversation", {}, asks);
+  EXPECT_EQ(refused->answer->status, 400u);
+  EXPECT_EQ(parse(refused->answer->body)["error"]["code"], "bad_request");
+  const auto plain = ask("GET", "/v1/realtime");
+  EXPECT_EQ(plain->answer->status, 426u);
+  EXPECT_EQ(plain->header_of_answer("Upgrade"), "websocket");
+  EXPECT_EQ(parse(plain->answer->body)["error"]["type"], "invalid_request_error");
+}
+
 TEST_F(live_routes_test, requests_that_ask_for_none) {
-  for (const char* path : {"/funasr", "/ws/me"}) {
+  for (const char* path : {"/funasr", "/ws/me", "/vosk"}) {
     const auto plain = ask("GET", path);
     expect_error(*plain, 426, "BAD_REQUEST");
     EXPECT_EQ(plain->header_of_answer("Upgrade"), "websocket");
@@ -96,7 +134,7 @@ TEST_F(live_routes_test, an_upgrade_that_cannot_be_made_is_answered) {
 TEST_F(live_routes_test, the_document_tells_of_them) {
   ask("GET", "/health");
   const auto& paths = document->document()["paths"];
-  for (const char* path : {"/funasr", "/ws/{client_id}"}) {
+  for (const char* path : {"/funasr", "/ws/{client_id}", "/vosk", "/v1/realtime"}) {
     const auto& answers = paths[path]["get"]["responses"];
     EXPECT_FALSE(answers["101"].HasMember("content"));
     EXPECT_TRUE(answers.HasMember("426"));
@@ -115,6 +153,16 @@ TEST_F(live_routes_test, every_path_of_a_listener_of_the_dialect) {
   settings.api_keys = {"key"};
   handle = nullptr;
   expect_error(*ask("GET", "/", {}, asks), 401, "UNAUTHORIZED");
+}
+
+TEST_F(live_routes_test, vosk_at_every_path) {
+  dialect = "vosk";
+  const auto e = send("GET", "/", {}, asks);
+  const auto socket = open(e);
+  e->upgraded->text(R"({"eof" : 1})");
+  EXPECT_EQ(socket->sent.back(), R"({"text":""})");
+  e->upgraded->closed();
+  expect_error(*ask("GET", "/models"), 426, "BAD_REQUEST");
 }
 
 }  // namespace

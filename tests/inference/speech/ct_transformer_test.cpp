@@ -128,7 +128,7 @@ std::vector<stream> streams() {
 TEST(streaming_punctuation, alone_as_the_reference) {
   const auto m = load("streaming");
   for (const auto& s : streams()) {
-    const auto session = m->open_state(*m->prepare(std::string()).value());
+    const auto session = open_increments(*m);
     for (std::size_t i = 0; i < s.texts.size(); ++i)
       EXPECT_EQ(answers(*m, {{s.texts[i], session.get()}}).front(), s.expected[i]) << s.texts[i];
   }
@@ -139,7 +139,7 @@ TEST(streaming_punctuation, together_as_the_reference) {
   const auto m = load("streaming");
   const auto all = streams();
   std::vector<std::unique_ptr<state>> sessions;
-  for (std::size_t i = 0; i < all.size(); ++i) sessions.push_back(m->open_state(*m->prepare(std::string()).value()));
+  for (std::size_t i = 0; i < all.size(); ++i) sessions.push_back(open_increments(*m));
   for (std::size_t part = 0;; ++part) {
     std::vector<asked_text> asked;
     std::vector<std::string> expected;
@@ -154,6 +154,30 @@ TEST(streaming_punctuation, together_as_the_reference) {
     if (!asked.empty()) {
       EXPECT_EQ(answers(*m, {{"", asked.front().session}}).front(), "");
     }
+  }
+}
+
+// A request's text is whole: it ends with a mark, and one text leaves nothing for the next.
+TEST(streaming_punctuation, of_whole_texts) {
+  const auto m = load("streaming");
+  EXPECT_EQ(open_increments(*load("offline")), nullptr);
+  for (const auto& s : streams()) {
+    std::string text;
+    for (const auto& part : s.texts) text += part;
+    const auto made = answers(*m, {{text}}).front();
+    std::string last;
+    for (const auto* mark : {"。", "？", ".", "?", "！", "!"})
+      if (made.ends_with(mark)) last = mark;
+    EXPECT_FALSE(last.empty()) << made;
+    // But for marks, spaces and capitals, it is the text.
+    const auto bare = [](std::string t) {
+      for (const auto* mark : {"，", "。", "？", "、", ",", ".", "?", " ", "<unk>"})
+        for (auto at = t.find(mark); at != std::string::npos; at = t.find(mark)) t.erase(at, std::string(mark).size());
+      for (auto& c : t) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+      return t;
+    };
+    EXPECT_EQ(bare(made), bare(text));
+    EXPECT_EQ(answers(*m, {{text}, {"我"}, {text}}).back(), made);
   }
 }
 

@@ -63,9 +63,16 @@ TEST(endpoints, as_the_reference) {
     const auto size = static_cast<std::size_t>(chunk_ms / 10);
     endpoint_detector detector(settings_of(one));
     auto expected = one.at_key("told").get_array().begin();
+    std::int64_t decided_ms = 0;
     for (std::size_t at = 0; at < frames.size(); at += size) {
       const auto part = std::span(frames).subspan(at, std::min(size, frames.size() - at));
       const auto made = detector.feed(part, chunk_ms, at + size >= frames.size());
+      for (const auto& s : made) {
+        EXPECT_GE(s.begin_ms.value_or(decided_ms), decided_ms) << "case " << cases;
+        EXPECT_GE(s.end_ms.value_or(decided_ms), decided_ms) << "case " << cases;
+      }
+      EXPECT_GE(detector.decided_ms(), decided_ms) << "case " << cases;
+      decided_ms = detector.decided_ms();
       if (made.empty()) continue;
       ++told;
       ASSERT_NE(expected, one.at_key("told").get_array().end()) << "case " << cases << ": " << shown(made);

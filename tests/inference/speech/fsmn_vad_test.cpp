@@ -4,40 +4,58 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/inference/speech/fixtures.hpp"
+#include "inference/speech/fsmn_vad_load.hpp"
+#include "inference/speech/speech_load.hpp"
+#include "tests/inference/speech/vad_sounds.hpp"
 
 namespace troupe::inference {
 namespace {
 
+using tests::number;
+using tests::sound_of;
 using tests::vad_fixtures;
 
-std::int64_t number(simdjson::dom::element e) { return e.get_int64().value(); }
+std::string model_error(const tests::fs::path& folder) {
+  const auto config = model_yaml::read(folder / "config.yaml", 1 << 20).value();
+  const auto made = load_fsmn_vad({tests::spec_of(folder), {}, "1", config});
+  return made ? "" : made.error().message;
+}
 
-std::shared_ptr<const fsmn_vad> load(precision what = precision::fp32) {
-  auto made = load_fsmn_vad(tests::spec_of(vad_fixtures() / "model", what), {}, "1");
+std::unique_ptr<const model> load(precision what = precision::fp32) {
+  const auto folder = vad_fixtures() / "model";
+  const auto config = model_yaml::read(folder / "config.yaml", 1 << 20).value();
+  auto made = load_fsmn_vad({tests::spec_of(folder, what), {}, "1", config});
   if (!made) throw std::runtime_error(made.error().message);
   return std::move(*made);
 }
 
-// tests/parity/make_vad.py has the same.
-std::vector<float> sound_of(simdjson::dom::element one) {
-  auto noise = static_cast<std::uint32_t>(number(one.at_key("seed")));
-  std::vector<float> all;
-  for (const auto part : one.at_key("parts").get_array()) {
-    const std::uint32_t size = part.at(1).get_bool().value() ? 8000 : 40;
-    for (auto n = number(part.at(0)) * 16; n > 0; --n) {
-      noise = noise * 1664525 + 1013904223;
-      all.push_back(static_cast<float>(static_cast<int>((noise >> 8) % (2 * size + 1)) - static_cast<int>(size)) /
-                    32768.0F);
-    }
+// The network alone, and what it takes.
+struct network_of {
+  explicit network_of(precision what = precision::fp32) {
+    const auto folder = vad_fixtures() / "model";
+    const auto config = model_yaml::read(folder / "config.yaml", 1 << 20).value();
+    const auto spec = tests::spec_of(folder, what);
+    const load_options options;
+    const std::string version = "1";
+    const funasr_folder opened{spec, options, version, config};
+    settings = read_fsmn_vad_settings(config).value();
+    front = speech_front_end(opened, settings.front).value();
+    const auto source = checkpoint::open_torch_file(folder / "model.pt", 0).value();
+    const auto plan = plan_fsmn_vad(settings.network, source).value();
+    model_info info;
+    net = make_fsmn_vad(settings, load_speech_weights(opened, plan, source, what, nullptr, info).value());
+    lane = net->make_lane();
   }
-  return all;
-}
+  fsmn_vad_settings settings;
+  std::shared_ptr<const front_end> front;
+  std::shared_ptr<const fsmn_vad> net;
+  std::unique_ptr<device_lane> lane;
+};
 
 // One sound on its way.
 struct session {
-  explicit session(const fsmn_vad& vad, const endpoint_settings& rules)
-      : stream(vad.front()), past(vad.make_past()), detector(rules) {}
+  session(const network_of& vad, const endpoint_settings& rules)
+      : stream(vad.front), past(vad.net->make_past()), detector(rules) {}
   front_end_stream stream;
   fsmn_past past;
   endpoint_detector detector;
@@ -52,18 +70,17 @@ std::vector<std::vector<std::int64_t>> written(const std::vector<speech_span>& a
 
 // From samples to spans, in the reference's chunks.
 TEST(fsmn_vad, spans_as_the_reference) {
-  const auto vad = load();
-  const auto lane = vad->make_lane();
+  const network_of vad;
   tests::json_file file(vad_fixtures() / "sounds.json");
   std::size_t told = 0;
   for (const auto one : file.root().get_array()) {
     const auto samples = sound_of(one);
     for (const auto answer : one.at_key("answers").get_array()) {
       const auto chunk_ms = number(answer.at_key("chunk_ms"));
-      auto rules = vad->endpoints();
+      auto rules = vad.settings.endpoints;
       rules.whole_segments = chunk_ms == 60'000;
       if (answer.at_key("dynamic").get_bool().value()) rules.dynamic = funasr_dynamic_silence();
-      session s(*vad, rules);
+      session s(vad, rules);
       const auto size = static_cast<std::size_t>(chunk_ms * 16);
       std::size_t at = 0;
       for (const auto expected : answer.at_key("spans").get_array()) {
@@ -72,7 +89,7 @@ TEST(fsmn_vad, spans_as_the_reference) {
         s.stream.accept(std::span(samples).subspan(at, std::min(size, samples.size() - at)), s.features);
         if (last) s.stream.finish(s.features);
         const std::vector<fsmn_vad_row> rows{{s.features, &s.past}};
-        const auto silence = vad->run(rows, *lane);
+        const auto silence = vad.net->run(rows, *vad.lane);
         const auto made = written(s.detector.feed(silence.front(), chunk_ms, last));
         std::vector<std::vector<std::int64_t>> wanted;
         for (const auto span : expected.get_array()) wanted.push_back({number(span.at(0)), number(span.at(1))});
@@ -87,17 +104,16 @@ TEST(fsmn_vad, spans_as_the_reference) {
 }
 
 TEST(fsmn_vad, probabilities_as_the_reference) {
-  const auto vad = load();
-  const auto lane = vad->make_lane();
+  const network_of vad;
   tests::json_file file(vad_fixtures() / "sounds.json");
   std::size_t frames = 0;
   for (const auto one : file.root().get_array()) {
     simdjson::dom::array expected;
     if (one.at_key("silence").get(expected)) continue;
-    const auto features = vad->front()->features(sound_of(one));
-    auto past = vad->make_past();
+    const auto features = vad.front->features(sound_of(one));
+    auto past = vad.net->make_past();
     const std::vector<fsmn_vad_row> rows{{features, &past}};
-    const auto silence = vad->run(rows, *lane).front();
+    const auto silence = vad.net->run(rows, *vad.lane).front();
     for (const auto p : expected) EXPECT_NEAR(silence[frames++], p.get_double().value(), 2e-5);
   }
   EXPECT_EQ(frames, 60U);
@@ -109,9 +125,8 @@ TEST(fsmn_vad, batched_as_alone) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   for (const auto what : {precision::fp32, precision::bf16}) {
-    const auto vad = load(what);
-    const auto lane = vad->make_lane();
-    const auto width = vad->front()->width();
+    const network_of vad(what);
+    const auto width = vad.front->width();
     std::uniform_real_distribution<float> any(-1, 1);
     std::vector<std::vector<float>> features;
     std::vector<std::vector<double>> alone, together;
@@ -120,10 +135,10 @@ TEST(fsmn_vad, batched_as_alone) {
     for (std::size_t i = 0; i < 9; ++i) {
       auto& f = features.emplace_back((1 + random() % 200) * width);
       for (auto& x : f) x = any(random);
-      auto past = vad->make_past();
+      auto past = vad.net->make_past();
       const std::vector<fsmn_vad_row> rows{{f, &past}};
-      alone.push_back(vad->run(rows, *lane).front());
-      pasts.push_back(vad->make_past());
+      alone.push_back(vad.net->run(rows, *vad.lane).front());
+      pasts.push_back(vad.net->make_past());
     }
     together.resize(features.size());
     at.resize(features.size());
@@ -137,7 +152,7 @@ TEST(fsmn_vad, batched_as_alone) {
         at[i] += now;
         more = more || at[i] * width < features[i].size();
       }
-      const auto made = vad->run(rows, *lane);
+      const auto made = vad.net->run(rows, *vad.lane);
       for (std::size_t i = 0; i < made.size(); ++i)
         together[i].insert(together[i].end(), made[i].begin(), made[i].end());
     }
@@ -152,11 +167,24 @@ TEST(fsmn_vad, batched_as_alone) {
 TEST(fsmn_vad, tells_what_it_is) {
   const auto vad = load();
   EXPECT_EQ(vad->info().architecture, "FsmnVADStreaming");
-  EXPECT_EQ(vad->endpoints(), endpoint_settings{});
-  EXPECT_EQ(vad->front()->rate_hz(), 16000U);
-  const auto estimate = estimate_fsmn_vad(tests::spec_of(vad_fixtures() / "model"), {}, "1");
+  EXPECT_EQ(vad->info().tasks, std::vector{task::voice_activity_detection});
+  EXPECT_TRUE(vad->info().stateful);
+  EXPECT_EQ(network_of().settings.endpoints, endpoint_settings{});
+  EXPECT_EQ(vad->live()->rate_hz(), 16000U);
+  const auto folder = vad_fixtures() / "model";
+  const auto config = model_yaml::read(folder / "config.yaml", 1 << 20).value();
+  const auto estimate = estimate_fsmn_vad({tests::spec_of(folder), {}, "1", config});
   ASSERT_TRUE(estimate);
   EXPECT_GE(estimate->total_bytes(), vad->memory().total_bytes());
+  for (const auto& bucket : vad->warm_buckets(64, 1024)) {
+    std::vector<prepared_ptr> in;
+    std::vector<row> rows;
+    for (std::uint32_t i = 0; i < bucket.items; ++i) {
+      in.push_back(vad->warm_input(bucket));
+      rows.push_back({in.back().get(), nullptr, {}, false, {}});
+    }
+    vad->make_instance()->step(rows);
+  }
 }
 
 std::string refusal(const std::string& from, const std::string& to) {
@@ -167,9 +195,9 @@ std::string refusal(const std::string& from, const std::string& to) {
   const auto at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   tests::write_file(path, text.replace(at, from.size(), to));
-  const auto made = load_fsmn_vad(tests::spec_of(scratch.path() / "m"), {}, "1");
-  EXPECT_FALSE(made) << to;
-  return made ? "" : made.error().message;
+  const auto message = model_error(scratch.path() / "m");
+  EXPECT_FALSE(message.empty()) << to;
+  return message;
 }
 
 TEST(fsmn_vad, refuses_by_name_what_it_does_not_know) {

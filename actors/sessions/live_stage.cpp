@@ -1,0 +1,69 @@
+#include "actors/sessions/live_stage.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace troupe::actors {
+
+live_stage::~live_stage() {
+  if (step_) step_->cancel();
+}
+
+result<void> live_stage::open(const inference::live_options& options) {
+  assert(!is_open());
+  auto feeder = model().open_feeder(options);
+  if (!feeder) return tl::unexpected(std::move(feeder.error()));
+  auto state = model().open_state(options);
+  if (!state) return tl::unexpected(std::move(state.error()));
+  feeder_ = std::move(*feeder);
+  state_ = std::move(*state);
+  accepted_ = through_ = 0;
+  finished_ = false;
+  return {};
+}
+
+std::uint64_t live_stage::close() {
+  assert(!busy() && "L1");
+  feeder_.reset();
+  state_.reset();
+  return std::exchange(accepted_, 0) - std::exchange(through_, 0);
+}
+
+void live_stage::accept(std::span<const float> samples) {
+  feeder_->accept(samples);
+  accepted_ += samples.size();
+}
+
+void live_stage::finish() {
+  feeder_->finish();
+  finished_ = true;
+}
+
+bool live_stage::send(steady_time now, const step_terms& terms) {
+  assert(is_open() && !busy() && "L1");
+  const auto before = feeder_->waiting_samples();
+  auto in = feeder_->next();
+  if (!in) return false;
+  stepping_ = before - std::min(before, feeder_->waiting_samples());
+  auto it = std::make_shared<item>();
+  it->in = std::move(in);
+  it->state = state_;
+  due_ = terms.due(through_ + stepping_);
+  if (due_ > now) it->due_from = due_;
+  step_ = std::make_shared<job>(home().name, 1, config::priority::high, now + terms.timeout, terms.reply());
+  step_->ends = {home_.home->counters, &home_.home->counters->ends};
+  it->job = step_;
+  home_.home->counters->used_now();
+  caf::anon_send(home_.home->actor, enqueue_atom::value, std::make_shared<std::vector<item_ptr>>(1, std::move(it)));
+  return true;
+}
+
+std::uint64_t live_stage::stepped() {
+  assert(busy() && "L1");
+  step_.reset();
+  through_ += stepping_;
+  return std::exchange(stepping_, 0);
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,66 @@
+#pragma once
+// One model that a session feeds: the session's place inside it and, while there is something to hear, its feeder, its
+// state and the step that is under way. Owned by the session's actor; not thread-safe.
+//
+// L1  One step is under way at most; the state is in it then.
+// L2  Feeder and state are there from open() to close() alone.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "actors/serving/gateway.hpp"
+
+namespace troupe::actors {
+
+class live_stage {
+ public:
+  // Of a live model.
+  explicit live_stage(live_place home) : home_(std::move(home)) {}
+  ~live_stage();  // the step under way is called off
+  live_stage(const live_stage&) = delete;
+  live_stage& operator=(const live_stage&) = delete;
+
+  // REQUIRES closed.
+  result<void> open(const inference::live_options& options);
+  // Returns the samples that were in no step. REQUIRES that none is under way.
+  std::uint64_t close();
+  bool is_open() const noexcept { return feeder_ != nullptr; }
+
+  // As a feeder's. REQUIRES open.
+  void accept(std::span<const float> samples);
+  void finish();
+  bool finished() const noexcept { return finished_; }
+
+  struct step_terms {
+    std::chrono::milliseconds timeout{};
+    // When a step is due that takes the sound to so many samples since open().
+    std::function<steady_time(std::uint64_t samples)> due;
+    std::function<std::unique_ptr<reply_stream>()> reply;
+  };
+  // The next step goes to the model, where one is whole. REQUIRES open and not busy(). False: there is none.
+  bool send(steady_time now, const step_terms& terms);
+  bool busy() const noexcept { return step_ != nullptr; }
+  steady_time due() const noexcept { return due_; }  // of the last step
+  // The step has run, or cannot. Returns its samples.
+  std::uint64_t stepped();
+  std::uint64_t through() const noexcept { return through_; }  // samples since open() that steps are through with
+  std::uint64_t waiting() const noexcept { return accepted_ - through_; }
+
+  const resident& home() const noexcept { return *home_.home; }
+  const inference::live_model& model() const noexcept { return *home_.home->model->live(); }
+
+ private:
+  live_place home_;
+  std::unique_ptr<inference::feeder> feeder_;
+  std::shared_ptr<inference::state> state_;
+  job_ptr step_;                // L1
+  std::uint64_t stepping_ = 0;  // samples of it
+  steady_time due_{};
+  std::uint64_t accepted_ = 0, through_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,192 @@
+"""Live speech with voice activity and a second pass, through the real binary: what FunASR's own models made of the same
+sounds (tests/fixtures/speech/), and what a recogniser hears that is given the stretch alone."""
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import struct
+
+import pytest
+import websockets
+
+from driver import metric_sum
+from live_speech import OFFLINE, SPEECH, STREAMING, VAD, funasr, letters, sound, where
+
+TOKENS = json.loads((OFFLINE / "tokens.json").read_text())
+WHOLE = [c for c in json.loads((OFFLINE / "expected.json").read_text())["cases"] if c["samples"] >= 16000]
+LIVE = json.loads((STREAMING / "expected.json").read_text())["cases"]
+MARKS = "，。？、,.?"
+
+ASR = {"path": str(STREAMING), "task": "automatic-speech-recognition", "precision": "fp32"}
+AGAIN = {"path": str(OFFLINE), "task": "automatic-speech-recognition", "precision": "fp32"}
+VOICE = {"path": str(VAD / "model"), "task": "voice-activity-detection", "precision": "fp32"}
+
+
+def punctuation(kind: str) -> dict:
+    return {"path": str(SPEECH / "punctuation" / kind), "task": "punctuation-restoration", "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def full(serve_module):
+    """All four models."""
+    return serve_module({"streaming_asr": ASR, "offline_asr": AGAIN, "vad": VOICE, "punctuation": punctuation("offline")})
+
+
+@pytest.fixture(scope="module")
+def plain(serve_module):
+    """No voice activity, no marks."""
+    return serve_module({"streaming_asr": ASR, "offline_asr": AGAIN})
+
+
+@pytest.fixture(scope="module")
+def voiced(serve_module):
+    """No second pass."""
+    return serve_module({"streaming_asr": ASR, "vad": VOICE, "punctuation": punctuation("streaming")})
+
+
+def noise(seed: int, parts: list) -> list[int]:
+    """As make_vad.py makes it: noise, loud or quiet."""
+    out = []
+    for ms, loud in parts:
+        size = 8000 if loud else 40
+        for _ in range(ms * 16):
+            seed = (seed * 1664525 + 1013904223) % 2**32
+            out.append((seed >> 8) % (2 * size + 1) - size)
+    return out
+
+
+def spans_of(one: dict) -> list[list[int]]:
+    """What FunASR found in the whole sound by the fixed rules, in ms."""
+    answer = next(a for a in one["answers"] if a["chunk_ms"] == 60000 and not a["dynamic"])
+    return [span for call in answer["spans"] for span in call]
+
+
+SOUNDS = [(noise(one["seed"], one["parts"]), spans_of(one)) for one in json.loads((VAD / "sounds.json").read_text())]
+
+
+def pcm(samples: list[int]) -> bytes:
+    return struct.pack(f"<{len(samples)}h", *samples)
+
+
+def said(server, samples: list[int], mode: str, cuts: list[int] = ()) -> list[dict]:
+    return asyncio.run(funasr(server, pcm(samples), list(cuts), mode=mode, chunk_size=[5, 10, 5]))
+
+
+def texts(got: list[dict], mode: str) -> list[str]:
+    return [letters("".join(c for c in m["text"] if c not in MARKS)) for m in got if m["mode"] == mode and m["text"]]
+
+
+def stretch(samples: list[int], span: list[int]) -> list[int]:
+    return samples[span[0] * 16:span[1] * 16]
+
+
+@pytest.mark.asan
+def test_a_second_pass_hears_what_funasrs_offline_model_hears(plain):
+    everything = sound(128000, 5)
+    for case in WHOLE:
+        samples = everything[case["begin"]:case["begin"] + case["samples"]]
+        reference = letters("".join(TOKENS[i] for i in case["ids"] if 2 < i < len(TOKENS) - 1))
+        for mode in ("offline", "2pass"):
+            got = said(plain, samples, mode)
+            if mode == "offline":
+                assert all(m["mode"] == "offline" for m in got), got
+            sentences = texts(got, "offline" if mode == "offline" else "2pass-offline")
+            assert sentences == ([reference] if reference else []), (case, mode, got)
+
+
+@pytest.mark.asan
+def test_what_is_spoken_alone_is_recognised_in_both_passes(full, plain):
+    """Increments are what the streaming model hears of the span alone, sentences what the offline model does."""
+    rnd = random.Random(3)
+    sentences = 0
+    for samples, spans in SOUNDS:
+        size = 2 * len(samples)
+        got = said(full, samples, "2pass", sorted(rnd.randrange(size + 1) for _ in range(rnd.randrange(6))))
+        online = ["".join(texts(said(plain, stretch(samples, span), "online"), "online")) for span in spans]
+        assert "".join(texts(got, "2pass-online")) == "".join(online), spans
+        again = [t for span in spans for t in texts(said(plain, stretch(samples, span), "offline"), "offline")]
+        assert texts(got, "2pass-offline") == again, (spans, got)
+        assert got[-1]["is_final"] and got[-1]["mode"] == "2pass-offline"
+        sentences += len(again)
+        whole = said(full, samples, "offline")
+        assert texts(whole, "offline") == again
+        assert {m["mode"] for m in whole} == {"offline"}
+    assert sentences > 3
+
+
+def test_without_a_second_pass_a_sentence_is_what_the_increments_were(voiced, plain):
+    sentences = 0
+    for samples, spans in SOUNDS:
+        got = said(voiced, samples, "2pass")
+        heard = [t for t in ("".join(texts(said(plain, stretch(samples, s), "online"), "online")) for s in spans) if t]
+        assert texts(got, "2pass-offline") == heard, (spans, got)
+        sentences += len(heard)
+        # Of the streaming punctuation model, asked for a whole text.
+        assert all(m["text"][-1] in "。？.?" for m in got if m["mode"] == "2pass-offline" and m["text"])
+    assert sentences > 3
+
+
+def test_online_hears_everything_as_funasr_does(full):
+    for case in [c for c in LIVE if c["chunk_size"] == [5, 10, 5] and c["encoder"] == 4 and c["decoder"] == 0]:
+        got = said(full, sound(case["samples"]), "online")
+        ids = [i for step in case["steps"] for i in step if 2 < i < len(TOKENS) - 1]
+        assert "".join(texts(got, "online")) == letters("".join(TOKENS[i] for i in ids)), case
+
+
+def test_silence_costs_no_recogniser(full):
+    before = full.metrics()
+    got = said(full, noise(7, [[4000, False]]), "2pass")
+    assert [m["text"] for m in got] == [""]
+    after = full.metrics()
+
+    def grew(name):
+        return metric_sum(after, name) - metric_sum(before, name)
+
+    assert grew("troupe_sessions_sound_seconds_total") == pytest.approx(4)
+    assert grew("troupe_sessions_speech_seconds_total") == 0
+
+
+def test_many_at_once_hear_what_each_hears_alone(full):
+    alone = [said(full, samples, "2pass") for samples, _ in SOUNDS]
+
+    async def all_of_them():
+        return await asyncio.gather(*(funasr(full, pcm(samples), [4001], mode="2pass", chunk_size=[5, 10, 5])
+                                      for samples, _ in SOUNDS for _ in range(3)))
+
+    got = asyncio.run(all_of_them())
+    for i, messages in enumerate(got):
+        for mode in ("2pass-online", "2pass-offline"):
+            assert "".join(texts(messages, mode)) == "".join(texts(alone[i // 3], mode))
+    assert metric_sum(full.metrics(), "troupe_sessions_open") == 0
+
+
+def test_steps_count_in_their_models_success(full):
+    samples, _ = next(s for s in SOUNDS if s[1])
+    said(full, samples, "2pass")
+    models = full.json("/model/info")["available_models"]
+    for name in ("vad", "streaming_asr", "offline_asr"):
+        assert models[name]["success_rate"] == 1, (name, models[name])
+
+
+def test_a_model_that_hears_no_words_is_refused_by_name(full):
+    async def ask() -> dict:
+        async with websockets.connect(where(full, "/funasr?model=vad"), ping_interval=None) as ws:
+            await ws.send(json.dumps({"mode": "2pass", "is_speaking": True}))
+            await ws.send(pcm([0] * 960))
+            return json.loads(await asyncio.wait_for(ws.recv(), 30))
+
+    got = asyncio.run(ask())
+    assert "vad" in got["error"] and "automatic-speech-recognition" in got["error"], got
+
+
+def test_the_models_of_a_session_stay_while_it_lives(full):
+    async def talk() -> None:
+        async with websockets.connect(where(full, "/funasr"), ping_interval=None) as ws:
+            await ws.send(json.dumps({"mode": "2pass", "is_speaking": True}))
+            await ws.send(pcm(noise(1, [[600, True]])))
+            await asyncio.wait_for(ws.recv(), 30)
+            assert {"vad", "streaming_asr"} <= set(full.resident())
+
+    asyncio.run(talk())
+    full.until(lambda: metric_sum(full.metrics(), "troupe_sessions_open") == 0)
