@@ -15,7 +15,7 @@ import time
 
 import requests
 
-from tools import SETTINGS  # first: it finds the tests' modules
+from tools import SETTINGS, python_of  # first: it finds the tests' modules
 
 from driver import Server, free_port
 from services import Postgres, Redis, listens, until
@@ -202,18 +202,13 @@ def hit_rate(server: Server) -> float:
     return 100 * hits / total
 
 
-def peer_python() -> str | None:
-    found = subprocess.run([str(HERE.parent / "scripts/python-environment.sh"), "catalog-peer", "--if-there"], capture_output=True, text=True)
-    return found.stdout.strip() if found.returncode == 0 else None
-
-
 def pages(server: Server, redis: Redis) -> Table:
     table = Table("14b. Cached pages of 20 models, beside FastAPI and redis-py", "from", "connections", "requests/s", "p50 ms", "p99 ms",
                   "FastAPI, requests/s", "times", "target", "")
     path = PAGE.format("openrouter", 40)
     body = server.get(path, headers={"Accept-Encoding": "identity"}).content
     redis.cli("SET", "peer:openrouter:20:40", body.decode())
-    python = peer_python()
+    python = python_of("catalog-peer")
     peer = Peer(python, redis) if python else None
     targets = {"Redis": 25_000, "memory, Redis away": 50_000}
     try:

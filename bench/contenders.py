@@ -6,11 +6,11 @@ import pathlib
 import random
 import re
 import statistics
-import subprocess
 import time
 
 import driver
 import peer_models
+from lines import LineProcess
 from tables import median
 from tools import MODELS, SETTINGS, cores, generate, start, texts_file
 
@@ -165,30 +165,13 @@ class Troupe(Contender):
 
 # --- the engines ----------------------------------------------------------------------------------
 
-class Peers:
+class Peers(LineProcess):
     """bench/peers.py in its own Python."""
 
     def __init__(self, python: str, model: str):
         files = [f"{work}={work_texts(work)}" for work in WORKS]
-        self.process = subprocess.Popen(
-            [python, str(HERE / "peers.py"), str(peer_models.folder_of(model)), str(MODELS / f"{model}-onnx"), str(cores()),
-             *files],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(SETTINGS.work / "peers.log", "a"), text=True)
-
-    def __enter__(self) -> "Peers":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.process.stdin.close()
-        self.process.wait(60)
-
-    def ask(self, do: str, **more) -> dict:
-        print(json.dumps({"do": do, **more}), file=self.process.stdin, flush=True)
-        line = self.process.stdout.readline()
-        if not line:
-            log = (SETTINGS.work / "peers.log").read_text().strip().splitlines()
-            raise RuntimeError(f"peers.py ended with {self.process.wait()}: {log[-1] if log else ''}")
-        return json.loads(line)
+        super().__init__([python, str(HERE / "peers.py"), str(peer_models.folder_of(model)), str(MODELS / f"{model}-onnx"), str(cores()),
+                          *files], "peers.log")
 
 
 class Engine(Contender):

@@ -3,8 +3,9 @@
 
     bench/run.sh BUILD_FOLDER [--quick] [--only overhead,throughput,..] [--results FILE] [--troupe PROGRAM]
                  [--models 6x384,..] [--precisions fp32,..] [--counts 1,8,..] [--longest-batch-s 5]
+                 [--speech-precisions fp32,..]
 
-The last line is for `sweep`, `pair`, `peers` and `footprint`. Standard library only (and the end-to-end tests' driver, which
+The line before the last is for `sweep`, `pair`, `peers` and `footprint`. Standard library only (and the end-to-end tests' driver, which
 starts the server). The load generator is `troupe bench`. Nothing is pinned: generator and server share the cores, as in
 every figure given.
 """
@@ -28,6 +29,9 @@ import peer_models
 import pulls
 import pulls_beside
 import residency
+import silent
+import speech
+import speech_load
 import speed
 import store
 import sweep
@@ -42,7 +46,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BENCHMARKS = {f.__name__: f for f in (speed.overhead, speed.throughput, speed.mixed, speed.interference, residency.load,
                                       residency.memory, speed.growth, sweep.sweep, pair.pair, compare.peers,
                                       footprint.footprint, tokenizing.tokenizers, pulls.pulls, pulls_beside.beside_pulls,
-                                      store.store, catalog.catalog)}
+                                      store.store, catalog.catalog, speech.speech, silent.silent)}
 
 
 def names_of(known):
@@ -73,6 +77,7 @@ def parse_arguments() -> argparse.Namespace:
     p.add_argument("--models", type=names_of(peer_models.NAMES), default=[],
                    help="of sweep, peers and footprint; a sweep has BERT's shapes alone")
     p.add_argument("--precisions", type=names_of(sweep.PRECISIONS), default=list(sweep.PRECISIONS), help="of sweep and peers")
+    p.add_argument("--speech-precisions", type=names_of(speech_load.PRECISIONS), default=list(speech_load.PRECISIONS), help="of speech")
     p.add_argument("--counts", type=counts_of, default=[], help="numbers of clients of the sweep, instead of all")
     p.add_argument("--longest-batch-s", type=float, default=sweep.LONGEST_BATCH_S,
                    help="a precision whose full batch takes longer is left out of sweep and pair, and told [%(default)s]")
@@ -90,6 +95,7 @@ def main() -> int:
     SETTINGS.troupe = (arguments.troupe or SETTINGS.build / "troupe").resolve()
     SETTINGS.quick = arguments.quick
     sweep.CHOICE.take(arguments)
+    speech.CHOSEN = arguments.speech_precisions
     names = arguments.only or list(BENCHMARKS)
     version = subprocess.run([str(SETTINGS.troupe), "version"], capture_output=True, text=True).stdout.strip().splitlines()
     # Of the binary that is measured, which may be older than the working tree.

@@ -172,10 +172,15 @@ def has_bf16() -> bool:
     return bool(cpu_flags() & {"avx512_bf16", "amx_bf16"})
 
 
-def parity_python() -> str | None:
-    """Of the environment that `make parity` makes, where it is there."""
-    found = subprocess.run([str(ROOT / "scripts/python-environment.sh"), "parity", "--if-there"], capture_output=True, text=True)
+def python_of(environment: str) -> str | None:
+    """The Python of an environment of scripts/python-environment.sh, where it is there."""
+    found = subprocess.run([str(ROOT / "scripts/python-environment.sh"), environment, "--if-there"], capture_output=True, text=True)
     return found.stdout.strip() if found.returncode == 0 else None
+
+
+def parity_python() -> str | None:
+    """Of the environment that `make parity` makes."""
+    return python_of("parity")
 
 
 def machine() -> str:

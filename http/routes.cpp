@@ -133,9 +133,9 @@ class dispatcher {
 
 std::shared_ptr<const route_table> make_routes(std::vector<route> extra) {
   std::vector<route> all;
-  for (auto rows : {model_cache_routes(), artifact_routes(), inference_routes(), openai_routes(), tei_routes(),
-                    lifecycle_routes(), catalog_routes(), live_routes(), recording_routes(), page_routes(),
-                    document_routes()}) {
+  for (auto rows :
+       {model_cache_routes(), artifact_routes(), inference_routes(), openai_routes(), tei_routes(), lifecycle_routes(),
+        catalog_routes(), live_routes(), recording_routes(), page_routes(), document_routes()}) {
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }
   all.insert(all.end(), std::make_move_iterator(extra.begin()), std::make_move_iterator(extra.end()));

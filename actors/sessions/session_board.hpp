@@ -58,7 +58,7 @@ class session_board {
   void stepped(number who, stage which, std::chrono::microseconds share, std::chrono::microseconds sound,
                std::chrono::microseconds lateness, steady_time now);
   void ticked(steady_time now);  // a session's second has passed: gauges of those who fell silent follow
-  void passed(bool well);  // a sentence's second pass has ended
+  void passed(bool well);        // a sentence's second pass has ended
   // Asks all to go, and returns when they have. REQUIRES nobody to enter any more.
   void clear(const error& why);
   std::uint32_t open() const;

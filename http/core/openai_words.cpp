@@ -58,7 +58,8 @@ schema openai_error_schema() {
 std::shared_ptr<const family> openai_family() {
   static const auto one = std::make_shared<const family>(family{
       "OpenAI",
-      "OpenAI's embeddings, transcriptions, Realtime transcription and models, and re-ranking as Jina, Cohere and vLLM have it",
+      "OpenAI's embeddings, transcriptions, Realtime transcription and models, and re-ranking as Jina, Cohere and vLLM "
+      "have it",
       [](const error& why, std::string_view, header_list headers) { return openai_error(why, {}, std::move(headers)); },
       "OpenAIError", openai_error_schema()});
   return one;

@@ -6,7 +6,7 @@
 
 #include "http/json/text.hpp"
 #include "http/ws/close_codes.hpp"
-#include "http/ws/spoken_words.hpp"
+#include "http/ws/sentences.hpp"
 
 namespace troupe::http {
 namespace {

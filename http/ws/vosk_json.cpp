@@ -56,7 +56,7 @@ result<void> read_config(element value, vosk_terms& terms) {
   return {};
 }
 
-void write_words(json_out& json, const std::vector<spoken_word>& words, bool with_confidence) {
+void write_words(json_out& json, const std::vector<inference::spoken_word>& words, bool with_confidence) {
   json.key("result").array();
   for (const auto& w : words) {
     json.object();

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "config/error.hpp"
-#include "http/ws/spoken_words.hpp"
+#include "inference/speech/spoken_words.hpp"
 
 namespace troupe::http {
 
@@ -29,7 +29,7 @@ result<vosk_mark> read_vosk(std::string_view message, vosk_terms& terms);
 // Sentences that have ended; empty: nothing was said.
 struct vosk_text {
   std::string text;
-  std::vector<spoken_word> words;
+  std::vector<inference::spoken_word> words;
 };
 std::string write_vosk_partial(std::string_view text);
 // `conf` and `confidence` are null: no model here tells one.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "http/json/text.hpp"
+#include "http/ws/sentences.hpp"
 
 namespace troupe::http {
 
@@ -54,7 +55,7 @@ void vosk_protocol::feed_told(actors::session_increment&& text) { so_far_ += tex
 void vosk_protocol::feed_told(actors::session_sentence&& text) {
   so_far_.clear();
   append_sentence(ended_.text, text.raw);
-  auto words = words_of(text.text.tokens);
+  auto words = inference::words_of(text.text.tokens);
   ended_.words.insert(ended_.words.end(), std::make_move_iterator(words.begin()), std::make_move_iterator(words.end()));
 }
 

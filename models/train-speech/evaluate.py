@@ -17,6 +17,7 @@ import torch
 
 import espeak
 import features
+import recordings
 import report
 import served
 import train_recognizer
@@ -112,7 +113,7 @@ def heard_in_training(held, data):
     for i in held.speech:
         chunks, rest = features.steps_of(len(held.pcm[i]))
         x = features.stacked(features.filter_bank(held.pcm[i]), chunks * features.CHUNK + rest)
-        batch = train_recognizer.Batch(((x + kept["shift"]) * kept["scale"])[None], torch.tensor([chunks]),
+        batch = recordings.Batch(((x + kept["shift"]) * kept["scale"])[None], torch.tensor([chunks]),
                                        torch.tensor([rest]), *[None] * 5)
         out.append([kept["tokens"][j] for j in train_recognizer.heard(model, batch, Terms(5, 5, 4, 0))[0]])
     return out
@@ -155,18 +156,21 @@ def end_to_end(server, held):
 
 
 def write_samples(server, held, trained, folder):
-    """Three recordings of voices and an accent that were not trained on, which server and training's computation hear right:
+    """Three noisy recordings of voices or an accent that were not trained on, which server and training's computation hear right:
     they are there to work on every machine, and chosen for it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    index = []
-    for name, group, level, long in (("sentence", "other voices", "20 dB", False), ("question", "both", "20 dB", False),
-                                     ("two-sentences", "both", "10 dB", True)):
+    index, wanted = [], {"sentence": lambda ends, words: ends == "." and words >= 7,
+                         "question": lambda ends, words: ends == "?" and words >= 6,
+                         "two-sentences": lambda ends, words: len(ends) == 2 and words >= 7}
+    for name, fits in wanted.items():
         for i, alone in zip(held.speech, trained):
-            fits = len(held.pcm[i]) * 2 + 44 <= SAMPLE_BYTES_MAX and len(held.words[i]) >= (8 if long else 6)
-            asks = name != "question" or held.texts[i].endswith("?")
-            two = (held.texts[i].count(".") + held.texts[i].count("?") > 1) == long
-            if held.about[i] != f"{group}, {level}" or not (fits and asks and two and alone == held.words[i]):
+            ends, level = "".join(c for c in held.texts[i] if c in ".?"), held.about[i].split(", ")[1]
+            if held.about[i].startswith("voices of training") or level not in ("20 dB", "10 dB"):
+                continue
+            if not fits(ends, len(held.words[i])) or len(held.pcm[i]) * 2 + 44 > SAMPLE_BYTES_MAX:
+                continue
+            if alone != held.words[i] or held.voices[i] in [s["voice"] for s in index]:
                 continue
             if any(server.hear([held.pcm[i]], t, "2pass")[0] != held.texts[i] for t in served.CHUNKS.values()):
                 continue

@@ -248,7 +248,7 @@ def looked_back(terms: Terms, valid):
 
 
 class Paraformer(nn.Module):
-    NOISE_THRESHOLD, TAIL = 0.05, 0.3  # of config.yaml's predictor_conf
+    NOISE_THRESHOLD, TAIL = 0.05, 0.1  # of config.yaml's predictor_conf
 
     def __init__(self, shape: Shape, dropout=0.0):
         super().__init__()

@@ -75,7 +75,7 @@ Sound to text with marks and capitals (`2pass`), whole recordings exactly right:
 
 ## Samples
 
-Held-out recordings of voices and an accent that were not trained on, chosen because they are heard right with each setting above: they
+Held-out noisy recordings of voices or an accent that were not trained on, chosen because they are heard right with each setting above: they
 show that it works, not how well.
 
 {table(["file", "text", "voice", "noise"], [[s["file"], s["text"], s["voice"], s["noise"]] for s in f["samples"]])}

@@ -30,7 +30,7 @@ TEST(RecordingText, SubtitlesComeAtTheEnd) {
   recording_text text("srt");
   EXPECT_EQ(text.add(spoken("one", 0.5, 1)), "");
   EXPECT_EQ(text.add(spoken("two", 2, 3)), "");
-  EXPECT_EQ(text.finish(), "1\n00:00:00,500 --> 00:00:01,000\none\n\n2\n00:00:02,000 --> 00:00:03,000\ntwo\n\n");
+  EXPECT_EQ(text.finish(), "1\n00:00:00,500 --> 00:00:01,000\none\n\n2\n00:00:02,000 --> 00:00:03,000\ntwo\n");
 }
 
 TEST(RecordingText, ASentenceOfAnAnswerWithoutTimesHasNone) {

@@ -6,7 +6,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
-from rules import judge_counts, judge_starts, natural_batches  # noqa: E402
+from rules import (judge_counts, judge_held, judge_least, judge_most, judge_starts, natural_batches, next_count,  # noqa: E402
+                   same_tokens)
 
 
 @pytest.mark.parametrize("clients, slots, batches", [
@@ -44,3 +45,39 @@ def test_starts_are_judged_by_the_lowest_and_the_highest():
     found = judge_starts([0.95, 1.0, 0.53])
     assert found.missed and found.value == pytest.approx(0.53)
     assert judge_starts([0.0, 0.0]).missed  # nothing was answered
+
+
+def test_sessions_are_held_when_they_are_on_time_answered_and_no_later_at_the_end():
+    assert judge_held(599, 99, 0).missed is False
+    for p99, drift, unanswered, told in ((600, 0, 0, "p99 600 ms"), (300, 100, 0, "later"), (300, 0, 1, "1 without answer")):
+        found = judge_held(p99, drift, unanswered)
+        assert found.missed and told in found.text
+
+
+def climbed(most: int, ladder: tuple[int, ...] = (1, 8, 32, 64), halvings: int = 3) -> list[int]:
+    """The counts that are measured of a server that holds so many."""
+    held: dict[int, bool] = {}
+    while (n := next_count(held, ladder, halvings)) is not None:
+        assert n not in held
+        held[n] = n <= most
+    return list(held)
+
+
+def test_counts_climb_until_one_is_not_held_and_close_in_from_there():
+    assert climbed(1000) == [1, 8, 32, 64]
+    assert climbed(50) == [1, 8, 32, 64, 48, 56, 52]
+    assert climbed(50, halvings=1) == [1, 8, 32, 64, 48]
+    assert climbed(2) == [1, 8, 4, 2, 3]
+    assert climbed(0) == [1]
+    assert climbed(8, ladder=(1, 8, 9)) == [1, 8, 9]  # nothing is between
+
+
+@pytest.mark.parametrize("expected, found, share", [
+    ("abcd", "abcd", 1), ("abcd", "abed", 0.75), ("abcd", "abcde", 0.8), ("abcd", "bcd", 0.75), ("", "", 1), ("ab", "", 0)])
+def test_tokens_are_equal_but_for_edits(expected, found, share):
+    assert same_tokens(list(expected), list(found)) == pytest.approx(share)
+
+
+def test_targets_count_themselves():
+    assert not judge_least(3.0, 3.0).missed and judge_least(2.99, 3.0).missed
+    assert not judge_most(12.5, 12.5).missed and judge_most(12.6, 12.5).missed

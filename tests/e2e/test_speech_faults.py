@@ -3,6 +3,7 @@ good neighbour's text was right meanwhile. Random tests print their seed; TROUPE
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import base64
 import dataclasses
 import json
@@ -407,14 +408,16 @@ def test_five_hundred_at_once(serve):
         async def one(protocol) -> str:
             try:
                 async with connect(server, protocol) as ws:
-                    for message in [*protocol.begin(16000), protocol.sound(pcm(SHORT["samples"]))]:
-                        await ws.send(message)
+                    with contextlib.suppress(websockets.ConnectionClosed):  # why, it has been told
+                        for message in [*protocol.begin(16000), protocol.sound(pcm(SHORT["samples"]))]:
+                            await ws.send(message)
                     reading = asyncio.create_task(answers(ws, protocol))
                     waiting = asyncio.create_task(everybody_came.wait())
                     await asyncio.wait([reading, waiting], return_when=asyncio.FIRST_COMPLETED)
                     waiting.cancel()
-                    if not reading.done():
-                        await ws.send(protocol.end)
+                    with contextlib.suppress(websockets.ConnectionClosed):
+                        if not reading.done():
+                            await ws.send(protocol.end)
                     got = await reading
             except websockets.ConnectionClosed as e:
                 return f"closed {e.code}"

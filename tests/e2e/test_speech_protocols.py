@@ -202,7 +202,8 @@ def test_realtime_sentences_are_items(server):
     async def by_funasr():
         async with connect(server, FUNASR) as ws:
             await ws.send(FUNASR.begin(16000)[0].replace('"online"', '"2pass"'))
-            await ws.send(data)
+            for begin in range(0, len(data), 1 << 16):
+                await ws.send(data[begin:begin + (1 << 16)])
             while (m := json.loads(await asyncio.wait_for(ws.recv(), LIMIT_S)))["mode"] != "2pass-offline":
                 pass
             return m["text"]

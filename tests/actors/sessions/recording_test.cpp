@@ -335,6 +335,7 @@ TEST_F(recording_test, it_waits_for_a_place_among_live_sessions) {
   const auto refuse = [&] {
     (*std::exchange(sessions.all.back()->reply, std::nullopt))(
         fail(error_code::too_many_requests, "the cores are full", {}, 1));
+    sessions.all.back()->dropped = true;  // there is none
     run();
   };
   refuse();

@@ -115,7 +115,7 @@ TEST(write_output, named_tensors_are_told_by_their_names) {
 
 TEST(write_output, voice_activity_is_segments) {
   EXPECT_EQ(written(voice_activity{{{0.25, 1.5}, {2, 3}}, true, 4, 4}),
-            R"({"segments":[{"start":0.25,"end":1.5},{"start":2,"end":3}]})");
+            R"({"segments":[{"start":0.25,"end":1.5},{"start":2.0,"end":3.0}]})");
   EXPECT_EQ(written(voice_activity{}), R"({"segments":[]})");
 }
 
