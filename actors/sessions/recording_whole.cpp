@@ -4,36 +4,15 @@
 
 #include <spdlog/spdlog.h>
 
+#include "actors/sessions/open_sentence.hpp"
 #include "actors/sessions/sound_cut.hpp"
+#include "actors/sessions/transcript_reply.hpp"
 
 namespace troupe::actors {
 
 namespace {
 
 constexpr std::uint32_t rate_hz = 16000;  // models of another rate change it themselves
-
-// The one transcript that comes back.
-class transcript_reply final : public reply_stream {
- public:
-  using done_function = std::function<void(result<inference::transcript>)>;
-  explicit transcript_reply(done_function done) : done_(std::move(done)) {}
-  void write(item_result&& item) override {
-    if (!item.value) return give(tl::unexpected(std::move(item.value.error())));
-    if (auto* text = std::get_if<inference::transcript>(&*item.value)) got_ = std::move(*text);
-  }
-  void end() override {
-    if (got_) return give(std::move(*got_));
-    give(tl::unexpected(error{error_code::unprocessable, "The model gave no transcript", "name one that hears", {}}));
-  }
-  void fail(const error& why) override { give(tl::unexpected(why)); }
-
- private:
-  void give(result<inference::transcript> what) {
-    if (done_) std::exchange(done_, nullptr)(std::move(what));
-  }
-  done_function done_;
-  std::optional<inference::transcript> got_;
-};
 
 }  // namespace
 
@@ -61,11 +40,14 @@ cancel_handle recording_whole::predict(predict_request request, number which,
                                        void (recording_whole::*then)(number, result<inference::transcript>)) {
   request.timeout_ms = timeout_ms_;
   request.use_prediction_cache = false;
-  return means_.predict(std::move(request),
-                        std::make_unique<transcript_reply>([post = means_.post, this, which, then](auto got) {
-                          auto shared = std::make_shared<decltype(got)>(std::move(got));
-                          post([this, which, then, shared] { (this->*then)(which, std::move(*shared)); });
-                        }));
+  return means_.predict(
+      std::move(request),
+      std::make_unique<transcript_reply>(
+          [post = means_.post, this, which, then](auto got) {
+            auto shared = std::make_shared<decltype(got)>(std::move(got));
+            post([this, which, then, shared] { (this->*then)(which, std::move(*shared)); });
+          },
+          error{error_code::unprocessable, "The model gave no transcript", "name one that hears", {}}));
 }
 
 void recording_whole::ask(std::vector<float> sound) {
@@ -85,12 +67,7 @@ void recording_whole::heard(number which, result<inference::transcript> text) {
   if (!text) return owner_.ear_failed(text.error());
   auto& s = at(which);
   s.text = std::move(*text);
-  for (auto* t : {&s.text.begin_s, &s.text.end_s})
-    if (*t) **t += s.begin_s;
-  for (auto& t : s.text.tokens) {
-    t.begin_s += s.begin_s;
-    t.end_s += s.begin_s;
-  }
+  shift(s.text, s.begin_s);
   if (punctuates() && !s.text.text.empty()) {
     predict_request request;
     request.model = means_.punctuation;

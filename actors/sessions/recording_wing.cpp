@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/sessions/in_flight.hpp"
 #include "actors/sessions/recording_actor.hpp"
 #include "actors/sessions/recording_desk.hpp"
 #include "inference/speech/funasr_folder.hpp"
@@ -12,12 +13,6 @@ namespace troupe::actors {
 namespace {
 
 using std::chrono::milliseconds;
-
-// Counted as in flight while it lives: the server's end waits for it, within its grace.
-std::shared_ptr<void> counted(const std::shared_ptr<std::atomic<std::uint32_t>>& n) {
-  n->fetch_add(1);
-  return {nullptr, [n](void*) { n->fetch_sub(1); }};
-}
 
 class open_wing final : public recording_wing, public recording_service {
  public:

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/sessions/in_flight.hpp"
 #include "actors/sessions/session.hpp"
+#include "actors/sessions/transcript_reply.hpp"
 
 namespace troupe::actors {
 
@@ -19,27 +21,15 @@ session_limits limits_of(const config::settings& s) {
   return out;
 }
 
-// Counted as in flight while it lives: the server's end waits for it, within its grace.
-class counted {
- public:
-  explicit counted(std::shared_ptr<std::atomic<std::uint32_t>> n) : n_(std::move(n)) { n_->fetch_add(1); }
-  ~counted() { n_->fetch_sub(1); }
-  counted(const counted&) = delete;
-  counted& operator=(const counted&) = delete;
-
- private:
-  const std::shared_ptr<std::atomic<std::uint32_t>> n_;
-};
-
 class handle final : public session_handle {
  public:
   handle(session_actor actor, std::uint32_t rate_hz, bool hotwords, std::uint64_t credit,
-         std::shared_ptr<std::atomic<std::uint32_t>> in_flight)
+         const std::shared_ptr<std::atomic<std::uint32_t>>& in_flight)
       : actor_(std::move(actor)),
         rate_hz_(rate_hz),
         hotwords_(hotwords),
         credit_(credit),
-        in_flight_(std::move(in_flight)) {}
+        in_flight_(counted(in_flight)) {}
   ~handle() override { caf::anon_send_exit(actor_, caf::exit_reason::user_shutdown); }
   std::uint32_t rate_hz() const noexcept override { return rate_hz_; }
   bool uses_hotwords() const noexcept override { return hotwords_; }
@@ -54,27 +44,7 @@ class handle final : public session_handle {
   const std::uint32_t rate_hz_;
   const bool hotwords_;
   const std::uint64_t credit_;
-  const counted in_flight_;
-};
-
-// The one transcript that comes back.
-class transcript_reply final : public reply_stream {
- public:
-  using answer = result<inference::transcript>;
-  explicit transcript_reply(std::function<void(answer)> done) : done_(std::move(done)) {}
-  void write(item_result&& item) override {
-    if (!item.value) return give(tl::unexpected(std::move(item.value.error())));
-    if (auto* text = std::get_if<inference::transcript>(&*item.value)) return give(std::move(*text));
-    end();
-  }
-  void end() override { give(troupe::fail(error_code::internal, "the model answered with no text")); }
-  void fail(const error& why) override { give(tl::unexpected(why)); }
-
- private:
-  void give(answer what) {
-    if (done_) std::exchange(done_, nullptr)(std::move(what));
-  }
-  std::function<void(answer)> done_;
+  const std::shared_ptr<void> in_flight_;
 };
 
 result<void> check_task(const live_place& place, inference::task what) {
@@ -198,7 +168,9 @@ class open_wing final : public session_wing, public session_service {
     request.inputs.push_back(std::move(in));
     request.asked.task = what;
     request.use_prediction_cache = false;
-    return door_.predict(std::move(request), std::make_unique<transcript_reply>(std::move(done)));
+    return door_.predict(std::move(request),
+                         std::make_unique<transcript_reply>(
+                             std::move(done), error{error_code::internal, "the model answered with no text", {}, {}}));
   }
   decltype(session_start::recognise) recogniser(std::string model, std::uint32_t rate_hz) {
     return [this, model = std::move(model), rate_hz](std::vector<float> sound, auto done) {
