@@ -6,11 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "app/cli_outcome.hpp"
 #include "app/cli_settings.hpp"
 #include "app/compose.hpp"
 #include "app/local_store.hpp"
+#include "app/logging.hpp"
 #include "app/model_ids.hpp"
 #include "app/progress_display.hpp"
 #include "app/server_client.hpp"
@@ -51,6 +53,21 @@ struct here {
   shared_store store;
 };
 outcome<here> open_here(const command_line& line);
+
+// For commands that run models in this process, which takes so many threads: the settings of the command line. The
+// log is warnings from then on, until stop_logging().
+outcome<config::settings> begin_models_here(const command_line& line,
+                                            const std::function<std::uint32_t(const config::settings&)>& threads);
+// `f` is given them, and gives an outcome.
+template <class F>
+std::invoke_result_t<F, const config::settings&> with_models_here(
+    const command_line& line, const std::function<std::uint32_t(const config::settings&)>& threads, F f) {
+  const auto settings = begin_models_here(line, threads);
+  if (!settings) return tl::unexpected(settings.error());
+  auto done = f(*settings);
+  stop_logging();
+  return done;
+}
 
 // A pull into this store, with its progress on stderr, that Ctrl-C ends. What has come by then is kept for the next.
 outcome<cache::pulled> pull_shown(const here& at, const cache::pull_request& request);

@@ -8,11 +8,8 @@
 
 #include "app/cli_commands.hpp"
 #include "app/compose.hpp"
-#include "app/logging.hpp"
 #include "config/default_model.hpp"
 #include "config/machine.hpp"
-#include "config/registered_models.hpp"
-#include "config/threads.hpp"
 #include "http/api/write_output.hpp"
 #include "http/json/json_write.hpp"
 #include "http/json/text.hpp"
@@ -29,9 +26,8 @@ struct predict_options {
 };
 
 result<inference::artifact_spec> find_artifact(const config::settings& settings, std::string model) {
-  auto registry = find_registry(settings, *http::make_routes());
+  auto registry = known_registry(settings);
   if (!registry) return tl::unexpected(registry.error());
-  *registry = config::merge(*registry, config::load_registered(settings.registered_file(), registry->reserved).models);
   if (model.empty()) model = config::default_model(settings, *registry);
   if (model.empty()) {
     return fail(error_code::bad_request, "no model is registered", "name a folder or file with --model");
@@ -163,16 +159,9 @@ outcome<std::string> run_predict(const command_line& line, const predict_options
     if (!server) return tl::unexpected(std::move(server.error()));
     return predict_there(std::move(*server), o.model, texts);
   }
-  auto loaded = line.settings.load();
-  if (!loaded) return tl::unexpected(failure{std::move(loaded.error()), exit_status::bad_usage});
-  if (auto enough = config::check_threads(1 + config::usable_cores()); !enough)
-    return tl::unexpected(failure{std::move(enough.error()), exit_status::failed});
-  auto log = loaded->values;
-  log.log_level = "warn";
-  start_logging(log);
-  auto answer = predict_here(loaded->values, o.model, texts);
-  stop_logging();
-  return answer;
+  return with_models_here(
+      line, [](const config::settings&) { return 1 + config::usable_cores(); },
+      [&](const config::settings& settings) { return predict_here(settings, o.model, texts); });
 }
 
 }  // namespace

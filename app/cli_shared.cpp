@@ -6,6 +6,7 @@
 #include "app/cli_commands.hpp"
 #include "app/interrupts.hpp"
 #include "app/logging.hpp"
+#include "config/threads.hpp"
 
 namespace troupe::app {
 
@@ -35,6 +36,18 @@ outcome<here> open_here(const command_line& line) {
   auto store = open_store(loaded->values);
   if (!store) return tl::unexpected(std::move(store.error()));
   return here{std::move(loaded->values), std::move(*store)};
+}
+
+outcome<config::settings> begin_models_here(const command_line& line,
+                                            const std::function<std::uint32_t(const config::settings&)>& threads) {
+  auto loaded = line.settings.load();
+  if (!loaded) return tl::unexpected(failure{std::move(loaded.error()), exit_status::bad_usage});
+  if (auto enough = config::check_threads(threads(loaded->values)); !enough)
+    return tl::unexpected(failure{std::move(enough.error()), exit_status::failed});
+  auto log = loaded->values;
+  log.log_level = "warn";
+  start_logging(log);
+  return std::move(loaded->values);
 }
 
 outcome<cache::pulled> pull_shown(const here& at, const cache::pull_request& request) {

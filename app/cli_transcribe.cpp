@@ -13,11 +13,7 @@
 #include "app/cli_commands.hpp"
 #include "app/compose.hpp"
 #include "app/interrupts.hpp"
-#include "app/logging.hpp"
 #include "app/recording_text.hpp"
-#include "config/registered_models.hpp"
-#include "config/threads.hpp"
-#include "http/routes.hpp"
 #include "inference/torch/runtime.hpp"
 
 namespace troupe::app {
@@ -56,9 +52,8 @@ error about(const std::string& file, error why) {
 // The registry that a server would have, but nothing is loaded before it is asked; a folder that is named is one more
 // model of it.
 result<config::registry> registry_for(const config::settings& settings, std::string& model) {
-  auto registry = find_registry(settings, *http::make_routes());
+  auto registry = known_registry(settings);
   if (!registry) return registry;
-  *registry = config::merge(*registry, config::load_registered(settings.registered_file(), registry->reserved).models);
   for (auto& [name, entry] : registry->models) entry.preload = false;
   std::error_code ec;
   if (model.empty() || registry->models.contains(model) || !std::filesystem::is_directory(model, ec)) return registry;
@@ -145,16 +140,8 @@ outcome<void> run_transcribe(const command_line& line, const transcribe_options&
     if (!server) return tl::unexpected(std::move(server.error()));
     return transcribe_there(std::move(*server), o);
   }
-  auto loaded = line.settings.load();
-  if (!loaded) return tl::unexpected(failure{std::move(loaded.error()), exit_status::bad_usage});
-  if (auto enough = config::check_threads(threads_needed(loaded->values)); !enough)
-    return tl::unexpected(failure{std::move(enough.error()), exit_status::failed});
-  auto log = loaded->values;
-  log.log_level = "warn";
-  start_logging(log);
-  auto done = transcribe_here(loaded->values, o);
-  stop_logging();
-  return done;
+  return with_models_here(line, threads_needed,
+                          [&](const config::settings& settings) { return transcribe_here(settings, o); });
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "app/logging.hpp"
 #include "app/signals.hpp"
 #include "config/machine.hpp"
+#include "config/registered_models.hpp"
 #include "config/shipped.hpp"
 #include "config/version.hpp"
 #include "http/core/reserved_names.hpp"
@@ -211,6 +212,12 @@ result<config::registry> find_registry(const config::settings& settings, const h
       "no models: models_file is not set, and no share/troupe/models/models.json lies beside the program. Name a "
       "registry with --models-file FILE");
   return config::registry{};
+}
+
+result<config::registry> known_registry(const config::settings& settings) {
+  auto registry = find_registry(settings, *http::make_routes());
+  if (!registry) return registry;
+  return config::merge(*registry, config::load_registered(settings.registered_file(), registry->reserved).models);
 }
 
 namespace {

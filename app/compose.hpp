@@ -25,6 +25,8 @@ struct composition {
 // settings.models_file, else the shipped registry (share/troupe/models/models.json, looked for from the
 // executable's folder upwards), else none: an empty registry. `routes` reserve names (http/core/reserved_names.hpp).
 result<config::registry> find_registry(const config::settings& settings, const http::route_table& routes);
+// That one with what was registered at run time: what a server with these settings has. For commands that run none.
+result<config::registry> known_registry(const config::settings& settings);
 
 // The settings, and what they leave open from the measurement kept in data_dir/calibration.json. Logs what was
 // chosen and why.
