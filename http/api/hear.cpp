@@ -7,6 +7,7 @@
 #include "http/api/replies.hpp"
 #include "http/api/unknown_model.hpp"
 #include "inference/model/overloaded.hpp"
+#include "inference/speech/utf8.hpp"
 
 namespace troupe::http {
 namespace {
@@ -84,10 +85,7 @@ result<void> check_model(const actors::service& service, const std::string& mode
 
 std::string_view between(std::string_view before, std::string_view after) noexcept {
   if (before.empty() || after.empty() || after.front() == ' ' || before.back() == ' ') return "";
-  // The last character begins behind the last byte that goes on.
-  auto last = before.size() - 1;
-  while (last > 0 && (static_cast<unsigned char>(before[last]) & 0xC0U) == 0x80) --last;
-  return is_wide(before.substr(last)) || is_wide(after) ? "" : " ";
+  return is_wide(inference::last_character(before)) || is_wide(after) ? "" : " ";
 }
 
 std::string heard_recording::text() const {

@@ -3,10 +3,10 @@
 #include <chrono>
 #include <map>
 
-#include <utf8proc.h>
-
 #include "http/core/errors.hpp"
 #include "http/json/json_write.hpp"
+#include "inference/speech/utf8.hpp"
+#include "inference/text/unicode.hpp"
 
 namespace troupe::http {
 namespace {
@@ -57,36 +57,18 @@ std::vector<s::field> recognized_fields() {
                                   s::maybe("hotwords_used", s::flag().says("Where hotwords were given"))})}};
 }
 
-// Of letters there are none: what a text is set with.
-bool is_set_mark(utf8proc_int32_t c) {
-  switch (utf8proc_category(c)) {
-    case UTF8PROC_CATEGORY_PC:
-    case UTF8PROC_CATEGORY_PD:
-    case UTF8PROC_CATEGORY_PS:
-    case UTF8PROC_CATEGORY_PE:
-    case UTF8PROC_CATEGORY_PI:
-    case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO: return true;
-    default: return false;
-  }
-}
-
 struct counted_text {
   std::uint64_t characters = 0;
   std::map<std::string, std::int64_t> marks;
 };
 
+// REQUIRES UTF-8.
 counted_text count(std::string_view text) {
   counted_text out;
-  const auto* at = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  for (std::size_t i = 0; i < text.size();) {
-    utf8proc_int32_t c = 0;
-    const auto n = utf8proc_iterate(at + i, static_cast<utf8proc_ssize_t>(text.size() - i), &c);
-    const auto bytes = n > 0 ? static_cast<std::size_t>(n) : 1;
-    ++out.characters;
-    if (n > 0 && is_set_mark(c)) ++out.marks[std::string(text.substr(i, bytes))];
-    i += bytes;
-  }
+  const auto characters = inference::decode_utf8(text).value_or(std::u32string());
+  out.characters = characters.size();
+  for (const auto c : characters)
+    if (inference::is_set_mark(c)) ++out.marks[inference::encode_utf8({&c, 1})];
   return out;
 }
 

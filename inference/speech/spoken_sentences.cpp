@@ -14,15 +14,9 @@ namespace {
 
 // What is said rather than set: letters, numbers and signs, in lower case. 0: it is a mark or a space.
 char32_t said(char32_t c) noexcept {
+  if (is_set_mark(c)) return 0;
   const auto code = static_cast<utf8proc_int32_t>(c);
   switch (utf8proc_category(code)) {
-    case UTF8PROC_CATEGORY_PC:
-    case UTF8PROC_CATEGORY_PD:
-    case UTF8PROC_CATEGORY_PS:
-    case UTF8PROC_CATEGORY_PE:
-    case UTF8PROC_CATEGORY_PI:
-    case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO:
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP:

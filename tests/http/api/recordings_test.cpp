@@ -4,6 +4,7 @@
 #include "http/api/hear.hpp"
 #include "http/json/base64.hpp"
 #include "tests/http/fakes.hpp"
+#include "tests/http/recordings.hpp"
 
 namespace troupe::http::tests {
 namespace {
@@ -11,26 +12,6 @@ namespace {
 using ::testing::HasSubstr;
 
 const std::map<std::string, std::string> as_form{{"Content-Type", "multipart/form-data; boundary=B"}};
-
-std::string form(const std::vector<std::pair<std::string, std::string>>& fields, const std::string& file = "SOUND") {
-  std::string out;
-  for (const auto& [name, value] : fields)
-    out += "--B\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
-  out += "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.wav\"\r\n\r\n" + file + "\r\n--B--\r\n";
-  return out;
-}
-
-actors::recording_sentence sentence(std::string text, std::vector<std::string> tokens, double begin_s) {
-  actors::recording_sentence out;
-  out.text.text = std::move(text);
-  for (auto& t : tokens) {
-    const auto at = begin_s + 0.5 * static_cast<double>(out.text.tokens.size());
-    out.text.tokens.push_back({7, std::move(t), at, at + 0.5});
-  }
-  out.text.begin_s = begin_s;
-  out.text.end_s = begin_s + 0.5 * static_cast<double>(out.text.tokens.size());
-  return out;
-}
 
 struct recordings_test : ::testing::Test, bench {
   recordings_test() {
