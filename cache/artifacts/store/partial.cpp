@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,14 +21,13 @@ std::uint64_t kept_in(const fs::path& partial_folder) {
 
 namespace {
 
-// Whether the lock is still the one that the name leads to: the folder may have gone while it was waited for.
-bool is_current(const inference::file_descriptor& lock, const fs::path& path) {
+// Whether a lock, or a folder, is still what the name leads to: a holder may have taken the folder away meanwhile, and
+// another made it anew.
+bool is_current(const inference::file_descriptor& opened, const fs::path& path) {
   struct stat st {};
   const auto now = disk::look(path);
-  return now && ::fstat(lock.get(), &st) == 0 && st.st_dev == now->device && st.st_ino == now->inode;
+  return now && ::fstat(opened.get(), &st) == 0 && st.st_dev == now->device && st.st_ino == now->inode;
 }
-
-bool is_gone(const fs::path& folder) { return !disk::look(folder) && errno == ENOENT; }
 
 }  // namespace
 
@@ -37,8 +37,10 @@ result<partial_folder> store::lock_partial(const std::string& key, const std::at
   const auto path = folder / partial_lock_name;
   for (;;) {
     if (auto ok = disk::make_folder(folder); !ok) return tl::unexpected(ok.error());
+    const inference::file_descriptor made{::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!made && errno == ENOENT) continue;
     auto lock = disk::lock(path, patience, cancelled);
-    if (!lock && is_gone(folder)) continue;
+    if (!lock && made && !is_current(made, folder)) continue;
     if (!lock) return tl::unexpected(lock.error());
     if (!is_current(*lock, path)) continue;
     ::futimens(lock->get(), nullptr);

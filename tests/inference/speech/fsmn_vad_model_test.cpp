@@ -50,10 +50,11 @@ struct fed_sound {
   fed_sound(const model& m, std::vector<float> s)
       : sound(std::move(s)), feed(m.live()->open_feeder({}).value()), st(m.live()->open_state({}).value()) {}
   void accept(std::size_t n) {
+    if (finished) return;
     n = std::min(n, sound.size() - fed);
     feed->accept(std::span(sound).subspan(fed, n));
     fed += n;
-    if (fed == sound.size() && !finished) {
+    if (fed == sound.size()) {
       feed->finish();
       finished = true;
     }
