@@ -35,13 +35,14 @@ function(troupe_executable name)
   endif()
 endfunction()
 
-# troupe_test(NAME SOURCES a.cpp... DEPENDS lib... [LABELS unit] [TIMEOUT 300]): a GoogleTest program
+# troupe_test(NAME SOURCES a.cpp... DEPENDS lib... [LABELS unit] [TIMEOUT 300] [WAITS]): a GoogleTest program
 # with its main, one of ctest's tests: a process for each case would load LibTorch some 400 times.
 # Labels: `unit` (the default) and `smoke` run under the sanitizers too, `e2e` and anything else in
-# release only. TROUPE_BINARY and TROUPE_SOURCE in its environment are the server's binary and the
+# release only. WAITS: for databases, downloads and clocks more than for a core, so that another may run
+# beside it. TROUPE_BINARY and TROUPE_SOURCE in its environment are the server's binary and the
 # repository root.
 function(troupe_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;DEPENDS;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "WAITS" "TIMEOUT" "SOURCES;DEPENDS;LABELS")
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -55,6 +56,9 @@ function(troupe_test name)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ON
     ENVIRONMENT "TROUPE_BINARY=${PROJECT_BINARY_DIR}/troupe;TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
+  if(arg_WAITS)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL OFF)
+  endif()
 endfunction()
 
 find_program(TROUPE_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)

@@ -71,7 +71,6 @@ def test_pulled_listed_copied_and_removed_on_the_disk(here, tiny, tiny_shape):
     assert here.json("ls") == {"models": []}
 
 
-@pytest.mark.asan
 def test_exit_statuses_say_what_is_wrong(here):
     here("show", "org/tiny", status=NOT_FOUND)
     here("rm", "org/tiny", status=NOT_FOUND)
@@ -105,7 +104,6 @@ def test_a_folder_and_a_url_are_pulled(here, files, tiny, tmp_path):
     assert facts["name"] == "net-1" and facts["servable"] is False and facts["reason"], facts
 
 
-@pytest.mark.asan
 def test_verify_finds_damage_and_a_pull_mends_it(here, tmp_path):
     facts = here.json("pull", "org/tiny")
     assert here.json("store", "verify") == {"bytes": facts["size_bytes"], "faults": []}
@@ -465,7 +463,6 @@ def test_serve_of_what_is_not_there_ends(here, hub, small):
 
 # -- completion, help, docs ------------------------------------------------------------------------------------
 
-@pytest.mark.asan
 def test_completion(here, tmp_path):
     script = here("completion", "bash").stdout
     (tmp_path / "completion.sh").write_text(script)
@@ -493,7 +490,6 @@ def test_completion(here, tmp_path):
     assert complete("troupe", "predict", "--model", "ot") == ["other"]
 
 
-@pytest.mark.asan
 def test_help_names_all_commands(here):
     told = here("--help").stdout
     documented = (ROOT / "docs/cli.md").read_text()

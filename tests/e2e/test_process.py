@@ -148,7 +148,6 @@ def test_sigterm_during_a_load(serve, testserver, artifact):
         assert time.monotonic() - begin < 12 * SLOW
 
 
-@pytest.mark.asan
 @pytest.mark.parametrize("text, words", [
     ('{"max_model": 3}', ["config.json:1", "max_model", "max_models"]),  # the nearest known one
     ('{\n  "max_models": "many"\n}', ["config.json:2", "max_models"]),
@@ -168,7 +167,6 @@ def test_bad_settings_stop_the_start(tmp_path, text, words):
         assert word in done.stdout + done.stderr, done.stdout + done.stderr
 
 
-@pytest.mark.asan
 def test_bad_environment_and_command_line(tmp_path):
     done = troupe("serve", "--port", str(free_port()), env={"TROUPE_MAX_MODELS": "many", "HOME": str(tmp_path)})
     assert done.returncode > 0 and "TROUPE_MAX_MODELS" in done.stdout + done.stderr
@@ -178,7 +176,6 @@ def test_bad_environment_and_command_line(tmp_path):
     assert done.returncode > 0
 
 
-@pytest.mark.asan
 def test_bad_registry_stops_the_start(tmp_path, tiny):
     for text, word in (('{"models": {"a": {"path": "x", "priority": "urgent"}}}', "priority"),
                        ('{"models": {"load": {"path": "x"}}}', "load"),
@@ -191,7 +188,6 @@ def test_bad_registry_stops_the_start(tmp_path, tiny):
         assert word in done.stdout + done.stderr, done.stdout + done.stderr
 
 
-@pytest.mark.asan
 def test_missing_files(tmp_path):
     done = troupe("serve", "--config", str(tmp_path / "nothing.json"))
     assert done.returncode > 0 and "nothing.json" in done.stdout + done.stderr
@@ -224,7 +220,6 @@ def test_config_tells_sources(tmp_path):
         assert re.search(r"max_models.*\b7\b", done.stdout)
 
 
-@pytest.mark.asan
 def test_version():
     for args in (["version"], ["--version"]):
         done = troupe(*args)
@@ -233,7 +228,6 @@ def test_version():
     assert "CAF" in troupe("version").stdout
 
 
-@pytest.mark.asan
 def test_help():
     done = troupe("--help")
     assert done.returncode == 0
@@ -260,7 +254,6 @@ def test_bench_command(serve, tiny):
     json.loads(done.stdout)
 
 
-@pytest.mark.asan
 def test_json_logs(serve, tiny):
     server = serve({"a": {"path": str(tiny), "preload": True}}, {"log_format": "json", "access_log": True})
     server.predict("x", "a")

@@ -38,7 +38,6 @@ def kept(server) -> pathlib.Path:
     return pathlib.Path(server.settings["data_dir"]) / "registered.json"
 
 
-@pytest.mark.asan
 def test_kept_across_restarts(serve, testserver, tiny):
     server = serve({"theirs": {"path": str(tiny)}}, binary=testserver)
     assert not kept(server).exists()
