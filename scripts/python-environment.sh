@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # python-environment.sh NAME [--if-there]: prints the Python of the environment that NAME.txt beside this file
-# describes, beside LibTorch's cache (parity: PyTorch and the engines compared with; parity-speech: FunASR; schemathesis; stand-ins:
-# huggingface_hub and boto3; text-clients: OpenAI's, LangChain's, LlamaIndex's and Cohere's; catalog-peer: FastAPI). Makes it where it is
-# missing or of other versions; with --if-there ends with 1 instead.
+# describes, beside LibTorch's cache (parity: PyTorch and the engines compared with; parity-speech: FunASR; schemathesis;
+# stand-ins: huggingface_hub and boto3; text-clients: OpenAI's, LangChain's, LlamaIndex's and Cohere's; catalog-peer:
+# FastAPI; tidy: clang-tidy). Makes it where it is missing or of other versions; with --if-there ends with 1 instead.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
