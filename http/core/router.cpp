@@ -91,6 +91,8 @@ struct router::walk {
     std::string text;
     bool is_model;
   };
+  std::optional<error> wrong;         // with the path; of several the first
+  bool is_too_long = false;           // so that no segment was looked at
   std::vector<std::string> segments;  // decoded
   std::vector<value> values;          // of the parameters, the last one first
   std::size_t traverses = npos;       // the first segment that does
@@ -122,38 +124,42 @@ struct router::walk {
     return nullptr;
   }
 
-  // Null where the path is fine. Checks every segment, also of paths that no route has.
-  static std::optional<error> decode(std::string_view path, walk& out) {
+  // What is wrong with one segment; null: `decoded` is it.
+  static std::optional<error> decode(std::string_view part, std::string& decoded) {
+    const auto bad = [&](const std::string& what, std::string detail) {
+      return error{error_code::bad_request, what + ": '" + shown(part) + "'", std::move(detail), {}};
+    };
+    auto text = percent_decode(part, false);
+    if (!text) return bad("Bad percent-encoding in the path", "'%' must be followed by two hexadecimal digits");
+    if (!is_utf8(*text)) return bad("The path is not valid UTF-8", "encode it as UTF-8 before percent-encoding it");
+    if (std::any_of(text->begin(), text->end(),
+                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+      return bad("The path has a control character", "names are made of printable characters");
+    decoded = std::move(*text);
+    return std::nullopt;
+  }
+
+  // Checks every segment, also of paths that no route has. One that is wrong stays as it was written: the way leads to
+  // a route all the same, whose family says what is wrong in its own words.
+  explicit walk(std::string_view path) {
     const auto raw = path_segments(path);
     if (raw.size() > max_segments) {
-      return error{error_code::route_not_found, "No route has " + std::to_string(raw.size()) + " segments", {}, {}};
+      is_too_long = true;
+      wrong = error{error_code::route_not_found, "No route has " + std::to_string(raw.size()) + " segments", {}, {}};
+      return;
     }
-    out.segments.reserve(raw.size());
+    segments.reserve(raw.size());
     for (const auto part : raw) {
-      auto decoded = percent_decode(part, false);
-      if (!decoded) {
-        return error{error_code::bad_request,
-                     "Bad percent-encoding in the path: '" + shown(part) + "'",
-                     "'%' must be followed by two hexadecimal digits",
-                     {}};
-      }
-      if (!is_utf8(*decoded)) {
-        return error{error_code::bad_request,
-                     "The path is not valid UTF-8: '" + shown(part) + "'",
-                     "encode it as UTF-8 before percent-encoding it",
-                     {}};
-      }
-      if (std::any_of(decoded->begin(), decoded->end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
-        return error{error_code::bad_request,
-                     "The path has a control character: '" + shown(part) + "'",
-                     "names are made of printable characters",
-                     {}};
-      }
-      if (is_traversal(*decoded) && out.traverses == npos) out.traverses = out.segments.size();
-      out.segments.push_back(std::move(*decoded));
+      std::string decoded(part);
+      if (auto bad = decode(part, decoded); bad && !wrong) wrong = std::move(bad);
+      if (is_traversal(decoded) && traverses == npos) traverses = segments.size();
+      segments.push_back(std::move(decoded));
     }
-    return std::nullopt;
+  }
+
+  // Null: no route has this path.
+  const node* way(const node& root, std::string_view path) {
+    return path.starts_with('/') && !is_too_long ? step(root, 0) : nullptr;
   }
 
   std::optional<error> traversal() const {
@@ -210,17 +216,17 @@ tl::expected<router::found, router::missed> router::match(std::string_view metho
   const auto miss = [](error why, std::optional<std::size_t> sibling = {}, std::string allow = {}) {
     return tl::unexpected<missed>(missed{std::move(why), std::move(allow), sibling});
   };
-  walk w;
-  if (auto bad = walk::decode(path, w)) return miss(std::move(*bad));
-  const node* hit = path.starts_with('/') ? w.step(*root_, 0) : nullptr;
-  if (auto bad = w.traversal()) return miss(std::move(*bad));
+  walk w(path);
+  const node* hit = w.way(*root_, path);
+  const auto sibling = hit == nullptr ? std::nullopt : std::optional(hit->endpoints.front().index);
+  if (w.wrong) return miss(std::move(*w.wrong), sibling);
+  if (auto bad = w.traversal()) return miss(std::move(*bad), sibling);
   if (hit == nullptr) {
     return miss({error_code::route_not_found,
                  "No route " + std::string(method) + " " + shown(path),
                  "known routes: " + similar_routes(path),
                  {}});
   }
-  const auto sibling = hit->endpoints.front().index;
   for (const auto& value : w.values) {
     if (!value.is_model) continue;
     auto checked = config::check_model_name(value.text);
@@ -245,9 +251,8 @@ tl::expected<router::found, router::missed> router::match(std::string_view metho
 
 std::string router::allowed(std::string_view path) const {
   if (path == "*") return allow_of(methods_);
-  walk w;
-  if (walk::decode(path, w)) return {};
-  const node* hit = path.starts_with('/') ? w.step(*root_, 0) : nullptr;
+  walk w(path);
+  const node* hit = w.wrong ? nullptr : w.way(*root_, path);
   return hit == nullptr ? std::string() : hit->allow();
 }
 

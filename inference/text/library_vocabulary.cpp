@@ -290,6 +290,7 @@ class vocabulary_reader {
     auto& out = out_.words = "{";
     for (std::int32_t id = 0; const auto& piece : out_.proto->pieces) ids[piece.text] = id++;
     std::vector<std::pair<std::int32_t, std::string_view>> by_id;
+    by_id.reserve(ids.size());
     for (const auto& [text, id] : ids) by_id.emplace_back(id, text);
     std::sort(by_id.begin(), by_id.end());
     auto& merges = out_.merges = "[";

@@ -5,8 +5,6 @@
 namespace troupe::http::tests {
 namespace {
 
-using actors::catalog_subject;
-
 struct routes_catalog : ::testing::Test, bench {
   const std::map<std::string, std::string> admin{{"Authorization", "Bearer secret"}};
   fake_catalog& catalog = service.listed;

@@ -168,7 +168,10 @@ TEST(routes_router, a_miss_names_a_route_of_its_path) {
   EXPECT_EQ(sibling("GET", "/models/-a"), 2u);
   EXPECT_EQ(sibling("DELETE", "/v2/models/org/a/versions/1/infer"), 10u);
   EXPECT_FALSE(sibling("GET", "/nothing"));
-  EXPECT_FALSE(sibling("GET", "/models/%zz"));
+  // In the words of the route's family, whatever is wrong with the path.
+  for (const auto* bad : {"/models/%zz", "/models/%00", "/models/a%0Ab", "/models/%ff", "/models/.."})
+    EXPECT_EQ(sibling("GET", bad), 2u) << bad;
+  EXPECT_FALSE(sibling("GET", "/nothing/%zz"));
 }
 
 TEST(routes_router, unknown_routes_name_near_ones) {
