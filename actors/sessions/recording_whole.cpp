@@ -46,18 +46,18 @@ void recording_whole::take(std::vector<float>&& samples, bool last) {
   if (voice_) return voice_->take(samples, last);
   const bool first = taken_ == 0;
   const auto place = std::exchange(taken_, taken_ + samples.size());
-  cut({place, std::move(samples), first, last});
+  add(planned_->add({place, std::move(samples), first, last}));
   tell();
 }
 
 void recording_whole::voice_told(std::vector<sound_piece>&& spoken) {
-  for (auto& piece : spoken) cut(std::move(piece));
+  for (auto& piece : spoken) add(planned_->add(std::move(piece)));
   tell();
   owner_.ear_progressed();
 }
 
-void recording_whole::cut(sound_piece&& piece) {
-  for (auto& one : planned_->add(std::move(piece)))
+void recording_whole::add(std::vector<speech_segment>&& segments) {
+  for (auto& one : segments)
     segments_.push_back({static_cast<double>(one.first) / rate_hz_, std::move(one.sound), {}, false, {}});
 }
 
@@ -115,6 +115,8 @@ void recording_whole::marked(number which, result<inference::transcript> text) {
 
 // What is there, in order.
 void recording_whole::tell() {
+  const bool knows_all = last_ && (!voice_ || voice_->over());  // of what is spoken
+  if (knows_all) add(planned_->finish());
   bool any = false;
   while (!segments_.empty() && segments_.front().done) {
     auto text = std::move(segments_.front().text);
@@ -123,7 +125,7 @@ void recording_whole::tell() {
     any = true;
     if (!text.text.empty()) owner_.ear_heard(std::move(text));
   }
-  if (last_ && (!voice_ || voice_->over()) && segments_.empty()) return owner_.ear_ended();
+  if (knows_all && segments_.empty()) return owner_.ear_ended();
   ask();
   if (any) owner_.ear_progressed();
 }

@@ -42,7 +42,7 @@ class recording_whole final : public recording_ear, private recording_voice::own
   void voice_ready(std::uint32_t rate_hz) override;
   void voice_told(std::vector<sound_piece>&& spoken) override;
   void voice_failed(const error& why) override { owner_.ear_failed(why); }
-  void cut(sound_piece&& piece);
+  void add(std::vector<speech_segment>&& segments);
   void ask();
   void heard(number which, result<inference::transcript> text);
   void marked(number which, result<inference::transcript> text);

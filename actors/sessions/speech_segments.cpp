@@ -7,14 +7,20 @@ namespace troupe::actors {
 
 std::vector<speech_segment> speech_segments::add(sound_piece&& piece) {
   std::vector<speech_segment> out;
-  auto& held = open_.sound;
-  if (piece.begins) {
-    assert(held.empty() && "the utterance before it has ended");
+  if (piece.first != open_.first + open_.sound.size()) {
+    assert(piece.begins);
+    out = cut(true);
     open_.first = piece.first;
   }
-  assert(piece.first == open_.first + held.size());
-  held.insert(held.end(), piece.sound.begin(), piece.sound.end());
-  while (const auto count = next_cut(held, rate_hz_, piece.ends, limits_)) {
+  open_.sound.insert(open_.sound.end(), piece.sound.begin(), piece.sound.end());
+  for (auto& one : cut(false)) out.push_back(std::move(one));
+  return out;
+}
+
+std::vector<speech_segment> speech_segments::cut(bool last) {
+  std::vector<speech_segment> out;
+  auto& held = open_.sound;
+  while (const auto count = next_cut(held, rate_hz_, last, limits_)) {
     const auto end = held.begin() + static_cast<std::ptrdiff_t>(count);
     out.push_back({open_.first, {held.begin(), end}});
     held.erase(held.begin(), end);

@@ -21,27 +21,49 @@ void expect_places(const speech_segment& s) { EXPECT_EQ(s.sound, places(s.first,
 
 TEST(speech_segments, an_utterance_is_one) {
   speech_segments all(rate_hz);
-  EXPECT_TRUE(all.add({500, places(500, 900), true, false}).empty()) << "more of it may come";
-  const auto got = all.add({900, places(900, 1000), false, true});
+  EXPECT_TRUE(all.add({500, places(500, 900), true, false}).empty());
+  EXPECT_TRUE(all.add({900, places(900, 1000), false, true}).empty()) << "it may go on";
+  const auto got = all.finish();
   ASSERT_EQ(got.size(), 1u);
   EXPECT_EQ(got[0].first, 500u);
   EXPECT_EQ(got[0].sound, places(500, 1000));
+  EXPECT_TRUE(all.finish().empty());
 }
 
 TEST(speech_segments, neighbours_stay_apart) {
   speech_segments all(rate_hz);
-  EXPECT_EQ(all.add({0, places(0, 100), true, true}).size(), 1u);
-  const auto next = all.add({100, places(100, 300), true, true});
-  ASSERT_EQ(next.size(), 1u);
-  EXPECT_EQ(next[0].first, 100u);
+  EXPECT_TRUE(all.add({0, places(0, 100), true, true}).empty());
+  const auto before = all.add({101, places(101, 300), true, true});
+  ASSERT_EQ(before.size(), 1u);
+  EXPECT_EQ(before[0].sound, places(0, 100));
+  const auto last = all.finish();
+  ASSERT_EQ(last.size(), 1u);
+  EXPECT_EQ(last[0].first, 101u);
+  EXPECT_EQ(last[0].sound, places(101, 300));
+}
+
+// Ended in the middle of a word, most likely: the quietest place is a better one.
+TEST(speech_segments, what_was_ended_for_its_length_goes_on) {
+  speech_segments all(rate_hz, {.segment_s_min = 1, .segment_s_max = 2});
+  EXPECT_TRUE(all.add({0, places(0, 1500), true, true}).empty());
+  const auto first = all.add({1500, places(1500, 2500), true, true});
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_NE(first[0].sound.size(), 1500u);
+  expect_places(first[0]);
+  const auto rest = all.finish();
+  ASSERT_EQ(rest.size(), 1u);
+  expect_places(rest[0]);
+  EXPECT_EQ(rest[0].first + rest[0].sound.size(), 2500u);
 }
 
 TEST(speech_segments, what_has_no_sound_is_none) {
   speech_segments all(rate_hz);
+  EXPECT_TRUE(all.finish().empty());
   EXPECT_TRUE(all.add({70, {}, true, true}).empty());
   EXPECT_TRUE(all.add({90, {}, true, false}).empty());
   EXPECT_TRUE(all.add({90, {}, false, true}).empty());
-  EXPECT_EQ(all.add({95, places(95, 96), true, true}).size(), 1u);
+  EXPECT_TRUE(all.add({95, places(95, 96), true, true}).empty());
+  EXPECT_EQ(all.finish().size(), 1u);
 }
 
 TEST(speech_segments, a_long_utterance_is_cut_before_it_has_ended) {
@@ -57,7 +79,8 @@ TEST(speech_segments, a_long_utterance_is_cut_before_it_has_ended) {
     at += s.sound.size();
   }
   EXPECT_LE(10000 - at, 2000u) << "what is kept";
-  const auto rest = all.add({10000, places(10000, 10001), false, true});
+  EXPECT_TRUE(all.add({10000, places(10000, 10001), false, true}).empty());
+  const auto rest = all.finish();
   ASSERT_EQ(rest.size(), 1u);
   EXPECT_EQ(rest[0].first, at);
   EXPECT_EQ(rest[0].first + rest[0].sound.size(), 10001u);
@@ -81,6 +104,7 @@ TEST(speech_segments, pieces_change_nothing) {
         for (auto& s : all.add(std::move(piece))) heard[way].emplace_back(s.first, std::move(s.sound));
         at += n;
       }
+      for (auto& s : all.finish()) heard[way].emplace_back(s.first, std::move(s.sound));
     }
     EXPECT_EQ(heard[1], heard[0]);
     std::vector<float> whole;
