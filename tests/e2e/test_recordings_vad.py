@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from command_line import Cli
 from driver import SLOW, TESTSERVER, Raw, check_envelope, metric_sum
 from live_speech import SOUNDS, STREAMING_MODEL, VAD_MODEL, WHOLE_MODEL, letters, noise, stretch
 from sound_files import wav
@@ -116,6 +117,17 @@ def test_openai_and_recognize_say_the_same(voiced):
         assert voiced.post(path, files={"file": ("a.wav", wav(samples))}).json()["text"] == text
 
 
+def test_the_command_line_hears_the_same(voiced, tmp_path):
+    samples = noise(31, [[300, False], [900, True], [1500, False], [700, True], [1500, False], [800, True]])
+    (tmp_path / "a.wav").write_bytes(wav(samples))
+    registry = tmp_path / "models.json"
+    registry.write_text(json.dumps({"models": {"offline_asr": WHOLE_MODEL, "vad": VAD_MODEL}}))
+    here = Cli(tmp_path, TROUPE_MODELS_FILE=str(registry), TROUPE_PRECISION="fp32")
+    lines = here("transcribe", "a.wav", "--format", "json").stdout.splitlines()
+    want = transcribed(voiced, samples)["sentences"]
+    assert [json.loads(line)["text"] for line in lines] == [s["text"] for s in want] and len(want) == 3
+
+
 def test_many_at_once_hear_what_each_hears_alone(voiced):
     alone = [transcribed(voiced, samples)["text"] for samples, _ in SOUNDS]
     got = voiced.many([lambda s=s: transcribed(voiced, s)["text"] for s, _ in SOUNDS * 3])
@@ -150,6 +162,17 @@ def test_a_model_that_is_killed_meanwhile_is_told(serve):
     assert "voice activity" in body["message"], body
     server.until(lambda: server.post("/transcribe", files={"file": ("a.wav", wav(minute))}).status_code == 200)
     assert transcribed(server, minute)["sentences"] == want["sentences"]
+
+
+def test_the_end_of_the_server_ends_it(serve):
+    server = serve({"offline_asr": WHOLE_MODEL, "vad": VAD_MODEL}, {"shutdown_grace_ms": 100})
+    file = wav(noise(16, [[500, True], [1500, False]]) * 900)  # half an hour
+    thread = threading.Thread(target=lambda: server.post("/recognize", data=file, headers={"Content-Type": "audio/wav"}))
+    thread.start()
+    server.until(lambda: server.metrics()["troupe_recordings_running"] == 1 and "vad" in server.resident())
+    assert server.stop() == 0
+    thread.join(30 * SLOW)
+    assert not thread.is_alive()
 
 
 def test_a_model_that_is_not_there_is_named(serve):
