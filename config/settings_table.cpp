@@ -284,7 +284,7 @@ void write_session_rows(table_writer& t) {
   t.number("session_idle_timeout_s", &s::session_idle_timeout_s, "s", 1, 86400,
            "a session without sound for so long is ended");
   t.number("session_drain_ms", &s::session_drain_ms, "ms", 0, day_ms,
-           "longest wait of a model that is to go for its sessions");
+           "longest wait of a model that is to go for its sessions and recordings");
 }
 
 void write_recording_rows(table_writer& t) {

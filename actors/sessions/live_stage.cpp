@@ -6,6 +6,26 @@
 
 namespace troupe::actors {
 
+namespace {
+
+// What a step's job answers to.
+class step_reply final : public reply_stream {
+ public:
+  explicit step_reply(std::function<void(item_result&&)> answer) : answer_(std::move(answer)) {}
+  void write(item_result&& item) override { answer_(std::move(item)); }
+  void end() override {}
+  void fail(const error& why) override {
+    item_result failed;
+    failed.value = tl::unexpected(why);
+    answer_(std::move(failed));
+  }
+
+ private:
+  const std::function<void(item_result&&)> answer_;
+};
+
+}  // namespace
+
 live_stage::~live_stage() {
   if (step_) step_->cancel();
 }
@@ -51,7 +71,8 @@ bool live_stage::send(steady_time now, const step_terms& terms) {
   it->state = state_;
   due_ = terms.due(through_ + stepping_);
   if (due_ > now) it->due_from = due_;
-  step_ = std::make_shared<job>(home().name, 1, config::priority::high, now + terms.timeout, terms.reply());
+  step_ = std::make_shared<job>(home().name, 1, config::priority::high, now + terms.timeout,
+                                std::make_unique<step_reply>(terms.answer));
   step_->ends = {home_.home->counters, &home_.home->counters->ends};
   it->job = step_;
   home_.home->counters->used_now();
@@ -64,6 +85,22 @@ std::uint64_t live_stage::stepped() {
   step_.reset();
   through_ += stepping_;
   return std::exchange(stepping_, 0);
+}
+
+std::optional<error> live_stage::time_to_leave(steady_time now, std::chrono::milliseconds drain) {
+  if (!home().door.is_closed()) return std::nullopt;
+  if (!to_leave_by_) to_leave_by_ = now + drain;
+  if (now < *to_leave_by_) return std::nullopt;
+  return error{error_code::unavailable, "Model " + home().name + " leaves memory",
+               "it was unloaded, reloaded or replaced; try again", 1};
+}
+
+result<void> check_task(const live_place& place, inference::task what) {
+  const auto& tasks = place.home->model->info().tasks;
+  if (std::find(tasks.begin(), tasks.end(), what) != tasks.end()) return {};
+  return fail(error_code::unprocessable,
+              "Model " + place.home->name + " does not do " + std::string(inference::to_string(what)),
+              "a streaming model for that is needed");
 }
 
 }  // namespace troupe::actors

@@ -1,6 +1,6 @@
 #pragma once
-// One model that a session feeds: the session's place inside it and, while there is something to hear, its feeder, its
-// state and the step that is under way. Owned by the session's actor; not thread-safe.
+// One model that a session or a recording feeds: the place inside it and, while there is something to hear, its feeder,
+// its state and the step that is under way. Owned by who feeds it; not thread-safe.
 //
 // L1  One step is under way at most; the state is in it then.
 // L2  Feeder and state are there from open() to close() alone.
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "actors/serving/gateway.hpp"
@@ -38,7 +39,8 @@ class live_stage {
     std::chrono::milliseconds timeout{};
     // When a step is due that takes the sound to so many samples since open().
     std::function<steady_time(std::uint64_t samples)> due;
-    std::function<std::unique_ptr<reply_stream>()> reply;
+    // Told once what came of the step, on whichever thread answers; must not block.
+    std::function<void(item_result&&)> answer;
   };
   // The next step goes to the model, where one is whole. REQUIRES open and not busy(). False: there is none.
   bool send(steady_time now, const step_terms& terms);
@@ -48,6 +50,10 @@ class live_stage {
   std::uint64_t stepped();
   std::uint64_t through() const noexcept { return through_; }  // samples since open() that steps are through with
   std::uint64_t waiting() const noexcept { return accepted_ - through_; }
+
+  // Why it has to be left: the model is to go (unloaded, reloaded, replaced), and `drain` has passed since it was first
+  // asked so.
+  std::optional<error> time_to_leave(steady_time now, std::chrono::milliseconds drain);
 
   const resident& home() const noexcept { return *home_.home; }
   const inference::live_model& model() const noexcept { return *home_.home->model->live(); }
@@ -61,6 +67,10 @@ class live_stage {
   steady_time due_{};
   std::uint64_t accepted_ = 0, through_ = 0;
   bool finished_ = false;
+  std::optional<steady_time> to_leave_by_;
 };
+
+// unprocessable: the model there does something else.
+result<void> check_task(const live_place& place, inference::task what);
 
 }  // namespace troupe::actors

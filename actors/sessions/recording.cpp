@@ -124,8 +124,9 @@ void recording::start_ear() {
   if (means_.is_fed(asked_.model))
     ear_ = std::make_unique<recording_fed>(asked_, asked_.model, means_, me);
   else
-    ear_ = std::make_unique<recording_whole>(asked_, asked_.model, means_, limits_.segments,
-                                             static_cast<std::uint64_t>(limits_.whole.count()), me);
+    ear_ = std::make_unique<recording_whole>(
+        asked_, asked_.model, means_,
+        whole_limits{limits_.segments, static_cast<std::uint64_t>(limits_.whole.count()), limits_.voice}, me);
   ear_->open();
 }
 

@@ -22,6 +22,7 @@ struct recording_limits {
   std::chrono::milliseconds stall{30000};   // without progress
   std::chrono::milliseconds whole{600000};  // from its arrival to its end
   std::uint32_t segments = 4;               // asked at once of a model for whole sounds
+  voice_limits voice;
   inference::decode_limits sound;
 };
 

@@ -3,6 +3,7 @@
 // what both need of the rest. All calls on the recording's own turn (recording.hpp); what comes from elsewhere is
 // posted.
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "actors/protocol/recordings.hpp"
 #include "actors/protocol/service.hpp"
+#include "actors/serving/gateway.hpp"
 
 namespace troupe::actors {
 
@@ -21,7 +23,16 @@ struct recording_means {
   std::function<void(std::function<void()>)> aside;      // runs it on a thread for work whose cost has no bound
   std::function<bool(const std::string& model)> is_fed;  // hears while it is fed
   std::string punctuation;                               // the server's model; empty: there is none
-  std::function<void(std::function<void()>)> post;       // onto the recording's turn; dropped when it is over
+  std::string voice_activity;                            // likewise
+  std::function<cancel_handle(std::string model, one_shot<live_place>)> enter;  // a place inside a model that is fed
+  std::function<steady_time()> now;
+  std::function<void(std::function<void()>)> post;  // onto the recording's turn; dropped when it is over
+};
+
+// Of the model for voice activity.
+struct voice_limits {
+  std::chrono::milliseconds step_timeout{30000};  // of one step
+  std::chrono::milliseconds drain{30000};         // of a model that is to go
 };
 
 class recording_ear {

@@ -1,18 +1,18 @@
 #include "actors/sessions/recording_whole.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <spdlog/spdlog.h>
 
 #include "actors/sessions/open_sentence.hpp"
-#include "actors/sessions/sound_cut.hpp"
 #include "actors/sessions/transcript_reply.hpp"
 
 namespace troupe::actors {
 
 namespace {
 
-constexpr std::uint32_t rate_hz = 16000;  // models of another rate change it themselves
+constexpr std::uint32_t usual_rate_hz = 16000;  // models of another rate change it themselves
 
 }  // namespace
 
@@ -20,25 +20,50 @@ recording_whole::~recording_whole() {
   for (const auto& s : segments_) s.cancel();
 }
 
-void recording_whole::open() { owner_.ear_ready(rate_hz, false, punctuates()); }
+void recording_whole::open() {
+  if (means_.voice_activity.empty()) return voice_ready(usual_rate_hz);
+  recording_voice::owner& me = *this;
+  voice_.emplace(means_, limits_.voice, me);
+  voice_->open();
+}
+
+void recording_whole::voice_ready(std::uint32_t rate_hz) {
+  rate_hz_ = rate_hz;
+  planned_.emplace(rate_hz);
+  owner_.ear_ready(rate_hz, false, punctuates());
+}
+
+void recording_whole::tick() {
+  if (voice_) voice_->tick();
+}
+
+bool recording_whole::hungry() const {
+  return !last_ && segments_.size() < limits_.segments && !(voice_ && voice_->busy());
+}
 
 void recording_whole::take(std::vector<float>&& samples, bool last) {
-  held_.insert(held_.end(), samples.begin(), samples.end());
   last_ = last;
-  for (;;) {
-    const auto count = next_cut(held_, rate_hz, last);
-    if (count == 0) break;
-    const auto end = held_.begin() + static_cast<std::ptrdiff_t>(count);
-    std::vector<float> sound(held_.begin(), end);
-    held_.erase(held_.begin(), end);
-    ask(std::move(sound));
-  }
+  if (voice_) return voice_->take(samples, last);
+  const bool first = taken_ == 0;
+  const auto place = std::exchange(taken_, taken_ + samples.size());
+  add(planned_->add({place, std::move(samples), first, last}));
   tell();
+}
+
+void recording_whole::voice_told(std::vector<sound_piece>&& spoken) {
+  for (auto& piece : spoken) add(planned_->add(std::move(piece)));
+  tell();
+  owner_.ear_progressed();
+}
+
+void recording_whole::add(std::vector<speech_segment>&& segments) {
+  for (auto& one : segments)
+    segments_.push_back({static_cast<double>(one.first) / rate_hz_, std::move(one.sound), {}, false, {}});
 }
 
 cancel_handle recording_whole::predict(predict_request request, number which,
                                        void (recording_whole::*then)(number, result<inference::transcript>)) {
-  request.timeout_ms = timeout_ms_;
+  request.timeout_ms = limits_.timeout_ms;
   request.use_prediction_cache = false;
   return means_.predict(
       std::move(request),
@@ -50,17 +75,15 @@ cancel_handle recording_whole::predict(predict_request request, number which,
           error{error_code::unprocessable, "The model gave no transcript", "name one that hears", {}}));
 }
 
-void recording_whole::ask(std::vector<float> sound) {
-  segment s;
-  s.begin_s = static_cast<double>(cut_) / rate_hz;
-  cut_ += sound.size();
-  const auto which = first_ + segments_.size();
-  segments_.push_back(std::move(s));
-  predict_request request;
-  request.model = model_;
-  request.inputs.emplace_back(inference::samples{std::move(sound), rate_hz});
-  request.asked.task = inference::task::automatic_speech_recognition;
-  at(which).cancel = predict(std::move(request), which, &recording_whole::heard);
+// The next ones, as many as may be asked at once.
+void recording_whole::ask() {
+  for (; next_ < first_ + std::min<std::uint64_t>(segments_.size(), limits_.segments); ++next_) {
+    predict_request request;
+    request.model = model_;
+    request.inputs.emplace_back(inference::samples{std::exchange(at(next_).sound, {}), rate_hz_});
+    request.asked.task = inference::task::automatic_speech_recognition;
+    at(next_).cancel = predict(std::move(request), next_, &recording_whole::heard);
+  }
 }
 
 void recording_whole::heard(number which, result<inference::transcript> text) {
@@ -92,6 +115,8 @@ void recording_whole::marked(number which, result<inference::transcript> text) {
 
 // What is there, in order.
 void recording_whole::tell() {
+  const bool knows_all = last_ && (!voice_ || voice_->over());  // of what is spoken
+  if (knows_all) add(planned_->finish());
   bool any = false;
   while (!segments_.empty() && segments_.front().done) {
     auto text = std::move(segments_.front().text);
@@ -100,7 +125,8 @@ void recording_whole::tell() {
     any = true;
     if (!text.text.empty()) owner_.ear_heard(std::move(text));
   }
-  if (last_ && segments_.empty()) return owner_.ear_ended();
+  if (knows_all && segments_.empty()) return owner_.ear_ended();
+  ask();
   if (any) owner_.ear_progressed();
 }
 

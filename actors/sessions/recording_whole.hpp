@@ -1,39 +1,49 @@
 #pragma once
-// A recording heard by a model for whole sounds: cut into segments (sound_cut.hpp), several of which are asked at once,
-// so that they share batches; told in order, each punctuated where a model for it is there.
+// A recording heard by a model for whole sounds: in segments (speech_segments.hpp) of what the model for voice activity
+// says is spoken, of all of it where there is none. Several are asked at once, so that they share batches; told in
+// order, each punctuated where a model for it is there.
 
 #include <deque>
 #include <optional>
 
 #include "actors/sessions/recording_ear.hpp"
+#include "actors/sessions/recording_voice.hpp"
+#include "actors/sessions/speech_segments.hpp"
 
 namespace troupe::actors {
 
-class recording_whole final : public recording_ear {
+struct whole_limits {
+  std::uint32_t segments = 4;         // asked at once, at least 1
+  std::uint64_t timeout_ms = 600000;  // of one segment
+  voice_limits voice;
+};
+
+class recording_whole final : public recording_ear, private recording_voice::owner {
  public:
-  // `segments_max`: asked at once, at least 1. `timeout_ms`: of one segment.
-  recording_whole(const recording_request& asked, std::string model, const recording_means& means,
-                  std::uint32_t segments_max, std::uint64_t timeout_ms, owner& hears)
-      : asked_(asked),
-        model_(std::move(model)),
-        means_(means),
-        segments_max_(segments_max),
-        timeout_ms_(timeout_ms),
-        owner_(hears) {}
+  recording_whole(const recording_request& asked, std::string model, const recording_means& means, whole_limits limits,
+                  recording_ear::owner& hears)
+      : asked_(asked), model_(std::move(model)), means_(means), limits_(limits), owner_(hears) {}
   ~recording_whole() override;
   void open() override;
-  bool hungry() const override { return !last_ && segments_.size() < segments_max_; }
+  bool hungry() const override;
   void take(std::vector<float>&& samples, bool last) override;
+  void tick() override;
+  const error* refusal() const override { return voice_ ? voice_->refusal() : nullptr; }
 
  private:
   struct segment {
     double begin_s = 0;
+    std::vector<float> sound;  // until it is asked
     inference::transcript text;
     bool done = false;
     cancel_handle cancel;  // of what is asked about it
   };
   using number = std::uint64_t;  // of a segment, from 0
-  void ask(std::vector<float> sound);
+  void voice_ready(std::uint32_t rate_hz) override;
+  void voice_told(std::vector<sound_piece>&& spoken) override;
+  void voice_failed(const error& why) override { owner_.ear_failed(why); }
+  void add(std::vector<speech_segment>&& segments);
+  void ask();
   void heard(number which, result<inference::transcript> text);
   void marked(number which, result<inference::transcript> text);
   void tell();
@@ -45,14 +55,15 @@ class recording_whole final : public recording_ear {
   const recording_request& asked_;
   const std::string model_;
   const recording_means& means_;
-  const std::uint32_t segments_max_;
-  const std::uint64_t timeout_ms_;
-  owner& owner_;
-  std::vector<float> held_;  // not cut yet
-  std::uint64_t cut_ = 0;    // samples before it
+  const whole_limits limits_;
+  recording_ear::owner& owner_;
+  std::uint32_t rate_hz_ = 0;
+  std::optional<recording_voice> voice_;    // not set: all of it is heard
+  std::optional<speech_segments> planned_;  // set once the rate is known
+  std::uint64_t taken_ = 0;                 // samples
   bool last_ = false;
-  number first_ = 0;
-  std::deque<segment> segments_;  // from first_ on: not told yet
+  number first_ = 0, next_ = 0;   // not told yet; not asked yet
+  std::deque<segment> segments_;  // from first_ on
 };
 
 }  // namespace troupe::actors

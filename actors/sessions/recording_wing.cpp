@@ -75,6 +75,8 @@ class open_wing final : public recording_wing, public recording_service {
     out.stall = std::min(out.whole, milliseconds(asked.timeout_ms.value_or(settings_.request_timeout_ms)));
     out.segments = settings_.recording_segments;
     out.sound.duration_s_max = static_cast<double>(settings_.max_recording_s);
+    out.voice.step_timeout = milliseconds(settings_.request_timeout_ms);
+    out.voice.drain = milliseconds(settings_.session_drain_ms);
     return out;
   }
 
@@ -93,6 +95,11 @@ class open_wing final : public recording_wing, public recording_service {
       return inference::is_fed(entry->registration.load()->path);
     };
     out.punctuation = models_.punctuation();
+    out.voice_activity = models_.voice_activity();
+    out.enter = [this](std::string model, one_shot<live_place> reply) {
+      return door_.enter(std::move(model), std::move(reply));
+    };
+    out.now = steady_clock::now;
     return out;
   }
 

@@ -23,7 +23,7 @@ std::uint64_t buffer_samples(const session_state_data& st) {
 
 [[maybe_unused]] std::uint64_t accounted_samples(const session_state_data& st) {
   auto sum = st.credit + st.owed;
-  if (st.sound.hears) sum += st.sound.hears->held_samples();
+  if (st.voice) sum += st.voice->held_samples();
   for (const auto& piece : st.sound.waits) sum += piece.sound.size();
   return sum + (st.recogniser->is_open() ? st.recogniser->waiting() : 0);
 }
@@ -76,26 +76,17 @@ void on_finish(session_ptr self) {
   advance(self);
 }
 
-// Of a model of this session that is to go.
-const resident* leaving(const session_state_data& st) {
-  if (st.recogniser->home().door.is_closed()) return &st.recogniser->home();
-  return st.voice && st.voice->home().door.is_closed() ? &st.voice->home() : nullptr;
-}
-
 void on_tick(session_ptr self) {
   auto& st = self->state;
   const auto now = self->clock().now();
   st.with->board->ticked(now);
-  const bool stepping = st.recogniser->busy() || (st.voice && st.voice->busy());
+  const bool stepping = st.recogniser->busy() || (st.voice && st.voice->stage().busy());
   if (now - st.last_fed > st.with->limits.idle && !stepping)
     return end_with(
         self, {error_code::deadline_exceeded, "no sound came for too long", "session_idle_timeout_s bounds it", {}});
-  if (const auto* going = leaving(st)) {
-    if (!st.to_leave_by) st.to_leave_by = now + st.with->limits.drain;
-    if (now >= *st.to_leave_by)
-      return end_with(self, {error_code::unavailable, "Model " + going->name + " leaves memory",
-                             "it was unloaded, reloaded or replaced; open a new session", 1});
-  }
+  for (auto* stage : {&*st.recogniser, st.voice ? &st.voice->stage() : nullptr})
+    if (auto why = stage ? stage->time_to_leave(now, st.with->limits.drain) : std::nullopt)
+      return end_with(self, std::move(*why));
   self->delayed_send(self, tick_pause, tick_atom::value);
 }
 

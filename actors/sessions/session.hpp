@@ -2,7 +2,7 @@
 // One live session, an actor each: it owns the session's sound and states, has its steps run by models, whose queues
 // batch the steps of all sessions, and tells its listener what came of them.
 //
-//   sound --> voice activity, where there is a model for it (live_stage), which decides what is heard (ear)
+//   sound --> voice activity, where there is a model for it (voice_stage), which decides what is heard
 //         --> the recogniser (live_stage), which is open while somebody speaks: text, and when it is over
 //         (open_sentence)
 //         --> sentences: a second pass, marks (sentences) --> the listener
@@ -27,11 +27,11 @@
 
 #include "actors/protocol/sessions.hpp"
 #include "actors/serving/gateway.hpp"
-#include "actors/sessions/ear.hpp"
 #include "actors/sessions/live_stage.hpp"
 #include "actors/sessions/open_sentence.hpp"
 #include "actors/sessions/sentences.hpp"
 #include "actors/sessions/session_board.hpp"
+#include "actors/sessions/voice_stage.hpp"
 
 namespace troupe::actors {
 
@@ -87,7 +87,6 @@ struct session_start {
 struct session_sound {
   steady_time begun{};            // when its first sample was there
   std::uint64_t samples = 0;      // that were fed
-  std::optional<ear> hears;       // with voice activity
   std::deque<sound_piece> waits;  // that the recogniser does not have yet: an utterance before it is under way
   std::uint64_t first = 0;        // where the utterance began that the recogniser is in
   bool finishing = false;         // nothing more comes
@@ -97,7 +96,7 @@ struct session_state_data {
   static inline const char* name = "session";
 
   std::unique_ptr<session_start> with;   // never null
-  std::optional<live_stage> voice;       // not set: without voice activity
+  std::optional<voice_stage> voice;      // not set: without voice activity
   std::optional<live_stage> recogniser;  // never empty
   std::optional<open_sentence> sentence;
   std::optional<sentences> told;
@@ -106,7 +105,6 @@ struct session_state_data {
   std::uint64_t owed = 0;    // S2, likewise
   bool over = false;
   steady_time last_fed{};
-  std::optional<steady_time> to_leave_by;  // a model of it is to go
 };
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state_data> self,

@@ -62,14 +62,14 @@ void advance(session_ptr self) {
   auto& recogniser = *st.recogniser;
   const auto due = [&st](std::uint64_t samples) {
     const auto place = st.sound.first + samples;
-    return whole_at(st, st.sound.hears ? st.sound.hears->known_after(place) : place);
+    return whole_at(st, st.voice ? st.voice->known_after(place) : place);
   };
   while (!st.over && hand_on(self) && recogniser.is_open() && !recogniser.busy()) {
-    if (send_step<stepped_atom>(self, recogniser, due) || !recogniser.finished()) return;
+    if (recogniser.send(self->clock().now(), step_terms<stepped_atom>(self, due)) || !recogniser.finished()) return;
     answered(st, recogniser.close());
     close_sentence(st);
   }
-  const bool listening = st.voice && st.voice->is_open();
+  const bool listening = st.voice && st.voice->stage().is_open();
   if (!st.over && st.sound.finishing && !listening && !recogniser.is_open()) end_sound(st);
 }
 

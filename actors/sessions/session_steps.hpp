@@ -44,30 +44,12 @@ void advance(session_ptr self);
 void on_stepped(session_ptr self, item_result& got);
 open_sentence::terms sentence_terms(const session_state_data& st);
 
-// What a step's job answers to, as `Atom`.
-template <class Atom>
-class step_reply final : public reply_stream {
- public:
-  explicit step_reply(session_actor to) : to_(std::move(to)) {}
-  void write(item_result&& item) override {
-    caf::anon_send(to_, Atom::value, std::make_shared<item_result>(std::move(item)));
-  }
-  void end() override {}
-  void fail(const error& why) override {
-    auto item = std::make_shared<item_result>();
-    item->value = tl::unexpected(why);
-    caf::anon_send(to_, Atom::value, std::move(item));
-  }
-
- private:
-  const session_actor to_;
-};
-// A step of that stage goes to its model, to be answered as `Atom`. `due`: see live_stage. False: none is whole.
+// Of a step that is answered as `Atom`. `due`: see live_stage.
 template <class Atom, class Due>
-bool send_step(session_ptr self, live_stage& stage, Due due) {
-  return stage.send(self->clock().now(),
-                    {self->state.with->limits.step_timeout, due,
-                     [self] { return std::make_unique<step_reply<Atom>>(caf::actor_cast<session_actor>(self)); }});
+live_stage::step_terms step_terms(session_ptr self, Due due) {
+  return {self->state.with->limits.step_timeout, due, [to = caf::actor_cast<session_actor>(self)](item_result&& got) {
+            caf::anon_send(to, Atom::value, std::make_shared<item_result>(std::move(got)));
+          }};
 }
 
 }  // namespace troupe::actors

@@ -1,6 +1,5 @@
 #include "actors/sessions/session_wing.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "actors/sessions/in_flight.hpp"
@@ -46,14 +45,6 @@ class handle final : public session_handle {
   const std::uint64_t credit_;
   const std::shared_ptr<void> in_flight_;
 };
-
-result<void> check_task(const live_place& place, inference::task what) {
-  const auto& tasks = place.home->model->info().tasks;
-  if (std::find(tasks.begin(), tasks.end(), what) != tasks.end()) return {};
-  return fail(error_code::unprocessable,
-              "Model " + place.home->name + " does not do " + std::string(inference::to_string(what)),
-              "a live session needs a streaming model for that");
-}
 
 class open_wing final : public session_wing, public session_service {
  public:

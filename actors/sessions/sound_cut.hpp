@@ -13,8 +13,7 @@ struct cut_limits {
 
 // How many samples of what is held make the next segment; 0: more must come first. `last`: nothing more comes, and the
 // rest is cut like everything before it. A sound of at most segment_s_max stays whole. A longer one is cut in the
-// middle of its quietest 100 ms between segment_s_min and segment_s_max: the one rule there is until a model tells
-// where nobody speaks, which takes this function's place.
+// middle of its quietest 100 ms between segment_s_min and segment_s_max.
 // The result is within 1 .. held.size(), but for 0.
 std::size_t next_cut(std::span<const float> held, std::uint32_t rate_hz, bool last, const cut_limits& limits = {});
 

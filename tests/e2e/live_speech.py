@@ -1,4 +1,4 @@
-"""Live speech for tests: the sound that the fixtures' references were made of, and a client of each protocol.
+"""Speech for tests: the sounds that the fixtures' references were made of, and a client of each live protocol.
 
 What FunASR itself heard is in tests/fixtures/speech/, made by tests/parity/make_paraformer.py."""
 from __future__ import annotations
@@ -25,6 +25,8 @@ USUAL = [c for c in CASES if (c["chunk_size"], c["encoder"], c["decoder"]) == ([
 LIMIT_S = 60 * SLOW
 
 STREAMING_MODEL = {"path": str(STREAMING), "task": "automatic-speech-recognition", "precision": "fp32"}
+WHOLE_MODEL = {"path": str(OFFLINE), "task": "automatic-speech-recognition", "precision": "fp32"}
+VAD_MODEL = {"path": str(VAD / "model"), "task": "voice-activity-detection", "precision": "fp32"}
 MODELS = {
     "streaming_asr": STREAMING_MODEL,
     "punctuation": {"path": str(SPEECH / "punctuation" / "offline"), "task": "punctuation-restoration",
@@ -46,6 +48,31 @@ def sound(count: int, seed: int = 11) -> list[int]:
 
 
 SOUND = sound(70000)
+
+
+def noise(seed: int, parts: list) -> list[int]:
+    """As make_vad.py makes it: noise, loud or quiet."""
+    out = []
+    for ms, loud in parts:
+        size = 8000 if loud else 40
+        for _ in range(ms * 16):
+            seed = (seed * 1664525 + 1013904223) % 2**32
+            out.append((seed >> 8) % (2 * size + 1) - size)
+    return out
+
+
+def spans_of(one: dict) -> list[list[int]]:
+    """What FunASR found in the whole sound by the fixed rules, in ms."""
+    answer = next(a for a in one["answers"] if a["chunk_ms"] == 60000 and not a["dynamic"])
+    return [span for call in answer["spans"] for span in call]
+
+
+# Sounds for FSMN-VAD, and where somebody speaks in them.
+SOUNDS = [(noise(one["seed"], one["parts"]), spans_of(one)) for one in json.loads((VAD / "sounds.json").read_text())]
+
+
+def stretch(samples: list[int], span: list[int]) -> list[int]:
+    return samples[span[0] * 16:span[1] * 16]
 
 
 def pcm(count: int) -> bytes:

@@ -11,16 +11,13 @@ import pytest
 import websockets
 
 from driver import metric_sum
-from live_speech import OFFLINE, SPEECH, STREAMING, VAD, funasr, letters, sound, where
+from live_speech import (OFFLINE, SOUNDS, SPEECH, STREAMING, STREAMING_MODEL, VAD_MODEL, WHOLE_MODEL, funasr, letters,
+                         noise, sound, stretch, where)
 
 TOKENS = json.loads((OFFLINE / "tokens.json").read_text())
 WHOLE = [c for c in json.loads((OFFLINE / "expected.json").read_text())["cases"] if c["samples"] >= 16000]
 LIVE = json.loads((STREAMING / "expected.json").read_text())["cases"]
 MARKS = "，。？、,.?"
-
-ASR = {"path": str(STREAMING), "task": "automatic-speech-recognition", "precision": "fp32"}
-AGAIN = {"path": str(OFFLINE), "task": "automatic-speech-recognition", "precision": "fp32"}
-VOICE = {"path": str(VAD / "model"), "task": "voice-activity-detection", "precision": "fp32"}
 
 
 def punctuation(kind: str) -> dict:
@@ -30,39 +27,20 @@ def punctuation(kind: str) -> dict:
 @pytest.fixture(scope="module")
 def full(serve_module):
     """All four models."""
-    return serve_module({"streaming_asr": ASR, "offline_asr": AGAIN, "vad": VOICE, "punctuation": punctuation("offline")})
+    return serve_module({"streaming_asr": STREAMING_MODEL, "offline_asr": WHOLE_MODEL, "vad": VAD_MODEL,
+                         "punctuation": punctuation("offline")})
 
 
 @pytest.fixture(scope="module")
 def plain(serve_module):
     """No voice activity, no marks."""
-    return serve_module({"streaming_asr": ASR, "offline_asr": AGAIN})
+    return serve_module({"streaming_asr": STREAMING_MODEL, "offline_asr": WHOLE_MODEL})
 
 
 @pytest.fixture(scope="module")
 def voiced(serve_module):
     """No second pass."""
-    return serve_module({"streaming_asr": ASR, "vad": VOICE, "punctuation": punctuation("streaming")})
-
-
-def noise(seed: int, parts: list) -> list[int]:
-    """As make_vad.py makes it: noise, loud or quiet."""
-    out = []
-    for ms, loud in parts:
-        size = 8000 if loud else 40
-        for _ in range(ms * 16):
-            seed = (seed * 1664525 + 1013904223) % 2**32
-            out.append((seed >> 8) % (2 * size + 1) - size)
-    return out
-
-
-def spans_of(one: dict) -> list[list[int]]:
-    """What FunASR found in the whole sound by the fixed rules, in ms."""
-    answer = next(a for a in one["answers"] if a["chunk_ms"] == 60000 and not a["dynamic"])
-    return [span for call in answer["spans"] for span in call]
-
-
-SOUNDS = [(noise(one["seed"], one["parts"]), spans_of(one)) for one in json.loads((VAD / "sounds.json").read_text())]
+    return serve_module({"streaming_asr": STREAMING_MODEL, "vad": VAD_MODEL, "punctuation": punctuation("streaming")})
 
 
 def pcm(samples: list[int]) -> bytes:
@@ -75,10 +53,6 @@ def said(server, samples: list[int], mode: str, cuts: list[int] = ()) -> list[di
 
 def texts(got: list[dict], mode: str) -> list[str]:
     return [letters("".join(c for c in m["text"] if c not in MARKS)) for m in got if m["mode"] == mode and m["text"]]
-
-
-def stretch(samples: list[int], span: list[int]) -> list[int]:
-    return samples[span[0] * 16:span[1] * 16]
 
 
 @pytest.mark.asan

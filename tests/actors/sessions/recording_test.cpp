@@ -6,10 +6,13 @@
 #include <cstring>
 #include <deque>
 
+#include "tests/actors/sessions/recording_support.hpp"
+
 namespace troupe::actors {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::question;
 
 // A WAV file, 16-bit, one channel.
 std::shared_ptr<const std::string> wav(const std::vector<float>& sound, std::uint32_t rate_hz = 16000) {
@@ -76,24 +79,6 @@ struct fed_sessions final : session_service {
   }
 };
 
-// Of a model for whole sounds, or for marks.
-struct question {
-  predict_request asked;
-  std::shared_ptr<job> open;
-  void answer(inference::transcript text) {
-    item_result r;
-    r.value = std::move(text);
-    open->write(std::move(r));
-  }
-  void say(std::string text, double begin_s = 0, double end_s = 1) {
-    inference::transcript t;
-    t.text = std::move(text);
-    t.begin_s = begin_s;
-    t.end_s = end_s;
-    answer(std::move(t));
-  }
-};
-
 struct recording_test : ::testing::Test {
   fed_sessions sessions;
   std::vector<question> questions;
@@ -121,11 +106,7 @@ struct recording_test : ::testing::Test {
     asked.hotwords = {"word"};
     recording_means means;
     means.sessions = &sessions;
-    means.predict = [this](predict_request request, std::unique_ptr<reply_stream> reply) {
-      auto j = std::make_shared<job>(request.model, 1, config::priority::medium, no_deadline, std::move(reply));
-      questions.push_back({std::move(request), j});
-      return cancel_handle(j);
-    };
+    means.predict = testing::asked_into(questions);
     means.aside = [this](std::function<void()> f) {
       aside.push_back(std::move(f));
       most_aside = std::max(most_aside, aside.size());
@@ -183,9 +164,7 @@ struct recording_test : ::testing::Test {
     it->tick(now);
     run();
   }
-  std::vector<float> asked_sound(std::size_t i) const {
-    return questions.at(i).asked.inputs.at(0).only<inference::samples>()->values;
-  }
+  const std::vector<float>& asked_sound(std::size_t i) const { return questions.at(i).sound(); }
   using list = std::vector<std::string>;
 };
 
@@ -300,6 +279,7 @@ TEST_F(recording_test, a_fed_model_is_fed_as_fast_as_its_credit_allows) {
   auto& s = *sessions.all[0];
   EXPECT_EQ(s.asked.model, "m");
   EXPECT_EQ(s.asked.mode, session_mode::offline);
+  EXPECT_EQ(s.asked.voice_activity, "") << "the server's model, which ends the sentences";
   EXPECT_EQ(s.asked.options.hotwords, list{"word"});
   open_session(32000);
   EXPECT_EQ(events, list{"begun m hot"});

@@ -111,7 +111,10 @@ struct live_fake : fed_fake {
 // Tells where somebody speaks: from 20 ms before a word to 50 ms after the last one, decided after 80 ms of silence. A
 // 0.85 kills it.
 struct voice_fake : fed_fake {
-  voice_fake() { step_samples = 40; }
+  voice_fake() {
+    step_samples = 40;
+    say_tasks({inference::task::voice_activity_detection});
+  }
   static constexpr std::uint64_t back = 20, ahead = 50, silence = 80;
   struct runner : inference::instance {
     void step(std::span<inference::row> rows) override {
