@@ -1,5 +1,6 @@
 #include "http/core/access.hpp"
 
+#include "http/core/upgrade.hpp"
 #include "http/json/text.hpp"
 
 namespace troupe::http {
@@ -14,7 +15,8 @@ std::string_view given_key(const exchange& request) {
     }
   }
   if (const auto header = request.header("X-API-Key")) return trim(*header);
-  return {};
+  // A browser's WebSocket sends no header of its own. OpenAI's clients put the key there.
+  return offered_after(request, "openai-insecure-api-key.");
 }
 
 }  // namespace

@@ -7,16 +7,21 @@
 namespace troupe::http {
 namespace {
 
-// One of a header's words, between commas.
-bool lists(const exchange& request, std::string_view header, std::string_view word, bool exactly = false) {
+// The first of a header's words, between commas, that is wanted; empty: none.
+template <class Wanted>
+std::string_view first_word(const exchange& request, std::string_view header, const Wanted& wanted) {
   auto all = request.header(header).value_or(std::string_view());
   while (!all.empty()) {
     const auto comma = std::min(all.find(','), all.size());
     const auto each = trim(all.substr(0, comma));
-    if (exactly ? each == word : equal_ignoring_case(each, word)) return true;
+    if (wanted(each)) return each;
     all.remove_prefix(std::min(comma + 1, all.size()));
   }
-  return false;
+  return {};
+}
+
+bool lists(const exchange& request, std::string_view header, std::string_view word) {
+  return !first_word(request, header, [&](auto each) { return equal_ignoring_case(each, word); }).empty();
 }
 
 // 16 bytes in base64.
@@ -62,7 +67,12 @@ std::optional<response> upgrade_fault(const exchange& request) {
 }
 
 bool offers_subprotocol(const exchange& request, std::string_view name) {
-  return lists(request, "Sec-WebSocket-Protocol", name, true);
+  return !first_word(request, "Sec-WebSocket-Protocol", [&](auto each) { return each == name; }).empty();
+}
+
+std::string_view offered_after(const exchange& request, std::string_view prefix) {
+  const auto found = first_word(request, "Sec-WebSocket-Protocol", [&](auto each) { return each.starts_with(prefix); });
+  return found.empty() ? found : found.substr(prefix.size());
 }
 
 }  // namespace troupe::http

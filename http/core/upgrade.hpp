@@ -14,5 +14,7 @@ std::optional<response> upgrade_fault(const exchange& request);
 
 // Whether a client offers this subprotocol.
 bool offers_subprotocol(const exchange& request, std::string_view name);
+// What stands after `prefix` in the first offered subprotocol that begins so; empty: none does.
+std::string_view offered_after(const exchange& request, std::string_view prefix);
 
 }  // namespace troupe::http

@@ -20,6 +20,12 @@ function address(path) {
   return url;
 }
 
+// A browser's WebSocket has no other place for a key than its subprotocols.
+function keyed(written) {
+  const key = $("key").value.trim();
+  return key ? [written(key)] : [];
+}
+
 // Sentences take the place of the increments before them.
 function show(message) {
   if (message.error) throw new Error(message.error);
@@ -34,7 +40,7 @@ function show(message) {
 
 function connect(rate_hz) {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(address("/funasr"));
+    const socket = new WebSocket(address("/funasr"), ["binary", ...keyed((key) => `openai-insecure-api-key.${key}`)]);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       socket.send(JSON.stringify({
@@ -42,7 +48,7 @@ function connect(rate_hz) {
       }));
       resolve(socket);
     };
-    socket.onerror = () => reject(new Error("the server does not take the connection (does it ask for a key, or have no speech model?)"));
+    socket.onerror = () => reject(new Error("the server does not take the connection (is the key right, and is there a speech model?)"));
   });
 }
 
@@ -116,7 +122,8 @@ async function transcribe(file) {
   if ($("model").value) form.append("model", $("model").value);
   form.append("file", file);
   try {
-    const answer = await fetch("/recognize", {method: "POST", body: form});
+    const headers = keyed((key) => ["Authorization", `Bearer ${key}`]);
+    const answer = await fetch("/recognize", {method: "POST", body: form, headers});
     const body = await answer.json();
     if (!answer.ok) throw new Error(body.error || `status ${answer.status}`);
     $("sentences").textContent = body.text;

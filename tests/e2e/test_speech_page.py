@@ -19,12 +19,15 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
+MODELS = {
+    "streaming_asr": {"path": str(DEMO / "streaming_asr"), "task": "automatic-speech-recognition"},
+    "punctuation": {"path": str(DEMO / "punctuation"), "task": "punctuation-restoration"},
+}
+
+
 @pytest.fixture(scope="module")
 def server(serve_module):
-    return serve_module({
-        "streaming_asr": {"path": str(DEMO / "streaming_asr"), "task": "automatic-speech-recognition"},
-        "punctuation": {"path": str(DEMO / "punctuation"), "task": "punctuation-restoration"},
-    })
+    return serve_module(MODELS)
 
 
 @pytest.fixture
@@ -47,8 +50,7 @@ def press_record(page) -> None:
     page.run("document.getElementById('record').click()")
 
 
-def test_the_microphone_is_transcribed(page, sample):
-    spoken = sample[1]
+def check_microphone(page, spoken) -> None:
     press_record(page)
     page.wait("document.getElementById('state').textContent === 'Listening.'")
     page.wait(f"document.getElementById('transcript').innerText.trim().split(/\\s+/).length >= {len(spoken)}", 60)
@@ -56,6 +58,20 @@ def test_the_microphone_is_transcribed(page, sample):
     page.wait("document.getElementById('state').textContent === 'Done.'")
     assert words(shown(page, "sentences")) == spoken
     assert shown(page, "pending") == ""
+
+
+def test_the_microphone_is_transcribed(page, sample):
+    check_microphone(page, sample[1])
+
+
+def test_where_the_server_asks_for_a_key(serve, sample):
+    server = serve(MODELS, env={"API_KEYS": "the-key"})
+    with Page(f"http://127.0.0.1:{server.port}/demo/speech", sample[0]) as page:
+        press_record(page)
+        page.wait("document.getElementById('state').classList.contains('wrong')")
+        assert "key" in shown(page, "state")
+        page.run("document.getElementById('key').value = 'the-key'")
+        check_microphone(page, sample[1])
 
 
 def test_what_goes_wrong_is_shown(page):

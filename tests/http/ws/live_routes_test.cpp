@@ -119,6 +119,15 @@ TEST_F(live_routes_test, keys_are_asked_for_as_of_any_route) {
   expect_error(*ask("GET", "/ws/me", {}, asks_with("X-API-Key", "wrong")), 403, "FORBIDDEN");
   EXPECT_TRUE(open(send("GET", "/funasr", {}, asks_with("Authorization", "Bearer key"))));
   EXPECT_TRUE(open(send("GET", "/ws/me", {}, asks_with("X-API-Key", "key"))));
+  // A browser's, which is told another of its subprotocols.
+  const auto browser = [this](const char* key) {
+    return asks_with("Sec-WebSocket-Protocol", std::string("binary, openai-insecure-api-key.") + key);
+  };
+  expect_error(*ask("GET", "/funasr", {}, browser("ke")), 403, "FORBIDDEN");
+  expect_error(*ask("GET", "/funasr", {}, browser("")), 401, "UNAUTHORIZED");
+  const auto e = send("GET", "/funasr", {}, browser("key"));
+  EXPECT_TRUE(open(e));
+  EXPECT_EQ(e->subprotocol, "binary");
 }
 
 TEST_F(live_routes_test, an_upgrade_that_cannot_be_made_is_answered) {
