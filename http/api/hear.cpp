@@ -6,17 +6,11 @@
 #include "config/names.hpp"
 #include "http/api/replies.hpp"
 #include "http/api/unknown_model.hpp"
+#include "http/json/sentences.hpp"
 #include "inference/model/overloaded.hpp"
-#include "inference/speech/utf8.hpp"
 
 namespace troupe::http {
 namespace {
-
-// A Chinese character, or a full-width mark; by the first byte.
-bool is_wide(std::string_view character) {
-  const auto lead = static_cast<unsigned char>(character.front());
-  return (lead >= 0xE3 && lead <= 0xE9) || lead == 0xEF;
-}
 
 // What is told, in its order, on the connection's thread.
 class hearing : public std::enable_shared_from_this<hearing> {
@@ -82,11 +76,6 @@ result<void> check_model(const actors::service& service, const std::string& mode
 }
 
 }  // namespace
-
-std::string_view between(std::string_view before, std::string_view after) noexcept {
-  if (before.empty() || after.empty() || after.front() == ' ' || before.back() == ' ') return "";
-  return is_wide(inference::last_character(before)) || is_wide(after) ? "" : " ";
-}
 
 std::string heard_recording::text() const {
   std::string out;

@@ -28,9 +28,6 @@ struct heard_recording {
   double took_s() const;
 };
 
-// What stands between two texts: Latin words are apart, Chinese characters are not.
-std::string_view between(std::string_view before, std::string_view after) noexcept;
-
 // All on the connection's thread; may throw. Whoever follows a recording answers its request: `ended` or `failed` is
 // the last call.
 class recording_follower {

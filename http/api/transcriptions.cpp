@@ -10,6 +10,7 @@
 #include "http/api/transcriptions_json.hpp"
 #include "http/api/upload.hpp"
 #include "http/core/event_stream.hpp"
+#include "http/json/sentences.hpp"
 #include "http/json/text.hpp"
 
 namespace troupe::http {

@@ -2,22 +2,20 @@
 
 #include <algorithm>
 
-#include "http/json/text.hpp"
+#include "http/json/comma_list.hpp"
 
 namespace troupe::http {
 namespace {
 
-// The first of a header's words, between commas, that is wanted; empty: none.
+// The first of a header's words that is wanted; empty: none.
 template <class Wanted>
 std::string_view first_word(const exchange& request, std::string_view header, const Wanted& wanted) {
-  auto all = request.header(header).value_or(std::string_view());
-  while (!all.empty()) {
-    const auto comma = std::min(all.find(','), all.size());
-    const auto each = trim(all.substr(0, comma));
-    if (wanted(each)) return each;
-    all.remove_prefix(std::min(comma + 1, all.size()));
-  }
-  return {};
+  std::string_view found;
+  any_of_list(request.header(header).value_or(std::string_view()), [&](std::string_view each) {
+    if (wanted(each)) found = each;
+    return !found.empty();
+  });
+  return found;
 }
 
 bool lists(const exchange& request, std::string_view header, std::string_view word) {

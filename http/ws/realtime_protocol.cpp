@@ -4,9 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include "http/json/sentences.hpp"
 #include "http/json/text.hpp"
 #include "http/ws/close_codes.hpp"
-#include "http/ws/sentences.hpp"
 
 namespace troupe::http {
 namespace {

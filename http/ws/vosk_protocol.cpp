@@ -3,8 +3,8 @@
 #include <iterator>
 #include <utility>
 
+#include "http/json/sentences.hpp"
 #include "http/json/text.hpp"
-#include "http/ws/sentences.hpp"
 
 namespace troupe::http {
 

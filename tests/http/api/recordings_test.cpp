@@ -1,7 +1,6 @@
 // /recognize, /transcribe and /punctuate: what is asked of the recordings, and what clients are told.
 #include <gmock/gmock.h>
 
-#include "http/api/hear.hpp"
 #include "http/json/base64.hpp"
 #include "tests/http/fakes.hpp"
 #include "tests/http/recordings.hpp"
@@ -202,16 +201,6 @@ TEST_F(recordings_test, punctuate_refuses) {
   expect_error(*ask("POST", "/punctuate", R"({"text": "a", "model": "nobody"})"), 404, "MODEL_NOT_FOUND");
   service.recorded.punctuates.clear();
   expect_error(*ask("POST", "/punctuate", R"({"text": "a"})"), 404, "MODEL_NOT_FOUND");
-}
-
-TEST(recordings_text, what_stands_between_sentences) {
-  EXPECT_EQ(between("", "a"), "");
-  EXPECT_EQ(between("a.", "b"), " ");
-  EXPECT_EQ(between("a. ", "b"), "");
-  EXPECT_EQ(between("你", "好"), "");
-  EXPECT_EQ(between("a", "好"), "");
-  EXPECT_EQ(between("你。", "a"), "");
-  EXPECT_EQ(between("é", "ж"), " ");
 }
 
 }  // namespace
