@@ -14,7 +14,7 @@ namespace troupe::http {
 
 // `write` makes the response. `model`: an unknown one is answered with similar names.
 template <class T, class Write>
-actors::one_shot<T> answer_with(const context& c, const exchange_ptr& request, std::string model, Write write) {
+actors::one_shot<T> answer_with(const context& c, const exchange_ptr& request, std::string model, const Write& write) {
   return actors::one_shot<T>([c, request, model = std::move(model), write](result<T> r) {
     auto shared = std::make_shared<result<T>>(std::move(r));
     on_connection(request, [c, request, model, write, shared] {

@@ -182,7 +182,7 @@ shared_tier::entry shared_tier::no_value(const cache_key& key) {
 }
 
 void shared_tier::keep(const cache_key& key, const generations::known& since, const cached_value& value,
-                       std::uint64_t ttl_s, std::function<void(bool)> then) {
+                       std::uint64_t ttl_s, const std::function<void(bool)>& then) {
   if (!usable()) return then(false);
   const auto scope = key.scope();
   const auto fresh = since.word.empty() ? random_generation() : std::string();
@@ -219,7 +219,7 @@ void shared_tier::keep(const cache_key& key, const generations::known& since, co
                });
 }
 
-void shared_tier::holds(const cache_key& key, std::function<void(bool)> then) {
+void shared_tier::holds(const cache_key& key, const std::function<void(bool)>& then) {
   if (!usable()) return then(false);
   client_->ask({"EXISTS", key.names({}).front()}, [then](result<redis_reply> reply) {
     const auto* n = reply ? std::get_if<std::int64_t>(&reply->value) : nullptr;
@@ -248,7 +248,7 @@ std::vector<std::vector<std::string>> shared_tier::commands_of(const removal& wh
   return out;
 }
 
-void shared_tier::send(const removal& what, std::function<void(const std::string&)> then) {
+void shared_tier::send(const removal& what, const std::function<void(const std::string&)>& then) {
   auto commands = commands_of(what);
   if (commands.empty()) return then({});
   client_->ask_all(std::move(commands), [then](result<std::vector<redis_reply>> replies) {
@@ -259,7 +259,7 @@ void shared_tier::send(const removal& what, std::function<void(const std::string
 
 // What is swept is swept after the new generations are known, so that no older refresh brings it back; and who has read
 // it until then has read what is outdated, so the generations change once more.
-void shared_tier::carry_out(removal what, std::function<void(const std::string&)> then) {
+void shared_tier::carry_out(const removal& what, const std::function<void(const std::string&)>& then) {
   const auto me = shared_from_this();
   send(what, [me, what, then](const std::string& trouble) {
     if (!trouble.empty() || !(what.models || what.all)) return then(trouble);
@@ -277,11 +277,11 @@ void shared_tier::carry_out(removal what, std::function<void(const std::string&)
   });
 }
 
-void shared_tier::remove(removal what, std::function<void(bool)> then) {
+void shared_tier::remove(const removal& what, const std::function<void(bool)>& then) {
   if (!client_) return then(true);
   if (owe_if_away(what)) return then(false);
   auto owed = debt_of(what);
-  carry_out(std::move(what), [me = shared_from_this(), owed = std::move(owed), then](const std::string& trouble) {
+  carry_out(what, [me = shared_from_this(), owed = std::move(owed), then](const std::string& trouble) {
     if (!trouble.empty()) {
       // It may have been done or not: until it is done for certain, nothing is read there.
       ++me->tell_.errors;

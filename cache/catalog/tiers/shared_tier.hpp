@@ -53,8 +53,8 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   void read(const cache_key& key, local_tier::found held, std::function<void(result<entry>)> then);
   // C1 of catalog_cache.hpp. True: it was written.
   void keep(const cache_key& key, const generations::known& since, const cached_value& value, std::uint64_t ttl_s,
-            std::function<void(bool)> then);
-  void holds(const cache_key& key, std::function<void(bool)> then);
+            const std::function<void(bool)>& then);
+  void holds(const cache_key& key, const std::function<void(bool)>& then);
 
   struct removal {
     std::vector<std::pair<std::string, std::string>> words;  // scope, its new generation
@@ -62,7 +62,7 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
     bool models = false;                                     // all keys of models and prices
     bool all = false;                                        // every key of the catalog
   };
-  void remove(removal what, std::function<void(bool)> then);
+  void remove(const removal& what, const std::function<void(bool)>& then);
 
  private:
   // Invalidations that Redis has not heard of. The names of a scope follow from it; `names` are models' and prices'.
@@ -84,8 +84,8 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   void make_up();
   void made_up(const debt* still_owed, const std::string& trouble);
   // `then` gets what went wrong; empty: nothing.
-  void carry_out(removal what, std::function<void(const std::string&)> then);
-  void send(const removal& what, std::function<void(const std::string&)> then);
+  void carry_out(const removal& what, const std::function<void(const std::string&)>& then);
+  void send(const removal& what, const std::function<void(const std::string&)>& then);
   void learn_all(std::function<void(bool)> then);
   void learn_unheard();
   void sweep(std::vector<std::string> patterns, std::string cursor, std::function<void(bool)> then);

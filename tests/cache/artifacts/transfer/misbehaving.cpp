@@ -12,8 +12,6 @@
 
 #include "cache/artifacts/sha256.hpp"
 
-extern char** environ;
-
 namespace troupe::cache {
 namespace {
 
