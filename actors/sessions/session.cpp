@@ -128,9 +128,10 @@ sentence_models models_of(session_ptr self) {
       return self->state.with->recognise(std::move(sound), answer_to<passed_atom, inference::transcript>(self));
     };
   if (with.punctuate)
-    out.punctuate = [self](std::string text) {
-      return self->state.with->punctuate(std::move(text), answer_to<marked_atom, std::string>(self));
+    out.punctuate = [self](unmarked_sentence one) {
+      return self->state.with->punctuate(std::move(one), answer_to<marked_atom, std::string>(self));
     };
+  out.marks_in_context = with.request.marks_in_context;
   return out;
 }
 

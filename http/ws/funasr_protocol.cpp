@@ -39,6 +39,7 @@ void funasr_protocol::binary(std::string_view message) {
 void funasr_protocol::begin_sound() {
   actors::session_request request;
   request.mode = mode_ = terms_.mode;
+  request.marks_in_context = true;  // its clients write one sentence behind the other
   request.options = terms_.options;
   rate_hz_ = terms_.rate_hz;
   begun_ = true;

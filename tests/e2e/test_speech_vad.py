@@ -122,9 +122,21 @@ def test_without_a_second_pass_a_sentence_is_what_the_increments_were(voiced, pl
         heard = [t for t in ("".join(texts(said(plain, stretch(samples, s), "online"), "online")) for s in spans) if t]
         assert texts(got, "2pass-offline") == heard, (spans, got)
         sentences += len(heard)
-        # Of the streaming punctuation model, asked for a whole text.
+        # A sound of one sentence, which its end ends.
         assert all(m["text"][-1] in "。？.?" for m in got if m["mode"] == "2pass-offline" and m["text"])
     assert sentences > 3
+
+
+def test_the_sentences_of_a_session_get_their_marks_knowing_those_before(voiced):
+    """As FunASR's server asks its streaming model: with the cache of the session. Its C++ runtime ends the last one."""
+    reference = json.loads((SPEECH / "punctuation" / "streaming" / "session.json").read_text())
+    samples = [s for one, _ in SOUNDS for s in one]
+
+    expected = [marked for _, marked, _ in reference]
+    for _ in range(2):  # the second session knows nothing of the first
+        *before, last = [m["text"] for m in said(voiced, samples, "2pass") if m["mode"] == "2pass-offline"]
+        assert before == expected[:-1]
+        assert last in (expected[-1] + "。", expected[-1] + "？")
 
 
 def test_online_hears_everything_as_funasr_does(full):
