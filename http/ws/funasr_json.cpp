@@ -178,6 +178,7 @@ std::string write_funasr(const funasr_result& result, const std::string& wav_nam
       .field("wav_name", wav_name)
       .field("is_final", last);
   if (last) json.field("is_end", true);
+  if (result.stamps) write_stamps(json, *result.stamps);
   return json.end_object().str();
 }
 

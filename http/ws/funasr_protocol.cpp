@@ -57,17 +57,19 @@ void funasr_protocol::end() {
 }
 
 void funasr_protocol::feed_told(actors::session_increment&& text) {
-  if (mode_ != session_mode::offline) tell(online_name(mode_), std::move(text.text.text));
+  if (mode_ != session_mode::offline) tell({online_name(mode_), std::move(text.text.text)});
 }
 
 void funasr_protocol::feed_told(actors::session_sentence&& text) {
-  if (mode_ != session_mode::online) tell(offline_name(mode_), std::move(text.text.text));
+  if (mode_ == session_mode::online) return;
+  auto stamps = stamps_of(text.text);
+  tell({offline_name(mode_), std::move(text.text.text), std::move(stamps)});
 }
 
-void funasr_protocol::tell(const char* mode, std::string text) {
-  if (!feed_->finishing()) return socket_->send(write_funasr({mode, std::move(text)}, terms_.wav_name, false));
+void funasr_protocol::tell(funasr_result result) {
+  if (!feed_->finishing()) return socket_->send(write_funasr(result, terms_.wav_name, false));
   if (held_) socket_->send(write_funasr(*held_, terms_.wav_name, false));
-  held_ = {mode, std::move(text)};
+  held_ = std::move(result);
 }
 
 void funasr_protocol::feed_ended() {

@@ -29,7 +29,7 @@ class funasr_protocol final : public fed_protocol {
 
   void begin_sound();
   void end();
-  void tell(const char* mode, std::string text);
+  void tell(funasr_result result);
   void tell_last();
   void fail(const error& why);
 

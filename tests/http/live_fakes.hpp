@@ -68,8 +68,9 @@ struct fake_session {
   void say(std::string text) {
     tell(actors::session_increment{{.text = std::move(text), .final = false, .begin_s = {}, .end_s = {}}});
   }
-  void sentence(std::string text) {
-    tell(actors::session_sentence{{.text = text, .final = true, .begin_s = {}, .end_s = {}}, text});
+  void sentence(std::string text, std::vector<inference::spoken_token> tokens = {}) {
+    tell(actors::session_sentence{
+        {.text = text, .final = true, .begin_s = {}, .end_s = {}, .tokens = std::move(tokens)}, text});
   }
   void end() { tell(actors::session_ended{1.5}); }
   void fail(error why) { tell(actors::session_failed{std::move(why)}); }

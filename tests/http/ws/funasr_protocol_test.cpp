@@ -119,7 +119,7 @@ TEST_F(funasr, python_client_in_two_passes) {
   EXPECT_THAT(told(), ElementsAre("2pass-online|欢迎", "2pass-online|大家", "2pass-offline|欢迎大家。",
                                   "2pass-online|再见", "2pass-offline|再见。|final|end"));
   EXPECT_STREQ(message(0)["wav_name"].GetString(), "microphone");
-  EXPECT_FALSE(message(4).HasMember("timestamp"));
+  EXPECT_FALSE(message(4).HasMember("timestamp")) << "of a model that tells none";
   EXPECT_FALSE(socket->paused);
   EXPECT_FALSE(socket->closed);
   EXPECT_TRUE(last().dropped) << "a quiet socket has no session";
@@ -147,6 +147,29 @@ TEST_F(funasr, modes) {
     EXPECT_EQ(told().front(), c.first);
     EXPECT_EQ(told().back(), c.last);
     for (std::size_t i = 0; i + 1 < told().size(); ++i) EXPECT_THAT(told()[i], Not(HasSubstr("final")));
+  }
+}
+
+TEST_F(funasr, sentences_tell_when_their_words_were_spoken) {
+  for (const char* mode : {"2pass", "offline", "online"}) {
+    socket->sent.clear();
+    text(std::string(R"({"is_speaking":true,"mode":")") + mode + "\"}");
+    binary("xxxx");
+    EXPECT_TRUE(last().asked.marks_in_context) << "its clients append";
+    last().sentence("你好。", {{1, "你", 1.03, 1.21}, {2, "好", 1.21, 1.5}});
+    text(R"({"is_speaking":false})");
+    last().sentence("嗯。", {{3, "嗯", 2, 2.5}});
+    last().end();
+    socket->pump();
+    if (mode == std::string("online")) {
+      EXPECT_THAT(told(), ElementsAre("online||final|end"));
+      continue;
+    }
+    ASSERT_EQ(socket->sent.size(), 2u);
+    EXPECT_STREQ(message(0)["timestamp"].GetString(), "[[1030,1210],[1210,1500]]");
+    EXPECT_STREQ(message(0)["stamp_sents"][0]["text_seg"].GetString(), "你 好");
+    EXPECT_STREQ(message(1)["timestamp"].GetString(), "[[2000,2500]]");
+    EXPECT_TRUE(message(1)["is_final"].GetBool());
   }
 }
 
