@@ -18,6 +18,8 @@ struct funasr_terms {
   inference::live_options options;
   std::string wav_name = "wav-default-id";
   std::uint32_t rate_hz = 16000;
+  // "pcm"; else a file's, whatever it is called: what it is, its bytes tell.
+  std::string wav_format = "pcm";
 };
 
 enum class funasr_mark : std::uint8_t { none, begin, end };

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "http/json/text.hpp"
+
 namespace troupe::http {
 namespace {
 
@@ -31,9 +33,8 @@ void funasr_protocol::text(std::string_view message) {
 
 void funasr_protocol::binary(std::string_view message) {
   if (!socket_ || message.empty()) return;
-  if (!feed_) begin_sound();
-  const auto feed = feed_;
-  feed->take(message);
+  if (!feed_) terms_.wav_format == "pcm" ? begin_sound() : begin_file();
+  if (const auto feed = feed_) feed->take(message);
 }
 
 void funasr_protocol::begin_sound() {
@@ -44,6 +45,20 @@ void funasr_protocol::begin_sound() {
   rate_hz_ = terms_.rate_hz;
   begun_ = true;
   begin(std::move(request), {inference::sample_format::s16, rate_hz_});
+}
+
+void funasr_protocol::begin_file() {
+  if (terms_.mode == session_mode::online)
+    return fail({error_code::bad_request,
+                 "wav_format: found " + in_quotes(terms_.wav_format),
+                 "allowed where the mode is online: pcm, 16-bit little-endian samples of one channel",
+                 {}});
+  actors::recording_request request;
+  request.hotwords = terms_.options.hotwords;
+  mode_ = terms_.mode;
+  rate_hz_ = terms_.rate_hz;
+  begun_ = true;
+  begin(std::move(request), files_);
 }
 
 void funasr_protocol::end() {
