@@ -124,8 +124,8 @@ def test_without_a_second_pass_a_sentence_is_what_the_increments_were(voiced, pl
         heard = [t for t in ("".join(texts(said(plain, stretch(samples, s), "online"), "online")) for s in spans) if t]
         assert texts(got, "2pass-offline") == heard, (spans, got)
         sentences += len(heard)
-        # A sound of one sentence, which its end ends.
-        assert all(m["text"][-1] in "。？.?" for m in got if m["mode"] == "2pass-offline" and m["text"])
+        if spans and len(samples) // 16 - spans[-1][1] < 500:  # ms: the end of the sound ended it, no silence did
+            assert [m["text"] for m in got if m["text"]][-1][-1] in "。？"
     assert sentences > 3
 
 
