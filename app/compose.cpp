@@ -370,7 +370,7 @@ int serve(const config::loaded_settings& loaded, const composition& extra) {
   {
     application app(loaded.values, std::move(*registry), routes);
     if (auto listening = app.start(); !listening) {
-      const auto why = listening.error();
+      const auto& why = listening.error();
       app.stop();
       return refuse_to_start(why, 1);
     }

@@ -302,7 +302,7 @@ void write_edge_rows(table_writer& t) {
   t.group("HTTP");
   t.number("max_body_bytes", &s::max_body_bytes, "bytes", 1024, double(1ull << 34), "largest body").basic = true;
   t.number("max_upload_bytes", &s::max_upload_bytes, "bytes", 1024, double(1ull << 34),
-           "largest body of the routes that take recordings");
+           "largest recording: of the routes that take them, and of FunASR's protocol");
   t.number("max_body_budget_mb", &s::max_body_budget_mb, "MiB", 1, million, "bodies being received, all together");
   t.number("max_url_bytes", &s::max_url_bytes, "bytes", 256, 1 << 20, "longest request target");
   t.number("max_header_count", &s::max_header_count, "", 8, 10000, "header fields of a request");

@@ -23,6 +23,7 @@ class Registry;
 namespace troupe::actors {
 
 class recording_service;  // actors/protocol/recordings.hpp
+class request_context;    // actors/protocol/request_context.hpp
 
 struct predict_request {
   std::string model;                     // empty: the default model
@@ -32,6 +33,8 @@ struct predict_request {
   std::optional<std::uint64_t> timeout_ms;
   bool batching = true;              // enable_batching: false runs each item alone
   bool use_prediction_cache = true;  // Cache-Control: no-cache
+  // Of a session, whose requests are of one input each. Null: the inputs stand by themselves.
+  std::shared_ptr<request_context> context;
 };
 
 // Of a model's tokenizer alone.

@@ -31,6 +31,9 @@ struct session_request {
   // Neither where the mode is online. Empty: the server's, where it has one; not set: none.
   std::optional<std::string> voice_activity = std::string();
   std::optional<std::string> second_pass = std::string();
+  // Sentences are read as one text: a model that can (inference::open_increments()) gives each its marks knowing those
+  // before it, and the mark behind its last word at the head of the next one. False: each is a text of its own.
+  bool marks_in_context = false;
   session_mode mode = session_mode::two_pass;
   inference::live_options options;
   std::string peer;  // who asks, for the log

@@ -29,7 +29,7 @@ struct item {
   job_ptr job;
   std::uint32_t index = 0;
   inference::prepared_ptr in;
-  std::shared_ptr<inference::state> state;    // of a live session: its own, which goes on when this step is done
+  std::shared_ptr<inference::state> state;    // of a session: its own, which goes on when this item is done
   const inference::instance* home = nullptr;  // of a stepping model, from its first step on: where its state is
   std::unique_ptr<ticket> place;              // its place inside the model's gate
   steady_time enqueued{};                     // at this step

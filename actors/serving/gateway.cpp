@@ -1,6 +1,7 @@
 #include "actors/serving/gateway.hpp"
 
 #include "actors/protocol/foreign_exception.hpp"
+#include "actors/protocol/request_context.hpp"
 #include "cache/prediction/prediction_cache.hpp"
 
 namespace troupe::actors {
@@ -131,12 +132,13 @@ struct ready_inputs {
 };
 
 // Foreign code: what it throws fails this input alone.
-result<void> prepare(const inference::model& model, const predict_request& request, std::size_t i, item& it) {
+result<void> prepare(const inference::model_ptr& model, const predict_request& request, std::size_t i, item& it) {
   try {
-    auto prepared = model.prepare(request.inputs[i], request.asked);
+    auto prepared = model->prepare(request.inputs[i], request.asked);
     if (!prepared) return tl::unexpected(std::move(prepared.error()));
     it.in = std::move(*prepared);
-    it.state = model.open_state(*it.in);
+    if (request.context) it.state = request.context->within(model);
+    if (!it.state) it.state = model->open_state(*it.in);
     return {};
   } catch (...) {
     return tl::unexpected(
@@ -180,7 +182,7 @@ ready_inputs make_ready(const pending_request& p, const resident& home) {
         continue;
       }
     auto it = std::make_shared<item>();
-    const auto prepared = prepare(*home.model, p.request, i, *it);
+    const auto prepared = prepare(home.model, p.request, i, *it);
     const auto ended = steady_clock::now();
     it->prepare_us = told.timing.prepare_us =
         static_cast<std::uint32_t>(duration_cast<microseconds>(ended - started).count());

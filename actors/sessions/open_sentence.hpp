@@ -18,6 +18,7 @@ struct spoken_sentence {
   std::vector<float> sound;  // where it is kept
   double sound_begin_s = 0;  // of `sound`, in the whole one
   bool told = false;         // increments of it were
+  bool last = false;         // nothing comes after it
 };
 
 class open_sentence {

@@ -15,7 +15,7 @@ void sentences::add(spoken_sentence&& one) {
 
 void sentences::tell(session_event&& other) {
   if (queue_.empty())
-    listener_(std::move(other));
+    pass_on(std::move(other));
   else
     queue_.emplace_back(std::move(other));
 }
@@ -49,17 +49,25 @@ void sentences::mark() {
   raw_ = one.text.text;
   if (!with_.punctuate || raw_.empty()) return finish();
   whom_ = asked::punctuation;
-  asked_ = with_.punctuate(raw_);
+  if (with_.marks_in_context && !context_) context_ = std::make_shared<request_context>();
+  asked_ = with_.punctuate({raw_, context_, one.last});
 }
 
 void sentences::punctuated(result<std::string>&& marked) {
   if (whom_ != asked::punctuation) return;
   whom_ = asked::nobody;
-  if (marked)
+  if (marked) {
     first().of.text.text = std::move(*marked);
-  else
+  } else {
     spdlog::warn("a sentence stays without marks: {}", marked.error().message);
+    context_.reset();
+  }
   finish();
+}
+
+void sentences::pass_on(session_event&& other) {
+  if (std::holds_alternative<session_ended>(other)) context_.reset();
+  listener_(std::move(other));
 }
 
 // The first is told, and what waited behind it, up to the next sentence.
@@ -73,7 +81,7 @@ void sentences::finish() {
   while (!queue_.empty() && std::holds_alternative<session_event>(queue_.front())) {
     auto other = std::move(std::get<session_event>(queue_.front()));
     queue_.pop_front();
-    listener_(std::move(other));
+    pass_on(std::move(other));
   }
   if (!queue_.empty()) start();
 }

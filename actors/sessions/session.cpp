@@ -119,9 +119,10 @@ sentence_models models_of(session_ptr self) {
       return self->state.with->recognise(std::move(sound), answer_to<passed_atom, inference::transcript>(self));
     };
   if (with.punctuate)
-    out.punctuate = [self](std::string text) {
-      return self->state.with->punctuate(std::move(text), answer_to<marked_atom, std::string>(self));
+    out.punctuate = [self](unmarked_sentence one) {
+      return self->state.with->punctuate(std::move(one), answer_to<marked_atom, std::string>(self));
     };
+  out.marks_in_context = with.request.marks_in_context;
   return out;
 }
 
@@ -154,7 +155,7 @@ std::optional<std::uint64_t> step_ended(session_ptr self, live_stage& stage, ses
   return samples;
 }
 
-session_actor::behavior_type session(session_ptr self, std::shared_ptr<std::unique_ptr<session_start>> start) {
+session_actor::behavior_type session(session_ptr self, const std::shared_ptr<std::unique_ptr<session_start>>& start) {
   auto& st = self->state;
   st.with = std::move(*start);
   st.recogniser.emplace(std::move(st.with->home));

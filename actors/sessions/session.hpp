@@ -77,10 +77,10 @@ struct session_start {
   session_limits limits;
   std::shared_ptr<session_board> board;  // it is entered there already
   session_board::number entry = 0;
-  // Recognises a whole sound, of the recogniser's rate; gives a text its marks. Each answers once, on any thread.
+  // Recognises a whole sound, of the recogniser's rate; gives a sentence its marks. Each answers once, on any thread.
   // Empty: there is no model for it.
   std::function<cancel_handle(std::vector<float> sound, std::function<void(result<inference::transcript>)>)> recognise;
-  std::function<cancel_handle(std::string text, std::function<void(result<std::string>)>)> punctuate;
+  std::function<cancel_handle(unmarked_sentence, std::function<void(result<std::string>)>)> punctuate;
 };
 
 // Of one sound, from its first sample to session_ended.
@@ -108,7 +108,7 @@ struct session_state_data {
 };
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state_data> self,
-                                     std::shared_ptr<std::unique_ptr<session_start>> start);
+                                     const std::shared_ptr<std::unique_ptr<session_start>>& start);
 
 }  // namespace troupe::actors
 

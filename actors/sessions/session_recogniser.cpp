@@ -9,10 +9,12 @@ namespace troupe::actors {
 namespace {
 
 bool wants_sentences(const session_state_data& st) { return st.with->request.mode != session_mode::online; }
+bool listening(const session_state_data& st) { return st.voice && st.voice->stage().is_open(); }
 bool wants_increments(const session_state_data& st) { return st.with->request.mode != session_mode::offline; }
 
 void close_sentence(session_state_data& st) {
   auto one = st.sentence->close();
+  one.last = st.sound.finishing && st.sound.waits.empty() && !st.recogniser->is_open() && !listening(st);
   // Without voice activity, where no token comes nobody spoke.
   if (!wants_sentences(st) || (!st.voice && one.text.text.empty())) return;
   st.told->add(std::move(one));
@@ -69,8 +71,7 @@ void advance(session_ptr self) {
     answered(st, recogniser.close());
     close_sentence(st);
   }
-  const bool listening = st.voice && st.voice->stage().is_open();
-  if (!st.over && st.sound.finishing && !listening && !recogniser.is_open()) end_sound(st);
+  if (!st.over && st.sound.finishing && !listening(st) && !recogniser.is_open()) end_sound(st);
 }
 
 void on_stepped(session_ptr self, item_result& got) {

@@ -153,12 +153,13 @@ class open_wing final : public session_wing, public session_service {
 
   // As any client asks.
   cancel_handle ask(const std::string& model, inference::task what, inference::input in,
-                    std::function<void(result<inference::transcript>)> done) {
+                    std::shared_ptr<request_context> context, std::function<void(result<inference::transcript>)> done) {
     predict_request request;
     request.model = model;
     request.inputs.push_back(std::move(in));
     request.asked.task = what;
     request.use_prediction_cache = false;
+    request.context = std::move(context);
     return door_.predict(std::move(request),
                          std::make_unique<transcript_reply>(
                              std::move(done), error{error_code::internal, "the model answered with no text", {}, {}}));
@@ -166,14 +167,17 @@ class open_wing final : public session_wing, public session_service {
   decltype(session_start::recognise) recogniser(std::string model, std::uint32_t rate_hz) {
     return [this, model = std::move(model), rate_hz](std::vector<float> sound, auto done) {
       return ask(model, inference::task::automatic_speech_recognition, inference::samples{std::move(sound), rate_hz},
-                 std::move(done));
+                 nullptr, std::move(done));
     };
   }
   decltype(session_start::punctuate) punctuator(std::string model) {
-    return [this, model = std::move(model)](std::string text, std::function<void(result<std::string>)> done) {
-      return ask(model, inference::task::punctuation_restoration, std::move(text),
-                 [done = std::move(done)](result<inference::transcript> marked) {
-                   done(marked ? result<std::string>(std::move(marked->text)) : tl::unexpected(marked.error()));
+    return [this, model = std::move(model)](unmarked_sentence one, std::function<void(result<std::string>)> done) {
+      // No next sentence brings the mark of the last one.
+      const auto ends = one.last ? one.context : nullptr;
+      return ask(model, inference::task::punctuation_restoration, std::move(one.text), std::move(one.context),
+                 [done = std::move(done), ends](result<inference::transcript> marked) {
+                   if (!marked) return done(tl::unexpected(std::move(marked.error())));
+                   done(ends ? marked->text + ends->end_mark() : std::move(marked->text));
                  });
     };
   }

@@ -92,6 +92,14 @@ class live_connection final : public live_socket, public swept {
     heard_ = thread_->now();
     read();
   }
+  std::shared_ptr<void> hold(std::uint64_t bytes) override {
+    auto& budget = shared().budget;
+    if (!budget.fits(bytes)) return nullptr;
+    budget.charge(bytes);
+    std::shared_ptr<void> held(&budget, [bytes, thread = thread_](void*) { thread->shared().budget.release(bytes); });
+    held_ = held;
+    return held;
+  }
   void post(std::function<void()> f) override { thread_->post(std::move(f)); }
 
   // swept
@@ -109,6 +117,9 @@ class live_connection final : public live_socket, public swept {
     const auto silence = now - heard_;
     if (paused_) {  // nothing can be heard, but a client that is gone shows in writing
       if (now - std::max(heard_, pinged_) > limits.idle_timeout / 2 && !pinging_) ping(now);
+    } else if (now - told_ > limits.idle_timeout && !held_.expired()) {
+      shared().counts.closed("unfinished");
+      close(close_code::policy, "the rest of what was begun did not come");
     } else if (silence > limits.idle_timeout) {
       shared().counts.closed("silent");
       close(close_code::policy, "nothing was heard, not even a pong");
@@ -155,6 +166,7 @@ class live_connection final : public live_socket, public swept {
       return close(close_code::try_again_later, "The memory for messages is in use");
     }
     if (!closing_) {
+      told_ = heard_;
       tell([&](live_protocol& p) { ws_.got_text() ? p.text(message_) : p.binary(message_); });
     }
     uncharge();
@@ -278,10 +290,11 @@ class live_connection final : public live_socket, public swept {
   std::shared_ptr<live_connection> self_;  // until the socket is let go of
   std::string message_;                    // as far as it has come
   std::uint64_t charged_bytes_ = 0;
+  std::weak_ptr<void> held_;       // the last that the protocol keeps
   std::deque<std::string> queue_;  // the first one is being written
   std::size_t queued_bytes_ = 0;
   websocket::close_reason close_;
-  clock::time_point heard_, pinged_{}, write_since_;
+  clock::time_point heard_, told_{}, pinged_{}, write_since_;  // told_: a whole message
   bool opened_ = false, over_ = false, answered_ = false, closing_ = false, paused_ = false, told_draining_ = false;
   bool hasty_ = false;  // a slow reader: what is being written gets no more time
   bool reading_ = false, writing_ = false, sent_close_ = false, pinging_ = false;  // operations under way

@@ -22,6 +22,12 @@ void fed_protocol::begin(actors::session_request request, live_feed::sound of) {
   feed_ = live_feed::open(sessions_, socket_, std::move(request), of, *this);
 }
 
+void fed_protocol::begin(actors::recording_request request, const file_intake& intake) {
+  if (request.model.empty()) request.model = model_;
+  request.peer = peer_;
+  feed_ = file_feed::open(intake, socket_, std::move(request), *this);
+}
+
 void fed_protocol::let_go() {
   if (feed_) std::exchange(feed_, nullptr)->drop();
 }

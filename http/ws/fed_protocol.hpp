@@ -6,11 +6,12 @@
 #include <string>
 
 #include "http/core/live_socket.hpp"
+#include "http/ws/file_feed.hpp"
 #include "http/ws/live_feed.hpp"
 
 namespace troupe::http {
 
-class fed_protocol : public live_protocol, protected live_feed::owner {
+class fed_protocol : public live_protocol, protected sound_feed::owner {
  public:
   void opened(std::shared_ptr<live_socket> socket) override { socket_ = std::move(socket); }
   // Closes now, or when the utterance that is under way has ended.
@@ -24,6 +25,8 @@ class fed_protocol : public live_protocol, protected live_feed::owner {
 
   // The next utterance, of the socket's model where the request names none. REQUIRES: none is under way.
   void begin(actors::session_request request, live_feed::sound of);
+  // Likewise, of one that comes as a file.
+  void begin(actors::recording_request request, const file_intake& intake);
   // Of the utterance that is under way, if one is: nothing is told any more.
   void let_go();
   // After the last message of an utterance.
@@ -32,7 +35,7 @@ class fed_protocol : public live_protocol, protected live_feed::owner {
   void hang_up(const error& why);
 
   std::shared_ptr<live_socket> socket_;
-  std::shared_ptr<live_feed> feed_;  // of the utterance that is under way
+  std::shared_ptr<sound_feed> feed_;  // of the utterance that is under way
 
  private:
   actors::session_service& sessions_;

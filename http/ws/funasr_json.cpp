@@ -81,11 +81,10 @@ result<void> read_look_back(element value, std::string_view key, std::int32_t& o
   return {};
 }
 
-result<void> read_wav_format(element value) {
-  constexpr std::string_view allowed = "pcm: 16-bit little-endian samples of one channel";
+result<void> read_wav_format(element value, funasr_terms& terms) {
   std::string_view text;
-  if (!read_text_field(value, "wav_format", text)) return refuse_field("wav_format", kind_of(value), allowed);
-  if (!equal_ignoring_case(text, "pcm")) return refuse_field("wav_format", in_quotes(shown(text)), allowed);
+  if (auto read = read_text_field(value, "wav_format", text); !read) return read;
+  terms.wav_format = equal_ignoring_case(text, "pcm") ? "pcm" : shown(text);
   return {};
 }
 
@@ -111,7 +110,7 @@ result<void> read_member(std::string_view key, element value, funasr_terms& term
   if (key == "encoder_chunk_look_back") return read_look_back(value, key, terms.options.encoder_look_back);
   if (key == "decoder_chunk_look_back") return read_look_back(value, key, terms.options.decoder_look_back);
   if (key == "wav_name") return read_wav_name(value, terms);
-  if (key == "wav_format") return read_wav_format(value);
+  if (key == "wav_format") return read_wav_format(value, terms);
   if (key == "audio_fs") return read_rate_field(value, key, terms.rate_hz);
   if (key == "is_finished") return read_flag_field(value, key, said.finished);
   if (key == "is_speaking") {
@@ -178,6 +177,7 @@ std::string write_funasr(const funasr_result& result, const std::string& wav_nam
       .field("wav_name", wav_name)
       .field("is_final", last);
   if (last) json.field("is_end", true);
+  if (result.stamps) write_stamps(json, *result.stamps);
   return json.end_object().str();
 }
 

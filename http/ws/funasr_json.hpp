@@ -2,11 +2,13 @@
 // FunASR's messages: what a client says of its sound, and what it is told. Pure.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "actors/protocol/sessions.hpp"
+#include "http/ws/funasr_stamps.hpp"
 
 namespace troupe::http {
 
@@ -16,6 +18,8 @@ struct funasr_terms {
   inference::live_options options;
   std::string wav_name = "wav-default-id";
   std::uint32_t rate_hz = 16000;
+  // "pcm"; else a file's, whatever it is called: what it is, its bytes tell.
+  std::string wav_format = "pcm";
 };
 
 enum class funasr_mark : std::uint8_t { none, begin, end };
@@ -31,6 +35,7 @@ std::vector<std::string> funasr_hotwords(std::string_view text);
 // A result. `mode` is of the result: "2pass-online", ..
 struct funasr_result {
   std::string mode, text;
+  std::optional<funasr_stamps> stamps{};  // of a sentence
 };
 std::string write_funasr(const funasr_result& result, const std::string& wav_name, bool last);
 std::string write_funasr_error(const std::string& mode, const std::string& wav_name, const error& why);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "http/json/text.hpp"
+
 namespace troupe::http {
 namespace {
 
@@ -31,18 +33,32 @@ void funasr_protocol::text(std::string_view message) {
 
 void funasr_protocol::binary(std::string_view message) {
   if (!socket_ || message.empty()) return;
-  if (!feed_) begin_sound();
-  const auto feed = feed_;
-  feed->take(message);
+  if (!feed_) terms_.wav_format == "pcm" ? begin_sound() : begin_file();
+  if (const auto feed = feed_) feed->take(message);
 }
 
 void funasr_protocol::begin_sound() {
   actors::session_request request;
   request.mode = mode_ = terms_.mode;
+  request.marks_in_context = true;  // its clients write one sentence behind the other
   request.options = terms_.options;
   rate_hz_ = terms_.rate_hz;
   begun_ = true;
   begin(std::move(request), {inference::sample_format::s16, rate_hz_});
+}
+
+void funasr_protocol::begin_file() {
+  if (terms_.mode == session_mode::online)
+    return fail({error_code::bad_request,
+                 "wav_format: found " + in_quotes(terms_.wav_format),
+                 "allowed where the mode is online: pcm, 16-bit little-endian samples of one channel",
+                 {}});
+  actors::recording_request request;
+  request.hotwords = terms_.options.hotwords;
+  mode_ = terms_.mode;
+  rate_hz_ = terms_.rate_hz;
+  begun_ = true;
+  begin(std::move(request), files_);
 }
 
 void funasr_protocol::end() {
@@ -56,17 +72,19 @@ void funasr_protocol::end() {
 }
 
 void funasr_protocol::feed_told(actors::session_increment&& text) {
-  if (mode_ != session_mode::offline) tell(online_name(mode_), std::move(text.text.text));
+  if (mode_ != session_mode::offline) tell({online_name(mode_), std::move(text.text.text)});
 }
 
 void funasr_protocol::feed_told(actors::session_sentence&& text) {
-  if (mode_ != session_mode::online) tell(offline_name(mode_), std::move(text.text.text));
+  if (mode_ == session_mode::online) return;
+  auto stamps = stamps_of(text.text);
+  tell({offline_name(mode_), std::move(text.text.text), std::move(stamps)});
 }
 
-void funasr_protocol::tell(const char* mode, std::string text) {
-  if (!feed_->finishing()) return socket_->send(write_funasr({mode, std::move(text)}, terms_.wav_name, false));
+void funasr_protocol::tell(funasr_result result) {
+  if (!feed_->finishing()) return socket_->send(write_funasr(result, terms_.wav_name, false));
   if (held_) socket_->send(write_funasr(*held_, terms_.wav_name, false));
-  held_ = {mode, std::move(text)};
+  held_ = std::move(result);
 }
 
 void funasr_protocol::feed_ended() {

@@ -16,15 +16,8 @@ constexpr std::size_t kept_capacity_bytes = 64 * 1024;
 
 std::shared_ptr<live_feed> live_feed::open(actors::session_service& sessions, std::shared_ptr<live_socket> socket,
                                            actors::session_request request, sound of, owner& hears) {
-  std::shared_ptr<live_feed> feed(new live_feed(socket, of, hears));
-  // The session may outlive the connection, and must not keep it.
-  const auto here = [feed = std::weak_ptr(feed), socket = std::weak_ptr(socket)](auto run) {
-    const auto s = socket.lock();
-    if (!s) return;
-    s->post([feed, run = std::move(run)]() mutable {
-      if (const auto f = feed.lock()) run(*f);
-    });
-  };
+  std::shared_ptr<live_feed> feed(new live_feed(std::move(socket), of, hears));
+  const auto here = feed->to_connection<live_feed>();
   sessions.open(
       std::move(request),
       [here](actors::session_event&& event) {
@@ -157,16 +150,6 @@ void live_feed::feed() {
     fed_ = 0;
   }
   session_->feed(std::move(piece));
-}
-
-void live_feed::fail(const error& why) {
-  const auto self = shared_from_this();
-  owner_->feed_failed(why);
-}
-
-void live_feed::set_paused(bool yes) {
-  if (std::exchange(paused_, yes) == yes) return;
-  yes ? socket_->pause() : socket_->resume();
 }
 
 }  // namespace troupe::http

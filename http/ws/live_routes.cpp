@@ -37,7 +37,8 @@ void get_funasr(const context& c, const exchange_ptr& request, const route_param
   // Browsers offer none, and refuse an answer that has one.
   const bool binary = offers_subprotocol(*request, "binary");
   upgrade(request, binary ? "binary" : "", [&](std::string model, const parameter_list&) {
-    return std::make_shared<funasr_protocol>(c.service.sessions(), std::move(model), request->client_address());
+    const file_intake files{c.service.recordings(), c.settings.max_upload_bytes};
+    return std::make_shared<funasr_protocol>(c.service.sessions(), files, std::move(model), request->client_address());
   });
 }
 

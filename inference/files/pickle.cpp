@@ -476,7 +476,7 @@ class reader {
       case op::binunicode8: return push_text(pickle_kind::text, number(8));
       case op::short_binbytes: return push_text(pickle_kind::bytes, number(1));
       case op::binbytes: return push_text(pickle_kind::bytes, number(4));
-      case op::binbytes8: return push_text(pickle_kind::bytes, number(8));
+      case op::binbytes8:
       case op::bytearray8: return push_text(pickle_kind::bytes, number(8));
 
       case op::empty_list: return push_items(pickle_kind::list, {});
@@ -512,7 +512,7 @@ class reader {
         return;
       }
       case op::stack_global: return push_stack_global();
-      case op::reduce: return push_call();
+      case op::reduce:
       case op::newobj: return push_call();
       case op::build: return build();
       case op::binpersid: return push_items(pickle_kind::persistent, {pop()});

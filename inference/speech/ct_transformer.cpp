@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <string>
+#include <utility>
 
 #include "inference/files/files.hpp"
 #include "inference/speech/ct_transformer_folder.hpp"
@@ -31,6 +33,14 @@ struct words_and_ids {
   std::vector<std::int32_t> ids;  // one a word
 };
 
+std::uint64_t size_bytes(const words_and_ids& text) {
+  static const auto inside = std::string().capacity();
+  std::uint64_t bytes = 0;
+  for (const auto& word : text.words)
+    bytes += sizeof(std::string) + sizeof(std::int32_t) + (word.capacity() > inside ? word.capacity() + 1 : 0);
+  return bytes;
+}
+
 struct prepared_words final : prepared {
   words_and_ids text;
 };
@@ -39,8 +49,11 @@ struct prepared_words final : prepared {
 // read.
 class punctuation_state final : public state {
  public:
-  explicit punctuation_state(bool increments) : increments_(increments) {}
+  // `increments`: its items are such, and the words that are pending are charged there. Null: they are whole texts.
+  explicit punctuation_state(std::shared_ptr<memory_account> increments) : increments_(std::move(increments)) {}
+  ~punctuation_state() override { charge(0); }
   bool under_way() const noexcept { return under_way_; }
+  const std::string& end_mark() const noexcept { return end_mark_; }
 
   void begin(const words_and_ids& more) {
     pending_ = text_.words.size();
@@ -72,11 +85,21 @@ class punctuation_state final : public state {
     const auto read = text_.words.size() - made.pending.size();
     text_.ids.erase(text_.ids.begin(), text_.ids.begin() + static_cast<std::ptrdiff_t>(read));
     text_.words = std::move(made.pending);
+    charge(size_bytes(text_));
+    end_mark_ = std::move(made.end_mark);
     return std::move(made.text);
   }
 
  private:
-  const bool increments_;
+  void charge(std::uint64_t bytes) noexcept {
+    if (!increments_) return;
+    increments_->charge(bytes);
+    increments_->release(std::exchange(charged_bytes_, bytes));
+  }
+
+  const std::shared_ptr<memory_account> increments_;
+  std::string end_mark_;
+  std::uint64_t charged_bytes_ = 0;
   words_and_ids text_;
   std::size_t pending_ = 0;
   mark_windows windows_;
@@ -152,9 +175,11 @@ class punctuation_model final : public model {
   }
 
   std::unique_ptr<state> open_state(const prepared&) const override {
-    return std::make_unique<punctuation_state>(false);
+    return std::make_unique<punctuation_state>(nullptr);
   }
-  bool streaming() const noexcept { return parts_->settings.streaming; }
+  std::unique_ptr<state> open_increments() const {
+    return parts_->settings.streaming ? std::make_unique<punctuation_state>(parts_->account) : nullptr;
+  }
   std::uint64_t state_size_bytes() const noexcept override {
     // A window, seldom longer than where its end is forced; an item's own words are its request's.
     constexpr std::uint64_t word_bytes = sizeof(std::string) + 2 * sizeof(std::int32_t);
@@ -208,9 +233,10 @@ model_info info_of(const funasr_folder& folder, const opened_ct_transformer& ope
 
 std::unique_ptr<state> open_increments(const model& of) {
   const auto* punctuation = dynamic_cast<const punctuation_model*>(&of);
-  if (punctuation == nullptr || !punctuation->streaming()) return nullptr;
-  return std::make_unique<punctuation_state>(true);
+  return punctuation == nullptr ? nullptr : punctuation->open_increments();
 }
+
+std::string end_mark(const state& increments) { return static_cast<const punctuation_state&>(increments).end_mark(); }
 
 result<memory_estimate> estimate_ct_transformer(const funasr_folder& folder) {
   const auto what = speech_precision(folder.spec, folder.options);

@@ -126,6 +126,7 @@ punctuated_increment punctuate_increment(std::span<const std::string> words, std
   auto kept = end < found.size() ? end + 1 : 0;
   if (words.size() - kept > mark_windows::window_words_max) kept = words.size() - 1;
   out.pending.assign(words.begin() + static_cast<std::ptrdiff_t>(kept), words.end());
+  out.end_mark = marks.name(marks.ends_sentence(found.back()) ? found.back() : marks.sentence_end());
   return out;
 }
 

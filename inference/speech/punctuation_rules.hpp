@@ -81,6 +81,7 @@ punctuated_text punctuate(std::span<const std::string> words, const mark_windows
 struct punctuated_increment {
   std::string text;                  // to be appended
   std::vector<std::string> pending;  // words since the last sentence that ended, for the next increment
+  std::string end_mark;              // what the text would end with, were it over
 };
 // Streaming: `words` are the `pending` of the increment before and the new ones. The mark behind the last word is held
 // back: it heads the next increment's text. Marks are wide, no letter is changed. Of more than 2,000 pending words

@@ -113,7 +113,7 @@ def test_what_is_wrong_is_told_and_the_next_one_is_served(server):
             return json.loads(await asyncio.wait_for(ws.recv(), 30))
 
     for first in ['{"chunk_size": [0, 0, 0]}', "{", "[" * 100000, '{"mode": "sideways"}', '{"audio_fs": 1e400}',
-                  '{"wav_format": "mp3"}']:
+                  '{"wav_format": "mp3", "mode": "online"}']:
         got = asyncio.run(wrong(first))
         assert got["error"] and got["is_end"] is True and got["is_final"] is False, (first[:40], got)
     case = CASES[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import struct
 
 import pytest
@@ -13,6 +14,7 @@ import websockets
 from driver import metric_sum
 from live_speech import (OFFLINE, SOUNDS, SPEECH, STREAMING, STREAMING_MODEL, VAD_MODEL, WHOLE_MODEL, funasr, letters,
                          noise, sound, stretch, where)
+from sound_files import wav
 
 TOKENS = json.loads((OFFLINE / "tokens.json").read_text())
 WHOLE = [c for c in json.loads((OFFLINE / "expected.json").read_text())["cases"] if c["samples"] >= 16000]
@@ -96,9 +98,111 @@ def test_without_a_second_pass_a_sentence_is_what_the_increments_were(voiced, pl
         heard = [t for t in ("".join(texts(said(plain, stretch(samples, s), "online"), "online")) for s in spans) if t]
         assert texts(got, "2pass-offline") == heard, (spans, got)
         sentences += len(heard)
-        # Of the streaming punctuation model, asked for a whole text.
-        assert all(m["text"][-1] in "。？.?" for m in got if m["mode"] == "2pass-offline" and m["text"])
+        if spans and len(samples) // 16 - spans[-1][1] < 500:  # ms: the end of the sound ended it, no silence did
+            assert [m["text"] for m in got if m["text"]][-1][-1] in "。？"
     assert sentences > 3
+
+
+def test_the_sentences_of_a_session_get_their_marks_knowing_those_before(voiced):
+    """As FunASR's server asks its streaming model: with the cache of the session. Its C++ runtime ends the last one."""
+    reference = json.loads((SPEECH / "punctuation" / "streaming" / "session.json").read_text())
+    samples = [s for one, _ in SOUNDS for s in one]
+
+    expected = [marked for _, marked, _ in reference]
+    for _ in range(2):  # the second session knows nothing of the first
+        *before, last = [m["text"] for m in said(voiced, samples, "2pass") if m["mode"] == "2pass-offline"]
+        assert before == expected[:-1]
+        assert last in (expected[-1] + "。", expected[-1] + "？")
+
+
+def test_a_punctuation_model_that_was_loaded_anew_knows_nothing_of_the_session(voiced):
+    reference = json.loads((SPEECH / "punctuation" / "streaming" / "session.json").read_text())
+    samples = [s for one, _ in SOUNDS for s in one]
+    told = [m for m in said(voiced, samples, "2pass") if m["mode"] == "2pass-offline"]
+    first = 2  # sentences, which have ended a second before this sample
+    until = 16 * (told[first - 1]["stamp_sents"][-1]["end"] + 1000)
+    assert until < 16 * told[first]["stamp_sents"][-1]["end"]
+
+    async def talk() -> list[str]:
+        got = []
+
+        async def hear(ws, over) -> None:
+            while not over(got):
+                got.append(json.loads(await asyncio.wait_for(ws.recv(), 60)))
+
+        def sentences(messages: list[dict]) -> list[str]:
+            return [m["text"] for m in messages if m["mode"] == "2pass-offline"]
+
+        async with websockets.connect(where(voiced, "/funasr"), ping_interval=None) as ws:
+            await ws.send(json.dumps({"mode": "2pass", "is_speaking": True}))
+            await ws.send(pcm(samples[:until]))
+            await hear(ws, lambda messages: len(sentences(messages)) == first)
+            voiced.unload("punctuation")
+            await ws.send(pcm(samples[until:]))
+            await ws.send(json.dumps({"is_speaking": False}))
+            await hear(ws, lambda messages: messages[-1]["is_final"])
+        return sentences(got)
+
+    got = asyncio.run(talk())
+    assert got[:first] == [marked for _, marked, _ in reference[:first]]
+    assert got[first] == reference[first][2] != reference[first][1]
+
+
+def page_reads(m: dict) -> None:
+    """As runtime/html5's handleWithTimestamp does: an IndexError is its TypeError."""
+    if not m.get("timestamp") or not m["text"]:
+        return
+    times, at = json.loads(m["timestamp"]), 0
+    for word in re.split("[。？，、?. ,]", m["text"]):
+        if word:
+            assert times[at][0] >= 0
+            at += 1 if re.fullmatch("[a-zA-Z]+", word) else len(word)
+
+
+def spoken(m: dict) -> list[list[int]]:
+    """The times of a sentence's words, which both fields have."""
+    times = [t for part in m["stamp_sents"] for t in part["ts_list"]]
+    for part in m["stamp_sents"]:
+        assert len(part["text_seg"].split()) == len(part["ts_list"]), part
+        if part["ts_list"]:
+            assert [part["start"], part["end"]] == [part["ts_list"][0][0], part["ts_list"][-1][1]]
+    assert letters("".join(p["text_seg"] + p["punc"] for p in m["stamp_sents"])) == letters(m["text"])
+    if "timestamp" in m:
+        assert json.loads(m["timestamp"]) == times
+    return times
+
+
+def test_sentences_tell_when_their_words_were_spoken(plain):
+    everything = sound(128000, 5)
+    listed = 0
+    for case in WHOLE:
+        samples = everything[case["begin"]:case["begin"] + case["samples"]]
+        got = plain.post("/transcribe", files={"file": wav(samples)}).json()
+        tokens = [t for s in got["sentences"] for t in s["tokens"]]
+        for m in said(plain, samples, "offline"):
+            page_reads(m)
+            if not m["text"]:
+                assert "stamp_sents" not in m
+                continue
+            times = spoken(m)
+            assert {t[0] for t in times} <= {round(1000 * t["start"]) for t in tokens}
+            assert {t[1] for t in times} <= {round(1000 * t["end"]) for t in tokens}
+            assert times[0][0] == round(1000 * tokens[0]["start"]) and times[-1][1] == round(1000 * tokens[-1]["end"])
+            listed += "timestamp" in m
+    assert listed
+
+
+def test_times_are_those_of_the_utterance(voiced, full):
+    samples = [s for one, _ in SOUNDS for s in one]
+    for server in (voiced, full):
+        got = said(server, samples, "2pass")
+        assert all("stamp_sents" not in m for m in got if m["mode"] == "2pass-online")
+        whole = [m for m in got if m["mode"] == "2pass-offline" and m["text"]]
+        times = [t for m in whole for t in spoken(m)]
+        assert len(whole) > 3 and times == sorted(times)
+        assert 0 <= times[0][0] and 10000 < times[-1][1] <= len(samples) / 16 + 1
+        for m in whole:
+            page_reads(m)
 
 
 def test_online_hears_everything_as_funasr_does(full):

@@ -23,6 +23,8 @@ struct fake_socket final : live_socket {
   std::string reason;
   bool paused = false;
   std::deque<std::function<void()>> posts;
+  std::uint64_t room_bytes = 1ULL << 30U;  // for what is held
+  std::shared_ptr<std::uint64_t> held_bytes = std::make_shared<std::uint64_t>(0);
 
   void send(std::string message) override {
     EXPECT_FALSE(closed) << message;
@@ -40,6 +42,11 @@ struct fake_socket final : live_socket {
   void resume() override {
     EXPECT_TRUE(paused);
     paused = false;
+  }
+  std::shared_ptr<void> hold(std::uint64_t bytes) override {
+    if (*held_bytes + bytes > room_bytes) return nullptr;
+    *held_bytes += bytes;
+    return {held_bytes.get(), [bytes, all = held_bytes](void*) { *all -= bytes; }};
   }
   void post(std::function<void()> f) override { posts.push_back(std::move(f)); }
 
@@ -68,8 +75,9 @@ struct fake_session {
   void say(std::string text) {
     tell(actors::session_increment{{.text = std::move(text), .final = false, .begin_s = {}, .end_s = {}}});
   }
-  void sentence(std::string text) {
-    tell(actors::session_sentence{{.text = text, .final = true, .begin_s = {}, .end_s = {}}, text});
+  void sentence(std::string text, std::vector<inference::spoken_token> tokens = {}) {
+    tell(actors::session_sentence{
+        {.text = text, .final = true, .begin_s = {}, .end_s = {}, .tokens = std::move(tokens)}, text});
   }
   void end() { tell(actors::session_ended{1.5}); }
   void fail(error why) { tell(actors::session_failed{std::move(why)}); }

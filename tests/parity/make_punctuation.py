@@ -2,8 +2,8 @@
 """Small random CT-Punc checkpoints and what funasr answers for them: tests/fixtures/speech/punctuation/.
 
 offline/, segmented/ and streaming/ have the publisher's files (model.pt, config.yaml, tokens.json; segmented also
-jieba_usr_dict, with jieba's base dictionary cut down beside it as dict.txt) and cases.json; rules.json has the sentence
-loops alone, with marks made up; words.json has what jieba cuts.
+jieba_usr_dict, with jieba's base dictionary cut down beside it as dict.txt) and cases.json, streaming also
+session.json; rules.json has the sentence loops alone, with marks made up; words.json has what jieba cuts.
 """
 import json
 import pathlib
@@ -28,6 +28,16 @@ ENGLISH = ["hello", "world", "a", "ok", "don't", "usa", "iphone", "3", "42", "c+
 WORDS = ["我们", "你们", "他们", "今天", "明天", "天气", "北京", "大学", "北京大学", "大学生", "学生", "生产", "产工",
          "工作", "人工", "时间", "问题", "什么", "什么时间", "可以", "不可以", "要不", "不要"]
 ADDED = ["天气很热 50 n", "北京大学生", "工作人", "说到", "iphone手机 3 nz", "好看 0", "今天天气"]
+
+# What the tests' recogniser hears in one session (tests/e2e/test_speech_vad.py).
+HEARD = ["88it's it's CC8来中人人world world2world world world2world ing国6world world人人人人",
+         "it's it's it's it's到CC9world world",
+         "ing it's it's it's CC来来人中world world world world world人",
+         "国it's it's it's it's c84world人world",
+         "8CCCCCC4人world world ing world world world world world world world world world world world world world world",
+         "world world world it's ree9来goodworld6world world",
+         "中it's it's ree99中来world world人world2",
+         "ing it's it's it's CCC国5world world人world world world"]
 
 
 def dictionary():
@@ -192,6 +202,15 @@ def rules():
     (ROOT / "rules.json").write_text(json.dumps(made, ensure_ascii=False, indent=0))
 
 
+def session():
+    """Sentences of one session as FunASR's server asks for them: with the cache of those before, and each with none."""
+    loaded = AutoModel(model=str(ROOT / "streaming"), device="cpu", disable_update=True, disable_pbar=True)
+    cache = {}
+    with torch.no_grad():
+        made = [[text] + [loaded.generate(input=text, cache=c)[0]["text"] for c in (cache, {})] for text in HEARD]
+    (ROOT / "streaming" / "session.json").write_text(json.dumps(made, ensure_ascii=False, indent=0))
+
+
 def words():
     rng = random.Random(19)
     folder = ROOT / "segmented"
@@ -218,6 +237,7 @@ if __name__ == "__main__":
     shutil.rmtree(ROOT, ignore_errors=True)
     write("offline", False, 12, 2, 16, 3)
     write("streaming", True, 12, 3, 16, 3)
+    session()
     rules()
     write("segmented", False, 12, 3, 20, 2, segmented=True)
     words()

@@ -68,7 +68,7 @@ void redis_connection::opened() {
   stream_->write(unsent_);
 }
 
-void redis_connection::greeted(redis_reply reply) {
+void redis_connection::greeted(const redis_reply& reply) {
   const auto name = greeting_.front();
   const auto* no = reply.failed();
   const bool may_not_ping = name == "PING" && no != nullptr && no->text.starts_with("NOPERM");
@@ -98,7 +98,7 @@ void redis_connection::received(std::string_view bytes) {
     if (stage_ == stage::ready)
       user_.on_reply(std::move(reply));
     else
-      greeted(std::move(reply));
+      greeted(reply);
   }
   user_.on_replies_end();
 }

@@ -55,7 +55,7 @@ class redis_connection final : redis_stream::user {
 
   void attempt();
   void open(std::vector<asio_endpoint> endpoints);
-  void greeted(redis_reply reply);
+  void greeted(const redis_reply& reply);
   void watch();
   void after(std::uint64_t ms, void (redis_connection::*then)());
   void not_in_time();

@@ -8,20 +8,23 @@ namespace {
 // What is asked waits here until a test answers it.
 struct Sentences : ::testing::Test {
   std::vector<std::string> told, to_mark;
+  std::vector<unmarked_sentence> marked;
   std::vector<std::size_t> to_recognise;  // samples
   std::vector<session_sentence> whole;
   int passes = 0, failed = 0;
 
-  std::unique_ptr<sentences> make(bool second_pass, bool marks) {
+  std::unique_ptr<sentences> make(bool second_pass, bool marks, bool in_context = false) {
     sentence_models with;
+    with.marks_in_context = in_context;
     if (second_pass)
       with.recognise = [this](std::vector<float> sound) {
         to_recognise.push_back(sound.size());
         return cancel_handle();
       };
     if (marks)
-      with.punctuate = [this](std::string text) {
-        to_mark.push_back(std::move(text));
+      with.punctuate = [this](unmarked_sentence one) {
+        to_mark.push_back(one.text);
+        marked.push_back(std::move(one));
         return cancel_handle();
       };
     return std::make_unique<sentences>(
@@ -116,6 +119,35 @@ TEST_F(Sentences, WithoutSoundAreNotRecognisedAgain) {
   s->add(one("a", true, 0));
   EXPECT_EQ(told, words{"[a]"});
   EXPECT_TRUE(to_recognise.empty());
+}
+
+TEST_F(Sentences, OfASoundShareAContextOfMarks) {
+  const auto s = make(false, true, true);
+  for (const auto* text : {"a", "b", "c"}) s->add(one(text));
+  s->punctuated(std::string("a"));
+  s->punctuated(std::string(",b"));
+  EXPECT_NE(marked[0].context, nullptr);
+  EXPECT_EQ(marked[1].context, marked[0].context);
+  EXPECT_EQ(marked[2].context, marked[0].context);
+  EXPECT_FALSE(marked[2].last);
+  s->punctuated(fail(error_code::unavailable, "no marks today"));
+  auto last = one("d");
+  last.last = true;
+  s->add(std::move(last));
+  EXPECT_NE(marked[3].context, marked[0].context) << "T4: the context of a failure is lost";
+  EXPECT_TRUE(marked[3].last);
+  s->tell(session_ended{1});
+  s->add(one("e"));
+  s->punctuated(std::string("d."));
+  EXPECT_EQ(told, (words{"[a]", "[,b]", "[c]", "[d.]", "end"}));
+  ASSERT_EQ(marked.size(), 5u);
+  EXPECT_NE(marked[4].context, marked[3].context) << "T4: of another sound";
+}
+
+TEST_F(Sentences, StandByThemselvesWhereNoContextIsAskedFor) {
+  const auto s = make(false, true);
+  s->add(one("a"));
+  EXPECT_EQ(marked[0].context, nullptr);
 }
 
 TEST_F(Sentences, NothingIsToldAfterTheyAreDropped) {

@@ -163,7 +163,7 @@ struct heard {
 
 // Models that a session asks for its sentences.
 struct helpers {
-  bool marks = false, second_pass = false;
+  bool marks = false, second_pass = false, in_context = false;
 };
 
 struct SessionActor : ModelActor {
@@ -175,7 +175,7 @@ struct SessionActor : ModelActor {
       std::make_shared<session_board>(load_limits{.max_sessions = 10, .max_share = 0.9}, 1, registry);
   resident_ptr home, voice;                                // voice: null, or of the sessions that are opened
   std::shared_ptr<int> states, voice_states;               // that are there
-  asked<std::string, std::string> to_mark;                 // what the punctuation model was asked
+  asked<unmarked_sentence, std::string> to_mark;           // what the punctuation model was asked
   asked<std::vector<float>, inference::transcript> again;  // what the model for whole sounds was
 
   void SetUp() override {
@@ -207,6 +207,7 @@ struct SessionActor : ModelActor {
     opened o;
     auto s = std::make_unique<session_start>();
     s->request.mode = mode;
+    s->request.marks_in_context = with.in_context;
     s->listener = [out = o.out](session_event&& e) {
       EXPECT_FALSE(out->why) << "S4";
       if (auto* i = std::get_if<session_increment>(&e)) out->events.push_back("+" + i->text.text);
@@ -227,8 +228,8 @@ struct SessionActor : ModelActor {
     s->board = board;
     s->entry = board->enter(time.now()).value();
     if (with.marks)
-      s->punctuate = [this](std::string text, std::function<void(result<std::string>)> done) {
-        to_mark.emplace_back(std::move(text), std::move(done));
+      s->punctuate = [this](unmarked_sentence one, std::function<void(result<std::string>)> done) {
+        to_mark.emplace_back(std::move(one), std::move(done));
         return cancel_handle();
       };
     if (with.second_pass)

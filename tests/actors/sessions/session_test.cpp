@@ -124,6 +124,35 @@ TEST_F(Session, WhatComesAfterASentenceIsToldAfterItsMarks) {
   close(o);
 }
 
+TEST_F(Session, TheSentencesOfASoundShareAContextOfMarksWhichEndsWithIt) {
+  session_limits limits;
+  limits.sentence.silence_after_token_s = 0.1;
+  const auto o = open(session_mode::two_pass, {.marks = true, .in_context = true}, limits);
+  for (int n : {1, 2}) {
+    feed(o, word(n));
+    feed(o, silence());
+  }
+  feed(o, word(3));
+  finish(o);
+  run_all();
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_EQ(to_mark.size(), i + 1);
+    EXPECT_NE(to_mark[i].first.context, nullptr);
+    EXPECT_EQ(to_mark[i].first.context, to_mark[0].first.context);
+    EXPECT_EQ(to_mark[i].first.last, i == 2) << "what the end of the sound ends";
+    to_mark[i].second(to_mark[i].first.text);
+    time.settle();
+  }
+  EXPECT_EQ(o.out->events.back(), "end");
+  feed(o, word(4));
+  finish(o);
+  run_all();
+  ASSERT_EQ(to_mark.size(), 4u);
+  EXPECT_NE(to_mark[3].first.context, to_mark[0].first.context);
+  to_mark[3].second(std::string("4"));
+  close(o);
+}
+
 TEST_F(Session, AStepThatFailsEndsItsOwnSession) {
   const auto bad = open(session_mode::online), good = open(session_mode::online);
   feed(good, word(1));

@@ -139,13 +139,13 @@ TEST_F(SessionVoice, ASecondPassReplacesTheText) {
   EXPECT_EQ(again.size(), 1u) << "one after another";
   answer(0, text("seven"));
   ASSERT_EQ(to_mark.size(), 1u);
-  EXPECT_EQ(to_mark[0].first, "seven");
+  EXPECT_EQ(to_mark[0].first.text, "seven");
   to_mark[0].second(std::string("Seven."));
   time.settle();
   EXPECT_EQ(o.out->events, (words{"+7", "[Seven.]", "+8"}));
   ASSERT_EQ(again.size(), 2u);
   answer(1, fail(error_code::unavailable, "not now"));
-  EXPECT_EQ(to_mark[1].first, "8") << "as it was first recognised";
+  EXPECT_EQ(to_mark[1].first.text, "8") << "as it was first recognised";
   to_mark[1].second(fail(error_code::unavailable, "nor marks"));
   time.settle();
   EXPECT_EQ(o.out->events, (words{"+7", "[Seven.]", "+8", "[8]"}));

@@ -74,6 +74,36 @@ TEST_F(edge_live, memory_for_messages_is_bounded_as_a_whole) {
   EXPECT_TRUE(eventually([&] { return server->metric("troupe_http_body_bytes") == 0; }));
 }
 
+TEST_F(edge_live, what_is_kept_of_a_client_counts_until_it_is_gone) {
+  serve([](auto& s) { s.max_body_budget_mb = 2; });
+  live_client c(port()), d(port());
+  c.upgrade({}, message(text, "hold 1500000"));
+  EXPECT_EQ(c.next_text(), "held");
+  EXPECT_TRUE(eventually([&] { return server->metric("troupe_http_body_bytes") >= 1500000; }));
+  d.upgrade({}, message(text, "hold 1500000"));
+  EXPECT_EQ(d.next_text(), "no room");
+  c.close();
+  EXPECT_TRUE(eventually([&] { return server->metric("troupe_http_body_bytes") < 1500000; }));
+  d.send(message(text, "hold 1500000"));
+  EXPECT_EQ(d.next_text(), "held");
+}
+
+TEST_F(edge_live, who_has_something_kept_must_go_on) {
+  serve([](auto& s) { s.live_idle_timeout_ms = 300; });
+  live_client c(port());
+  c.upgrade({}, message(text, "hold 1000"));
+  EXPECT_EQ(c.next_text(), "held");
+  for (;;) {
+    const auto f = c.next();
+    ASSERT_TRUE(f);
+    if (f->first == (final_bit | closing)) {
+      EXPECT_EQ(f->code(), 1008u) << "in spite of its pongs";
+      break;
+    }
+    if (f->first == (final_bit | ping)) c.send(message(pong, f->payload));
+  }
+}
+
 TEST_F(edge_live, a_slow_reader_is_closed_and_its_session_ends) {
   serve([](auto& s) { s.max_live_unsent_bytes = 100000; });
   live_client c(port(), 4096);

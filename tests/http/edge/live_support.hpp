@@ -118,6 +118,10 @@ struct noting_protocol : live_protocol {
     noted->add("text " + std::string(m));
     if (m == "pause") return socket->pause();
     if (m == "throw") throw std::bad_alloc();
+    if (m.starts_with("hold ")) {
+      kept.push_back(socket->hold(std::stoull(std::string(m.substr(5)))));
+      return socket->send(kept.back() ? "held" : "no room");
+    }
     if (m == "close") return socket->close(close_code::normal, "as you say");
     socket->send(std::string(m));
   }
@@ -128,12 +132,14 @@ struct noting_protocol : live_protocol {
   void draining() override { noted->add("draining"); }
   void closed() override {
     noted->add("closed");
+    kept.clear();
     socket.reset();
     std::lock_guard lock(noted->mutex);
     noted->socket.reset();
   }
   const std::shared_ptr<notes> noted;
   std::shared_ptr<live_socket> socket;
+  std::vector<std::shared_ptr<void>> kept;
 };
 
 // Upgrades /live, answers everything else as the echo does. A test's notes outlive its server's protocols.

@@ -36,8 +36,10 @@ std::string wav_header(std::uint32_t rate_hz, std::uint16_t channels = 1, std::u
 
 struct funasr : ::testing::Test {
   fake_sessions sessions;
+  fake_recordings recordings;
+  file_intake files{recordings, 1000};
   std::shared_ptr<fake_socket> socket = std::make_shared<fake_socket>();
-  std::shared_ptr<funasr_protocol> protocol = std::make_shared<funasr_protocol>(sessions, "", "192.0.2.7");
+  std::shared_ptr<funasr_protocol> protocol = std::make_shared<funasr_protocol>(sessions, files, "", "192.0.2.7");
 
   funasr() { protocol->opened(socket); }
   ~funasr() override { protocol->closed(); }
@@ -119,7 +121,7 @@ TEST_F(funasr, python_client_in_two_passes) {
   EXPECT_THAT(told(), ElementsAre("2pass-online|欢迎", "2pass-online|大家", "2pass-offline|欢迎大家。",
                                   "2pass-online|再见", "2pass-offline|再见。|final|end"));
   EXPECT_STREQ(message(0)["wav_name"].GetString(), "microphone");
-  EXPECT_FALSE(message(4).HasMember("timestamp"));
+  EXPECT_FALSE(message(4).HasMember("timestamp")) << "of a model that tells none";
   EXPECT_FALSE(socket->paused);
   EXPECT_FALSE(socket->closed);
   EXPECT_TRUE(last().dropped) << "a quiet socket has no session";
@@ -147,6 +149,29 @@ TEST_F(funasr, modes) {
     EXPECT_EQ(told().front(), c.first);
     EXPECT_EQ(told().back(), c.last);
     for (std::size_t i = 0; i + 1 < told().size(); ++i) EXPECT_THAT(told()[i], Not(HasSubstr("final")));
+  }
+}
+
+TEST_F(funasr, sentences_tell_when_their_words_were_spoken) {
+  for (const char* mode : {"2pass", "offline", "online"}) {
+    socket->sent.clear();
+    text(std::string(R"({"is_speaking":true,"mode":")") + mode + "\"}");
+    binary("xxxx");
+    EXPECT_TRUE(last().asked.marks_in_context) << "its clients append";
+    last().sentence("你好。", {{1, "你", 1.03, 1.21}, {2, "好", 1.21, 1.5}});
+    text(R"({"is_speaking":false})");
+    last().sentence("嗯。", {{3, "嗯", 2, 2.5}});
+    last().end();
+    socket->pump();
+    if (mode == std::string("online")) {
+      EXPECT_THAT(told(), ElementsAre("online||final|end"));
+      continue;
+    }
+    ASSERT_EQ(socket->sent.size(), 2u);
+    EXPECT_STREQ(message(0)["timestamp"].GetString(), "[[1030,1210],[1210,1500]]");
+    EXPECT_STREQ(message(0)["stamp_sents"][0]["text_seg"].GetString(), "你 好");
+    EXPECT_STREQ(message(1)["timestamp"].GetString(), "[[2000,2500]]");
+    EXPECT_TRUE(message(1)["is_final"].GetBool());
   }
 }
 
@@ -186,7 +211,7 @@ TEST_F(funasr, the_next_utterance_starts_over_with_the_terms_said_before) {
   binary(wav_header(8000) + std::string(81, 'x'));  // an odd byte is left over, which is an error of this one only
   EXPECT_EQ(sessions.all.size(), 1u);
   protocol->closed();
-  protocol = std::make_shared<funasr_protocol>(sessions, "", "");
+  protocol = std::make_shared<funasr_protocol>(sessions, files, "", "");
   protocol->opened(socket);
   text(R"({"mode":"online","wav_name":"w","chunk_size":"8,8,4","audio_fs":8000})");
   binary(wav_header(8000) + std::string(80, 'x'));
@@ -276,7 +301,7 @@ TEST_F(funasr, headers_of_other_sounds_are_refused) {
   for (const auto& header : headers) {
     protocol->closed();
     socket = std::make_shared<fake_socket>();
-    protocol = std::make_shared<funasr_protocol>(sessions, "", "");
+    protocol = std::make_shared<funasr_protocol>(sessions, files, "", "");
     protocol->opened(socket);
     binary(header + std::string(100, 'x'));
     EXPECT_THAT(expect_failure(close_code::policy), HasSubstr("WAV header"));
@@ -360,7 +385,7 @@ TEST_F(funasr, events_after_the_connection_are_nobodys) {
   binary("xxxx");
   const auto session = sessions.all.back();
   protocol->closed();
-  protocol = std::make_shared<funasr_protocol>(sessions, "", "");  // the old one is gone
+  protocol = std::make_shared<funasr_protocol>(sessions, files, "", "");  // the old one is gone
   session->say("late");
   session->end();
   socket->pump();
@@ -382,7 +407,7 @@ TEST_F(funasr, sessions_that_cannot_be_had) {
   for (const auto& c : cases) {
     protocol->closed();
     socket = std::make_shared<fake_socket>();
-    protocol = std::make_shared<funasr_protocol>(sessions, "", "");
+    protocol = std::make_shared<funasr_protocol>(sessions, files, "", "");
     protocol->opened(socket);
     sessions.at_once = false;
     text(R"({"mode":"online","wav_name":"w"})");
@@ -456,7 +481,7 @@ TEST_F(funasr, bad_messages_are_named) {
       {R"({"decoder_chunk_look_back":"1"})", "decoder_chunk_look_back: found a string"},
       {R"({"is_speaking":"false"})", "is_speaking: found a string"},
       {R"({"is_finished":1})", "is_finished: found a number"},
-      {R"({"wav_format":"mp3"})", "wav_format: found 'mp3'"},
+      {R"({"wav_format":3})", "wav_format: found a number"},
       {R"({"wav_name":7})", "wav_name: found a number"},
       {R"({"wav_name":")" + std::string(2000, 'n') + "\"}", "wav_name: found 2000 bytes"},
       {R"({"hotwords":["a"]})", "hotwords: found an array"},
@@ -464,7 +489,7 @@ TEST_F(funasr, bad_messages_are_named) {
   for (const auto& [in, why] : cases) {
     protocol->closed();
     socket = std::make_shared<fake_socket>();
-    protocol = std::make_shared<funasr_protocol>(sessions, "", "");
+    protocol = std::make_shared<funasr_protocol>(sessions, files, "", "");
     protocol->opened(socket);
     protocol->text(in);
     EXPECT_THAT(expect_failure(in.size() > 250000 ? close_code::too_big : close_code::policy), HasSubstr(why))

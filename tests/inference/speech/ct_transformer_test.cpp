@@ -134,6 +134,30 @@ TEST(streaming_punctuation, alone_as_the_reference) {
   }
 }
 
+TEST(streaming_punctuation, tells_the_mark_that_would_end_the_text) {
+  const auto m = load("streaming");
+  for (const auto& s : streams()) {
+    const auto session = open_increments(*m);
+    EXPECT_EQ(end_mark(*session), "");
+    for (const auto& text : s.texts) {
+      answers(*m, {{text, session.get()}});
+      EXPECT_TRUE(end_mark(*session) == "。" || end_mark(*session) == "？") << end_mark(*session);
+    }
+  }
+}
+
+// Words that wait for their sentence's end are private memory of the model, until their session has gone.
+TEST(streaming_punctuation, what_is_pending_is_charged) {
+  const auto m = load("streaming");
+  answers(*m, {{"我们"}});
+  const auto before = m->memory().private_bytes;
+  auto session = open_increments(*m);
+  answers(*m, {{"我 antidisestablishmentarianism", session.get()}});
+  EXPECT_GT(m->memory().private_bytes, before + std::string("antidisestablishmentarianism").size());
+  session.reset();
+  EXPECT_EQ(m->memory().private_bytes, before);
+}
+
 // Sessions of every age share batches; an empty text between changes nothing.
 TEST(streaming_punctuation, together_as_the_reference) {
   const auto m = load("streaming");

@@ -77,6 +77,16 @@ TEST(punctuation_rules, increments_as_the_reference) {
   EXPECT_GT(cases, 100U);
 }
 
+TEST(punctuation_rules, tells_what_an_increment_would_end_with) {
+  const auto words = words_of("我你他");
+  const auto end = [&](const char* found) {
+    return punctuate_increment(words, 0, run(words.size(), {found}), marks()).end_mark;
+  };
+  EXPECT_EQ(end("111"), "。");
+  EXPECT_EQ(end("412"), "。");
+  EXPECT_EQ(end("114"), "？");
+}
+
 TEST(punctuation_rules, ends_a_text) {
   EXPECT_EQ(punctuated("我", {"1"}), "我。");
   EXPECT_EQ(punctuated("我", {"2"}), "我。");

@@ -41,10 +41,7 @@ TEST(outbox, gives_all_in_order_however_it_is_taken) {
         expected += c.text();
         more.add(std::move(c));
       }
-      if (i % 2 == 0)
-        out.take(more);
-      else if (!more.empty())
-        out.take(more);
+      if (i % 2 == 0 || !more.empty()) out.take(more);
       EXPECT_TRUE(more.empty());
     }
     EXPECT_EQ(all_of(out, step), expected);
