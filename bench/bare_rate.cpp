@@ -31,6 +31,7 @@ throughput run(const encoder& model, const std::vector<const std::vector<batch>*
   for (const auto* list : lists) next[list] = 0;
   std::vector<slot> slots(lists.size());
   std::vector<std::thread> threads;
+  threads.reserve(slots.size());
   for (std::size_t n = 0; n < slots.size(); ++n) {
     threads.emplace_back([&, n] {
       at::get_num_threads();

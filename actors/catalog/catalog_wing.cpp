@@ -365,6 +365,7 @@ class open_wing final : public catalog_wing, public catalog_service {
   void forget_others() {
     if (kind_ != "sqlite") return;
     std::vector<std::string> names;
+    names.reserve(settings_.providers.size());
     for (const auto& p : settings_.providers) names.push_back(p.name);
     give(editor_, [tiers = tiers_, names](cache::catalog_database& db) {
       const auto gone = db.keep_providers(names);

@@ -309,6 +309,7 @@ class thread_slot : public slot {
 
 std::vector<slot_ptr> make_thread_slots(std::uint32_t count, const std::shared_ptr<right_of_way>& way) {
   std::vector<slot_ptr> slots;
+  slots.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) slots.push_back(std::make_shared<thread_slot>(i, way));
   return slots;
 }

@@ -80,6 +80,7 @@ struct router::node {
   }
   std::string allow() const {
     std::vector<std::string> methods;
+    methods.reserve(endpoints.size());
     for (const auto& e : endpoints) methods.push_back(e.method);
     return allow_of(methods);
   }

@@ -47,6 +47,7 @@ void io_thread::stop() {
   asio::post(context_, [this, done] {
     stopping_ = true;
     std::vector<std::shared_ptr<swept>> open;
+    open.reserve(connections_.size());
     for (auto* c : connections_) open.push_back(c->shared_from_this());
     for (const auto& c : open) c->kill("shutdown");
     for (const auto lingering = closing_; const auto& c : lingering) c->close_now();

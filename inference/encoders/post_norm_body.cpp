@@ -102,7 +102,7 @@ class post_norm_body final : public encoder_body {
   // Padding is no position where the family counts from it: a text that holds its token shows the difference.
   at::Tensor positions_of(const packed_rows& p) const {
     if (settings_.pad_id < 0) return p.positions;
-    const auto shifted = p.positions.add(settings_.pad_id + 1);
+    auto shifted = p.positions.add(settings_.pad_id + 1);
     if (!at::any(at::eq(p.ids, settings_.pad_id)).item<bool>()) return shifted;
     const auto ids = p.ids.cpu(), counted = shifted.cpu();
     const auto* id = ids.const_data_ptr<std::int32_t>();

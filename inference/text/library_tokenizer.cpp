@@ -149,7 +149,7 @@ result<std::shared_ptr<const library_tokenizer>> library_tokenizer::make(const l
 }
 
 result<std::shared_ptr<const library_tokenizer>> library_tokenizer::make(library_handle library, library_facts facts) {
-  const auto made = std::shared_ptr<library_tokenizer>(new library_tokenizer(std::move(library), std::move(facts)));
+  auto made = std::shared_ptr<library_tokenizer>(new library_tokenizer(std::move(library), std::move(facts)));
   const auto* handle = made->library_.get();
   made->special_count_ = static_cast<std::uint32_t>(std::min<std::size_t>(troupe_library_frame_size(handle, 0), 1000));
   made->pair_special_count_ =

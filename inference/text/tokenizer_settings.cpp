@@ -567,7 +567,6 @@ void read_token_flags(dom::element value, bool special, declared_token& token) {
 }
 
 result<std::vector<declared_token>> added_tokens_of(const std::shared_ptr<const model_json>& json) {
-  constexpr std::size_t tokens_max = 100'000;
   std::vector<declared_token> out;
   const auto list = json ? member(json->root(), "added_tokens") : std::nullopt;
   dom::array all;

@@ -90,7 +90,7 @@ class two_tiers final : public catalog_cache {
 
   void holds(const cache_key& key, std::function<void(bool)> then) override {
     if (!shared_ || !options_.enabled) return then(true);  // nothing is to be put there
-    shared_->holds(key, std::move(then));
+    shared_->holds(key, then);
   }
 
   void invalidate(const std::vector<scope_change>& changes, std::function<void(bool)> then) override {
@@ -120,7 +120,7 @@ class two_tiers final : public catalog_cache {
     }
     for (const auto& scope : scopes) gone.words.emplace_back(scope, known_.rotate(scope));
     if (!shared_) return then(true);
-    shared_->remove(std::move(gone), std::move(then));
+    shared_->remove(gone, then);
   }
 
   void clear(std::function<void(bool)> then) override {
@@ -136,7 +136,7 @@ class two_tiers final : public catalog_cache {
     spdlog::debug("Cache INVALIDATE: everything");
     local_.clear();
     if (!shared_) return then(true);
-    shared_->remove(std::move(gone), std::move(then));
+    shared_->remove(gone, then);
   }
 
   cache_counts counts() const override {
@@ -214,7 +214,7 @@ std::string_view to_string(redis_health h) noexcept {
   return h == redis_health::off ? "off" : h == redis_health::up ? "up" : "down";
 }
 
-std::shared_ptr<catalog_cache> catalog_cache::make(cache_options options, const make_client& client,
+std::shared_ptr<catalog_cache> catalog_cache::make(const cache_options& options, const make_client& client,
                                                    const make_listener& listener) {
   return std::make_shared<two_tiers>(options, client, listener);
 }

@@ -62,7 +62,7 @@ class catalog_cache {
                                                                       std::function<void()> on_listening)>;
 
   virtual ~catalog_cache() = default;
-  static std::shared_ptr<catalog_cache> make(cache_options options, const make_client& client,
+  static std::shared_ptr<catalog_cache> make(const cache_options& options, const make_client& client,
                                              const make_listener& listener);
 
   // `then` runs before this returns, or on Redis' thread.

@@ -37,7 +37,7 @@ TEST(multipart, parts_are_views_into_the_body) {
   const std::string body =
       field("model", "a b") +
       part("Content-Disposition: form-data; name=\"file\"; filename=\"x.wav\"\r\nContent-Type: audio/wav",
-           "\r\n\0--Xy") +
+           std::string("\r\n\0--Xy", 7)) +
       last;
   const auto got = parse_form(form_type, body);
   ASSERT_TRUE(got) << got.error().message;
@@ -48,6 +48,7 @@ TEST(multipart, parts_are_views_into_the_body) {
   EXPECT_EQ((*got)[1].name, "file");
   EXPECT_EQ((*got)[1].filename, "x.wav");
   EXPECT_EQ((*got)[1].type, "audio/wav");
+  EXPECT_EQ((*got)[1].content, std::string_view("\r\n\0--Xy", 7));
   for (const auto& p : *got) {
     EXPECT_GE(p.content.data(), body.data());
     EXPECT_LE(p.content.data() + p.content.size(), body.data() + body.size());
@@ -155,7 +156,7 @@ TEST(multipart, mutated_forms_are_parsed_or_refused) {
                                         "name=",
                                         "form-data",
                                         "filename*=UTF-8''%4",
-                                        "\0\0",
+                                        std::string(2, '\0'),
                                         "Content-Disposition: form-data; name=\"a\"\r\n\r\n"};
   const std::string good =
       field("model", "m") + part("Content-Disposition: form-data; name=\"file\"; filename=\"x\"", "abc") + last;

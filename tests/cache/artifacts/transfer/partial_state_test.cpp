@@ -20,7 +20,7 @@ class PartialState : public testing::Test {
 };
 
 TEST_F(PartialState, IsReadAsItWasWritten) {
-  for (auto state : {some, partial_state{"i\n\xc3\xa4", std::nullopt, 5, std::string(64, '0'), ""}}) {
+  for (const auto& state : {some, partial_state{"i\n\xc3\xa4", std::nullopt, 5, std::string(64, '0'), ""}}) {
     ASSERT_TRUE(write_partial_state(path, state));
     const auto read = read_partial_state(path);
     ASSERT_TRUE(read) << read.error().message;
@@ -31,7 +31,7 @@ TEST_F(PartialState, IsReadAsItWasWritten) {
 
 TEST_F(PartialState, WhatIsNoStateIsAnError) {
   const auto good = to_json(some);
-  for (std::string text :
+  for (const auto& text :
        {std::string(), std::string("[]"), std::string("{}"), good.substr(0, good.size() / 2),
         std::string(R"({"identity":"i","whole":-1,"sha256":")" + some.sha256 + R"(","etag":""})"),
         std::string(R"({"identity":"i","whole":1,"sha256":"abc","etag":""})"),
