@@ -11,7 +11,6 @@ namespace troupe::app {
 namespace {
 
 using inference::member;
-using inference::text_of;
 using std::chrono::system_clock;
 
 // The server, or else the store on the disk: one of them is there.

@@ -91,6 +91,7 @@ std::string model_scope(std::string_view id) { return group_scope(XXH3_64bits(id
 
 std::vector<std::string> model_scopes() {
   std::vector<std::string> out;
+  out.reserve(model_groups);
   for (std::uint64_t group = 0; group < model_groups; ++group) out.push_back(group_scope(group));
   return out;
 }

@@ -43,7 +43,7 @@ bool add_value(std::string& to, const inference::input_value& value) {
 
 template <class T>
 void add_optional(std::string& to, const std::optional<T>& maybe) {
-  if (!maybe) return void(to.push_back('-'));
+  if (!maybe) return to.push_back('-');
   if constexpr (std::is_same_v<T, std::string>) {
     add_part(to, *maybe);
   } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {

@@ -97,9 +97,9 @@ template <class T, class Parse>
 taken take_word(std::string_view name, element value, std::string_view words, Parse parse, std::optional<T>& out) {
   const auto text = text_of(name, value);
   if (!text) return tl::unexpected(text.error());
-  const std::optional<T> known = parse(*text);
+  std::optional<T> known = parse(*text);
   if (!known) return tl::unexpected(unusable(name, "is '" + shown(*text) + "'", "use " + std::string(words)));
-  out = *known;
+  out = std::move(known);
   return {};
 }
 

@@ -98,7 +98,7 @@ result<std::vector<bool>> read_local(const model_json& config, std::int64_t laye
 // The window is as wide as local_attention says, half of it on either side.
 result<std::int64_t> read_reach(const model_json& config) {
   if (member(config.root(), "sliding_window")) return whole_number(config, "sliding_window", 64, window_max / 2, 0);
-  const auto window = whole_number(config, "local_attention", 128, window_max, 0);
+  auto window = whole_number(config, "local_attention", 128, window_max, 0);
   if (!window) return window;
   return *window / 2;
 }

@@ -107,7 +107,7 @@ result<page_facts> page_reader::read(std::string& json, const std::string& what,
   std::string_view text = json;
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   ondemand::document document;
-  auto kind = ondemand::json_type::unknown;
+  auto kind = ondemand::json_type::null;
   if (const auto why = parser_.iterate(text, text.size() + simdjson::SIMDJSON_PADDING).get(document))
     return no_json(what, text, why);
   if (const auto why = document.type().get(kind)) return no_json(what, text, why);

@@ -112,7 +112,7 @@ void shared_tier::make_up() {
   what.names.insert(what.names.end(), owed.names.begin(), owed.names.end());
   what.models = owed.models;
   what.all = owed.all;
-  carry_out(std::move(what), [me = shared_from_this(), owed](const std::string& trouble) {
+  carry_out(what, [me = shared_from_this(), owed](const std::string& trouble) {
     if (!trouble.empty()) return me->made_up(&owed, trouble);
     me->learn_all([me, owed](bool learnt) {
       me->made_up(learnt ? nullptr : &owed, learnt ? "" : "the generations could not be read");
@@ -137,7 +137,7 @@ void shared_tier::made_up(const debt* still_owed, const std::string& trouble) {
   if (tell_.up) tell_.up();
 }
 
-void shared_tier::learn_all(std::function<void(bool)> then) {
+void shared_tier::learn_all(const std::function<void(bool)>& then) {
   auto known = known_.all();
   // Asked for also while there is none: that one has come since is news.
   std::erase_if(known, [](const auto& k) { return k.first == everything; });
@@ -169,7 +169,7 @@ void shared_tier::learn_unheard() {
 }
 
 // Removes what matches the patterns, a piece at a time. REQUIRES: no generation does.
-void shared_tier::sweep(std::vector<std::string> patterns, std::string cursor, std::function<void(bool)> then) {
+void shared_tier::sweep(std::vector<std::string> patterns, std::string cursor, const std::function<void(bool)>& then) {
   if (patterns.empty()) return then(true);
   std::vector<std::string> scan{"SCAN",          std::move(cursor), "MATCH",
                                 patterns.back(), "COUNT",           std::to_string(scan_count)};

@@ -86,9 +86,9 @@ class shared_tier : public std::enable_shared_from_this<shared_tier> {
   // `then` gets what went wrong; empty: nothing.
   void carry_out(const removal& what, const std::function<void(const std::string&)>& then);
   void send(const removal& what, const std::function<void(const std::string&)>& then);
-  void learn_all(std::function<void(bool)> then);
+  void learn_all(const std::function<void(bool)>& then);
   void learn_unheard();
-  void sweep(std::vector<std::string> patterns, std::string cursor, std::function<void(bool)> then);
+  void sweep(std::vector<std::string> patterns, std::string cursor, const std::function<void(bool)>& then);
   struct reading {
     cache_key key;
     cached_value_ptr held;  // null: nothing

@@ -254,7 +254,7 @@ TEST_F(inference_form, tensors) {
 }
 
 TEST_F(inference_form, bad_texts_fail_alone) {
-  answer([this](const auto& in, std::size_t) -> inference::output {
+  answer([](const auto& in, std::size_t) -> inference::output {
     EXPECT_EQ(*in.template only<std::string>(), "good");
     return three_classes;
   });

@@ -70,7 +70,7 @@ TEST(routes_json, times) {
 
 TEST(routes_json, numbers) {
   json_out json;
-  json.array().value(0.95f).value(1.0f).value(0.0f).value(1e-5f).value(INFINITY).value(0.0 / 0.0).value(512.3);
+  json.array().value(0.95f).value(1.0f).value(0.0f).value(1e-5f).value(INFINITY).value(NAN).value(512.3);
   json.value(1.0 / 3).exact(1.0 / 3).value(-1).value(std::uint64_t{18446744073709551615u}).value(true).end_array();
   EXPECT_EQ(json.str(),
             "[0.95,1.0,0.0,1e-05,null,null,512.3,0.333333,0.3333333333333333,-1,18446744073709551615,true]");

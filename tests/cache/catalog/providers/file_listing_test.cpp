@@ -9,7 +9,6 @@ namespace troupe::cache {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 
 class FileListing : public testing::Test {
