@@ -88,7 +88,6 @@ TROUPE_TILES inline void turn(__m512i (&x)[16]) noexcept {
 TROUPE_TILES void gather(const head_attention& a, std::int64_t padded, std::uint16_t* keys,
                          std::uint16_t* values) noexcept {
   std::int64_t n = 0;
-  const auto& first = a.keys;
   const std::uint16_t* odd_one = nullptr;  // the value of a pair's first key
   const auto low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5,
                                     36, 4, 35, 3, 34, 2, 33, 1, 32, 0),
@@ -103,7 +102,7 @@ TROUPE_TILES void gather(const head_attention& a, std::int64_t padded, std::uint
                                 _mm512_storeu_si512(to + 2 * i + depth, _mm512_permutex2var_epi16(u, high, v));
                               }
                             };
-  for (const auto& piece : first)
+  for (const auto& piece : a.keys)
     for (std::int64_t i = 0; i < piece.count; ++i, ++n) {
       const auto* line = reinterpret_cast<const std::uint16_t*>(piece.first + i * piece.step_bytes);
       for (std::int64_t k = 0; k < a.width; k += depth)

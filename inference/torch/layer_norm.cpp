@@ -8,24 +8,33 @@
 namespace troupe::inference {
 namespace {
 
-// F of a line's groups of lanes: f(group, first, count).
+// Sums that do not wait for each other.
+constexpr std::int64_t sums_at_once = 4;
+
+// f(number, sum) of all of a line's numbers, some sums at a time; what they are together.
 template <class T, class F>
-[[gnu::always_inline]] inline void for_groups(const T* line, std::int64_t width, F f) noexcept {
-  lanes x;
+[[gnu::always_inline]] inline float summed(const T* line, std::int64_t width, F f) noexcept {
+  lanes sums[sums_at_once] = {}, x;
   std::int64_t i = 0;
+  for (; i + sums_at_once * lane_count <= width; i += sums_at_once * lane_count)
+    for (std::int64_t j = 0; j < sums_at_once; ++j) {
+      read(line + i + j * lane_count, x);
+      f(x, sums[j]);
+    }
   for (; i + lane_count <= width; i += lane_count) {
     read(line + i, x);
-    f(x, i, lane_count);
+    f(x, sums[0]);
   }
-  if (i == width) return;
-  read_some(line + i, width - i, x);
-  f(x, i, width - i);
-}
-
-[[gnu::always_inline]] inline float sum_of(const lanes& x) noexcept {
-  float all = 0;
-  for (std::int64_t i = 0; i < lane_count; ++i) all += x[i];
-  return all;
+  float all[lane_count];
+  write((sums[0] + sums[1]) + (sums[2] + sums[3]), all);
+  for (; i < width; ++i) {
+    lanes one = lanes{} + number(line[i]), sum{};
+    f(one, sum);
+    all[0] += sum[0];
+  }
+  for (auto n = lane_count / 2; n > 0; n /= 2)
+    for (std::int64_t k = 0; k < n; ++k) all[k] += all[k + n];
+  return all[0];
 }
 
 template <class T>
@@ -33,23 +42,21 @@ template <class T>
                                              const T* bias, double epsilon, T* y) noexcept {
   const auto size = static_cast<float>(width);
   for (std::int64_t line = 0; line < count; ++line, x += width, y += width) {
-    lanes sums{}, squares{};
-    for_groups(x, width,
-               [&](const lanes& v, std::int64_t, std::int64_t) __attribute__((always_inline)) { sums += v; });
-    const auto mean = sum_of(sums) / size;
+    const auto mean =
+        summed(x, width, [](const lanes& v, lanes& sum) __attribute__((always_inline)) { sum += v; }) / size;
     // About the mean: a difference of large sums would be inexact.
-    for_groups(x, width, [&](const lanes& v, std::int64_t, std::int64_t n) __attribute__((always_inline)) {
-      auto off = v - mean;
-      for (auto i = n; i < lane_count; ++i) off[i] = 0;
-      squares += off * off;
-    });
-    const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(sum_of(squares) / size) + epsilon));
-    for_groups(x, width, [&](const lanes& v, std::int64_t first, std::int64_t n) __attribute__((always_inline)) {
-      lanes w, b{};
-      read_some(weight + first, n, w);
-      if (bias != nullptr) read_some(bias + first, n, b);
-      write_some((v - mean) * scale * w + b, n, y + first);
-    });
+    const auto variance = summed(x, width, [mean](const lanes& v, lanes& sum) __attribute__((always_inline)) {
+                            sum += (v - mean) * (v - mean);
+                          }) / size;
+    const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(variance) + epsilon));
+    for (std::int64_t i = 0; i < width; i += lane_count) {
+      const auto some = std::min(lane_count, width - i);
+      lanes v, w, b{};
+      read_some(x + i, some, v);
+      read_some(weight + i, some, w);
+      if (bias != nullptr) read_some(bias + i, some, b);
+      write_some((v - mean) * scale * w + b, some, y + i);
+    }
   }
 }
 
