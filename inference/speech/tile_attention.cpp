@@ -1,60 +1,16 @@
 #include "inference/speech/tile_attention.hpp"
 
+#include "inference/torch/tiles.hpp"
+
 #if defined(__x86_64__)
 
-// GCC 12 takes what its own header leaves open on purpose for a mistake.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <string_view>
-
-#define TROUPE_TILES __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
 
 namespace troupe::inference {
 namespace {
 
-constexpr std::int64_t tile_rows = 16, tile_pairs = 16, depth = 32;  // of a tile: 16 lines of 32 numbers
-
-bool usable() noexcept {
-  constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  if (const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA"))
-    if (const std::string_view isa(limit); isa.find("AMX") == isa.npos && isa != "DEFAULT" && isa != "ALL") return false;
-  return __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
-         __builtin_cpu_supports("avx512bf16") && ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-
-// GCC's header does not say that the instructions which follow read memory: what was written before must be there.
-[[gnu::always_inline]] inline void written() noexcept { asm volatile("" ::: "memory"); }
-
-struct alignas(64) tile_shapes {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t line_bytes[16] = {};
-  std::uint8_t lines[16] = {};
-};
-
-// Whole tiles all; given back in the end.
-struct tiles_scope {
-  TROUPE_TILES tiles_scope() noexcept {
-    tile_shapes shapes;
-    for (int i = 0; i < 8; ++i) {
-      shapes.line_bytes[i] = 64;
-      shapes.lines[i] = tile_rows;
-    }
-    asm volatile("" : : "r"(&shapes) : "memory");
-    _tile_loadconfig(&shapes);
-  }
-  TROUPE_TILES ~tiles_scope() { _tile_release(); }
-  tiles_scope(const tiles_scope&) = delete;
-  tiles_scope& operator=(const tiles_scope&) = delete;
-};
+constexpr std::int64_t tile_rows = tile_lines, tile_pairs = 16, depth = 32;  // of a tile: 16 lines of 32 numbers
 
 // 16 lines of 16 numbers of 32 bits, turned.
 TROUPE_TILES inline void turn(__m512i (&x)[16]) noexcept {
@@ -136,16 +92,16 @@ TROUPE_TILES void turn_queries(const attention_lines& queries, std::int64_t firs
 TROUPE_TILES void multiply_keys(const std::uint16_t* keys, const std::uint16_t* queries, std::int64_t padded,
                                 std::int64_t width, float* scores) noexcept {
   constexpr std::int64_t line_bytes = attention_lanes * sizeof(float);
-  written();
+  tiles_see_memory();
   for (std::int64_t k = 0; k < padded; k += 2 * tile_rows) {
     _tile_zero(0);
     _tile_zero(1);
     for (std::int64_t i = 0; i < width; i += depth) {
-      _tile_loadd(2, queries + i * attention_lanes, line_bytes);
-      _tile_loadd(3, keys + k * width + i, 2 * width);
-      _tile_loadd(4, keys + (k + tile_rows) * width + i, 2 * width);
-      _tile_dpbf16ps(0, 3, 2);
-      _tile_dpbf16ps(1, 4, 2);
+      _tile_loadd(6, queries + i * attention_lanes, line_bytes);
+      _tile_loadd(4, keys + k * width + i, 2 * width);
+      _tile_loadd(5, keys + (k + tile_rows) * width + i, 2 * width);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 5, 6);
     }
     _tile_stored(0, scores + k * attention_lanes, line_bytes);
     _tile_stored(1, scores + (k + tile_rows) * attention_lanes, line_bytes);
@@ -172,16 +128,16 @@ TROUPE_TILES void add_values(const head_attention& a, std::int64_t first, const 
   alignas(64) float answers[tile_rows * depth];
   constexpr std::int64_t line_bytes = depth * sizeof(float);
   const auto queries = std::min(attention_lanes, a.queries.count - first);
-  written();
+  tiles_see_memory();
   for (std::int64_t i = 0; i < a.width; i += depth) {
     _tile_zero(0);
     _tile_zero(1);
     for (std::int64_t k = 0; k < padded; k += depth) {
-      _tile_loadd(2, weights + k, 2 * padded);
-      _tile_loadd(3, values + k * a.width + 2 * i, 4 * a.width);
-      _tile_loadd(4, values + k * a.width + 2 * i + depth, 4 * a.width);
-      _tile_dpbf16ps(0, 2, 3);
-      _tile_dpbf16ps(1, 2, 4);
+      _tile_loadd(4, weights + k, 2 * padded);
+      _tile_loadd(6, values + k * a.width + 2 * i, 4 * a.width);
+      _tile_loadd(7, values + k * a.width + 2 * i + depth, 4 * a.width);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
     }
     _tile_stored(0, answers, line_bytes);
     _tile_stored(1, answers + tile_rows, line_bytes);
@@ -198,8 +154,7 @@ TROUPE_TILES void add_values(const head_attention& a, std::int64_t first, const 
 }  // namespace
 
 bool has_tile_attention(std::int64_t width) noexcept {
-  static const bool found = usable();
-  return found && width % depth == 0;
+  return has_tiles() && width % depth == 0;
 }
 
 void attend_by_tiles(const head_attention& a, attention_scratch& s) {
