@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "inference/torch/half_line.hpp"
 #include "inference/torch/panels.hpp"
 #include "inference/torch/tiles.hpp"
 
@@ -20,11 +21,15 @@ constexpr std::int64_t panel_step = 2 * tile_line_bytes * tile_lines;  // bytes 
 constexpr std::int64_t sum_line_bytes = panel_rows * sizeof(float);
 
 // What stands for a line of 32 sums, before it is written.
-struct half_lines {
+struct half_endings {
   const half_ending& e;
   std::int64_t out;
 
   TROUPE_TILES [[gnu::always_inline]] void line(const float* sums, std::int64_t row, std::int64_t first) const noexcept {
+    if (e.after != after_linear::nothing && e.after != after_linear::relu)
+      return half_lines(sums, 1, e.bias == nullptr ? nullptr : e.bias + first,
+                        e.residual == nullptr ? nullptr : e.residual + row * out + first, e.y + row * out + first, out,
+                        e.after);
     auto u = _mm512_load_ps(sums), v = _mm512_load_ps(sums + 16);
     const auto add = [&](const std::uint16_t* more) TROUPE_TILES __attribute__((always_inline)) {
       u = _mm512_add_ps(u, widened(more));
@@ -32,7 +37,7 @@ struct half_lines {
     };
     if (e.bias != nullptr) add(e.bias + first);
     if (e.residual != nullptr) add(e.residual + row * out + first);
-    if (e.relu) {  // NaN stays NaN
+    if (e.after == after_linear::relu) {  // NaN stays NaN
       u = _mm512_max_ps(_mm512_setzero_ps(), u);
       v = _mm512_max_ps(_mm512_setzero_ps(), v);
     }
@@ -44,7 +49,7 @@ struct half_lines {
   }
 };
 
-struct int8_lines {
+struct int8_endings {
   const int8_ending& e;
   std::int64_t out;
 
@@ -82,13 +87,15 @@ TROUPE_TILES [[gnu::always_inline]] inline void add_products() noexcept {
   }
 }
 
-template <bool int8, class Lines>
-TROUPE_TILES void multiply(const tile_product& p, const Lines& ending, std::int64_t from, std::int64_t to) noexcept {
-  const auto rows = std::min(p.rows, block_rows);  // of a block
+// Rows from `begin` on, `count` of them.
+template <bool int8, class Endings>
+TROUPE_TILES void multiply(const tile_product& p, const Endings& ending, std::int64_t begin, std::int64_t count,
+                           std::int64_t from, std::int64_t to) noexcept {
+  const auto rows = std::min(count, block_rows);  // of a block
   const auto upper = std::min(rows, tile_lines), lower = std::max<std::int64_t>(rows - upper, 1);
   const bool two = rows > upper;
   const auto steps = p.line_bytes / tile_line_bytes, lines_a_step = (block_rows + steps - 1) / steps;
-  const auto blocks = (p.rows + block_rows - 1) / block_rows, panel_bytes = p.line_bytes * panel_rows;
+  const auto blocks = (count + block_rows - 1) / block_rows, panel_bytes = p.line_bytes * panel_rows;
   // The next panel comes from memory while this one is multiplied, some lines with each step.
   const auto ahead = (panel_step / tile_line_bytes + blocks - 1) / blocks;
   alignas(64) float sums[2][block_rows * panel_rows];
@@ -101,7 +108,7 @@ TROUPE_TILES void multiply(const tile_product& p, const Lines& ending, std::int6
     const auto* next = first + panel_rows < to ? panel + panel_bytes : panel;
     for (std::int64_t block = 0; block < blocks; ++block) {
       // The last one begins early: what both have comes out the same.
-      const auto row = std::min(block * block_rows, p.rows - rows);
+      const auto row = begin + std::min(block * block_rows, count - rows);
       const auto* upper_x = static_cast<const std::byte*>(p.x) + row * p.line_bytes;
       const auto* lower_x = two ? upper_x + tile_lines * p.line_bytes : upper_x;
       const auto* weights = panel;
@@ -140,15 +147,24 @@ TROUPE_TILES void multiply(const tile_product& p, const Lines& ending, std::int6
     ending.line(waiting.sums + i * panel_rows, waiting.row + i, waiting.first);
 }
 
+// So many bytes of x stay near while all panels pass by: half of what a core's second cache has where there is AMX.
+constexpr std::int64_t near_bytes = 1 << 20;
+
+template <bool int8, class Endings>
+void multiply_parts(const tile_product& p, const Endings& ending, std::int64_t from, std::int64_t to) noexcept {
+  const auto parts = (p.rows * p.line_bytes + near_bytes - 1) / near_bytes;
+  const auto each = ((p.rows + parts - 1) / parts + block_rows - 1) / block_rows * block_rows;
+  for (std::int64_t row = 0; row < p.rows; row += each)
+    multiply<int8>(p, ending, row, std::min(each, p.rows - row), from, to);
+}
+
 }  // namespace
 
-TROUPE_TILES void multiply_tiles(const tile_product& p, const half_ending& e, std::int64_t from,
-                                 std::int64_t to) noexcept {
-  multiply<false>(p, half_lines{e, p.out}, from, to);
+void multiply_tiles(const tile_product& p, const half_ending& e, std::int64_t from, std::int64_t to) noexcept {
+  multiply_parts<false>(p, half_endings{e, p.out}, from, to);
 }
-TROUPE_TILES void multiply_tiles(const tile_product& p, const int8_ending& e, std::int64_t from,
-                                 std::int64_t to) noexcept {
-  multiply<true>(p, int8_lines{e, p.out}, from, to);
+void multiply_tiles(const tile_product& p, const int8_ending& e, std::int64_t from, std::int64_t to) noexcept {
+  multiply_parts<true>(p, int8_endings{e, p.out}, from, to);
 }
 
 #else

@@ -1,8 +1,11 @@
 #pragma once
 // Products by AMX on weights in panels of 32 outputs (panels.hpp), whose four bytes of input lie side by side: pairs in
-// bf16, fours in int8. What follows a product is done while the next sums are made. No Torch types.
+// bf16, fours in int8. What follows a product is done while the next sums are made, and nothing is kept for a shape.
+// For our Torch code.
 
 #include <cstdint>
+
+#include "inference/torch/fused_linear.hpp"
 
 namespace troupe::inference {
 
@@ -17,15 +20,15 @@ struct tile_product {
 bool has_tile_product(std::int64_t line_bytes, std::int64_t out) noexcept;
 
 // All bf16: y = x * weights^T + bias + residual, the columns from `from` to `to`, which are multiples of 32; rounded
-// once. Of bias and residual either may be null. `relu`: of all that. REQUIRES has_tile_product(), a row.
+// once. Of bias and residual either may be null; `after` is of all that. REQUIRES has_tile_product(), a row.
 struct half_ending {
   const std::uint16_t *bias = nullptr, *residual = nullptr;
   std::uint16_t* y = nullptr;
-  bool relu = false;
+  after_linear after = after_linear::nothing;
 };
 void multiply_tiles(const tile_product& p, const half_ending& e, std::int64_t from, std::int64_t to) noexcept;
 
-// x and weights signed bytes, each row and each output with a scale; the rest in fp32.
+// x and weights signed bytes, each row and each output with a scale; the rest in fp32. Nothing but relu follows.
 struct int8_ending {
   const float *row_scales = nullptr, *out_scales = nullptr, *bias = nullptr, *residual = nullptr;
   float* y = nullptr;
