@@ -37,9 +37,15 @@ std::vector<float> sound_of(const std::filesystem::path& file) {
 
 live_options options_of(const std::string& setting) {
   const auto parts = split(setting);
-  if (parts.size() != 5) throw std::invalid_argument("--setting: left, chunk, ahead, encoder's and decoder's look-back");
+  if (parts.size() != 5)
+    throw std::invalid_argument("--setting: left, chunk, ahead, encoder's and decoder's look-back");
   const auto at = [&](std::size_t i) { return std::stoi(parts[i]); };
-  return {static_cast<std::uint32_t>(at(0)), static_cast<std::uint32_t>(at(1)), static_cast<std::uint32_t>(at(2)), at(3), at(4), {}};
+  return {static_cast<std::uint32_t>(at(0)),
+          static_cast<std::uint32_t>(at(1)),
+          static_cast<std::uint32_t>(at(2)),
+          at(3),
+          at(4),
+          {}};
 }
 
 struct session {
@@ -77,7 +83,8 @@ int main(int argc, char** argv) try {
   std::mt19937 random(7);
   std::vector<session> sessions(rows);
   for (auto& s : sessions)
-    s = {live.open_feeder(options).value(), live.open_state(options).value(), random() % (sound.size() - chunk_samples)};
+    s = {live.open_feeder(options).value(), live.open_state(options).value(),
+         random() % (sound.size() - chunk_samples)};
   const auto one = (*loaded)->make_instance();
 
   std::vector<double> fed_us, step_us;
@@ -115,11 +122,13 @@ int main(int argc, char** argv) try {
   for (const auto end = now_us() + 1e6 * number(argc, argv, "seconds", 5); now_us() < end;) step();
 
   const auto heard_us = static_cast<double>(rows * chunk_samples) / live.rate_hz() * 1e6;
-  std::printf("{\"precision\": \"%s\", \"setting\": \"%s\", \"rows\": %zu, \"steps\": %zu, \"tokens\": %.1f, \"step_ms\": %.2f, "
-              "\"fastest_ms\": %.2f, \"feed_ms\": %.2f, \"streams\": %.1f, \"streams_fed\": %.1f}\n",
-              name.c_str(), setting.c_str(), rows, steps, static_cast<double>(tokens) / static_cast<double>(steps),
-              median(step_us) / 1e3, percentile(step_us, 0) / 1e3, median(fed_us) / 1e3, heard_us / median(step_us),
-              heard_us / (median(step_us) + median(fed_us)));
+  std::printf(
+      "{\"precision\": \"%s\", \"setting\": \"%s\", \"rows\": %zu, \"steps\": %zu, \"tokens\": %.1f, \"step_ms\": "
+      "%.2f, "
+      "\"fastest_ms\": %.2f, \"feed_ms\": %.2f, \"streams\": %.1f, \"streams_fed\": %.1f}\n",
+      name.c_str(), setting.c_str(), rows, steps, static_cast<double>(tokens) / static_cast<double>(steps),
+      median(step_us) / 1e3, percentile(step_us, 0) / 1e3, median(fed_us) / 1e3, heard_us / median(step_us),
+      heard_us / (median(step_us) + median(fed_us)));
   return 0;
 } catch (const std::exception& e) {
   std::cerr << e.what() << '\n';

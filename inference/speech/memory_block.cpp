@@ -66,8 +66,7 @@ struct filter {
       if (past == nullptr) std::fill_n(lines, left * group, 0.0F);
       for (std::int64_t i = 0; past != nullptr && i < left; ++i)
         read_group(past + i * width + first, count, lines + i * group);
-      for (std::int64_t t = 0; t < length; ++t)
-        read_group(x + t * x_step + first, count, lines + (left + t) * group);
+      for (std::int64_t t = 0; t < length; ++t) read_group(x + t * x_step + first, count, lines + (left + t) * group);
       std::fill_n(lines + (left + length) * group, (kernel - 1 - left) * group, 0.0F);
       std::int64_t t = 0;
       for (; t + lines_at_once <= length; t += lines_at_once) filter_lines<lines_at_once>(t, first, count);
@@ -105,18 +104,10 @@ struct filtered_rows {
     const auto line_of = [&](const at::Tensor& t) {
       return static_cast<const T*>(t.const_data_ptr()) + row.first * t.stride(0);
     };
-    run(filter<T>{line_of(x),
-                  x.stride(0),
-                  reinterpret_cast<const T*>(past),
-                  added.defined() ? line_of(added) : nullptr,
+    run(filter<T>{line_of(x), x.stride(0), reinterpret_cast<const T*>(past), added.defined() ? line_of(added) : nullptr,
                   added.defined() ? added.stride(0) : 0,
-                  static_cast<T*>(y.mutable_data_ptr()) + row.first * y.stride(0),
-                  row.length,
-                  x.size(1),
-                  taps.size(0),
-                  left,
-                  taps.const_data_ptr<float>(),
-                  lines});
+                  static_cast<T*>(y.mutable_data_ptr()) + row.first * y.stride(0), row.length, x.size(1), taps.size(0),
+                  left, taps.const_data_ptr<float>(), lines});
   }
 
   void remember(const frame_range& row, std::byte* past) const {

@@ -48,16 +48,15 @@ TROUPE_TILES void gather(const head_attention& a, std::int64_t padded, std::uint
   const auto low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5,
                                     36, 4, 35, 3, 34, 2, 33, 1, 32, 0),
              high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
-  const auto put_pair = [&](const std::uint16_t* x, const std::uint16_t* y, std::int64_t pair)
-                            TROUPE_TILES __attribute__((always_inline)) {
-                              auto* to = values + pair * 2 * a.width;
-                              for (std::int64_t i = 0; i < a.width; i += depth) {
-                                const auto u = _mm512_loadu_si512(x + i),
-                                           v = y != nullptr ? _mm512_loadu_si512(y + i) : _mm512_setzero_si512();
-                                _mm512_storeu_si512(to + 2 * i, _mm512_permutex2var_epi16(u, low, v));
-                                _mm512_storeu_si512(to + 2 * i + depth, _mm512_permutex2var_epi16(u, high, v));
-                              }
-                            };
+  const auto put_pair = [&](const std::uint16_t* x, const std::uint16_t* y, std::int64_t pair) TROUPE_TILES
+      __attribute__((always_inline)) {
+    auto* to = values + pair * 2 * a.width;
+    for (std::int64_t i = 0; i < a.width; i += depth) {
+      const auto u = _mm512_loadu_si512(x + i), v = y != nullptr ? _mm512_loadu_si512(y + i) : _mm512_setzero_si512();
+      _mm512_storeu_si512(to + 2 * i, _mm512_permutex2var_epi16(u, low, v));
+      _mm512_storeu_si512(to + 2 * i + depth, _mm512_permutex2var_epi16(u, high, v));
+    }
+  };
   for (const auto& piece : a.keys)
     for (std::int64_t i = 0; i < piece.count; ++i, ++n) {
       const auto* line = reinterpret_cast<const std::uint16_t*>(piece.first + i * piece.step_bytes);
@@ -153,9 +152,7 @@ TROUPE_TILES void add_values(const head_attention& a, std::int64_t first, const 
 
 }  // namespace
 
-bool has_tile_attention(std::int64_t width) noexcept {
-  return has_tiles() && width % depth == 0;
-}
+bool has_tile_attention(std::int64_t width) noexcept { return has_tiles() && width % depth == 0; }
 
 void attend_by_tiles(const head_attention& a, attention_scratch& s) {
   const auto count = a.key_count(), padded = (count + depth - 1) / depth * depth;

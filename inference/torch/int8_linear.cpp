@@ -100,8 +100,8 @@ struct codes {
     const auto in = x.size(1);
     for (std::size_t i = 0; i < scales.size(); ++i) {
       const auto at = static_cast<std::int64_t>(i) * in;
-      scales[i] = encode(x.const_data_ptr<float>() + at, in, levels, zero,
-                         numbers.mutable_data_ptr<std::uint8_t>() + at);
+      scales[i] =
+          encode(x.const_data_ptr<float>() + at, in, levels, zero, numbers.mutable_data_ptr<std::uint8_t>() + at);
     }
   }
   at::Tensor numbers;
@@ -187,8 +187,8 @@ at::Tensor by_tiles(const at::Tensor& x, const int8_weight& weight, const at::Te
   auto y = at::empty({rows, out}, x.options());
   const tile_product p{coded.numbers.const_data_ptr(), weight.panels.const_data_ptr(), rows, in, out};
   const bool relu = after == after_linear::relu;
-  const int8_ending ending{coded.scales.data(), data_of(weight.scales), data_of(bias), data_of(added),
-                           y.mutable_data_ptr<float>(), relu};
+  const int8_ending ending{coded.scales.data(), data_of(weight.scales),      data_of(bias),
+                           data_of(added),      y.mutable_data_ptr<float>(), relu};
   const auto blocks = linear_blocks(rows, in, out);
   for_blocks(blocks, [&](std::uint32_t block) {
     const auto columns = part_of(out, block, blocks, panel_rows);

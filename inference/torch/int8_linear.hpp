@@ -1,8 +1,8 @@
 #pragma once
 // Linear layers in int8: weights with a scale a row, activations with a scale a token, made when they come ("dynamic"),
 // products by AMX' tiles (tile_product.hpp), else by oneDNN (onednn::qlinear_pointwise, which takes plain int8 tensors:
-// PyTorch has announced the end of its quantized types). A scale a token, not a batch: a row's answer must not depend on its neighbours. Included by our
-// Torch code only.
+// PyTorch has announced the end of its quantized types). A scale a token, not a batch: a row's answer must not depend
+// on its neighbours. Included by our Torch code only.
 
 #include <memory>
 

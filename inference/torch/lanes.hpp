@@ -33,8 +33,8 @@ using lane_bits = std::uint32_t __attribute__((vector_size(sizeof(std::uint32_t)
 [[gnu::always_inline]] inline void write(const lanes& from, std::uint16_t* to) noexcept {
   const auto bits = reinterpret_cast<lane_bits>(from);
   const auto rounded = (bits + 0x7fffU + (bits >> 16U & 1U)) >> 16U;
-  const auto half = __builtin_convertvector((bits & 0x7fffffffU) > 0x7f800000U ? (bits >> 16U | 0x40U) : rounded,
-                                            half_lanes);
+  const auto half =
+      __builtin_convertvector((bits & 0x7fffffffU) > 0x7f800000U ? (bits >> 16U | 0x40U) : rounded, half_lanes);
   std::memcpy(to, &half, sizeof half);
 }
 

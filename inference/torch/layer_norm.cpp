@@ -42,12 +42,15 @@ template <class T>
                                              const T* bias, double epsilon, T* y) noexcept {
   const auto size = static_cast<float>(width);
   for (std::int64_t line = 0; line < count; ++line, x += width, y += width) {
-    const auto mean =
-        summed(x, width, [](const lanes& v, lanes& sum) __attribute__((always_inline)) { sum += v; }) / size;
+    const auto mean = summed(
+                          x, width, [](const lanes& v, lanes& sum) __attribute__((always_inline)) { sum += v; }) /
+                      size;
     // About the mean: a difference of large sums would be inexact.
-    const auto variance = summed(x, width, [mean](const lanes& v, lanes& sum) __attribute__((always_inline)) {
-                            sum += (v - mean) * (v - mean);
-                          }) / size;
+    const auto variance =
+        summed(
+            x, width,
+            [mean](const lanes& v, lanes& sum) __attribute__((always_inline)) { sum += (v - mean) * (v - mean); }) /
+        size;
     const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(variance) + epsilon));
     for (std::int64_t i = 0; i < width; i += lane_count) {
       const auto some = std::min(lane_count, width - i);

@@ -5,8 +5,8 @@
 
 namespace troupe::inference {
 
-// y = (x - mean) / sqrt(variance + epsilon) * weight + bias of each of `count` lines of `width` numbers, lines one after
-// another; in fp32 inside. A null bias is none. y may be x.
+// y = (x - mean) / sqrt(variance + epsilon) * weight + bias of each of `count` lines of `width` numbers, lines one
+// after another; in fp32 inside. A null bias is none. y may be x.
 void normalize_lines(const float* x, std::int64_t count, std::int64_t width, const float* weight, const float* bias,
                      double epsilon, float* y) noexcept;
 // All in bf16.

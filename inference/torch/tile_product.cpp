@@ -25,7 +25,8 @@ struct half_endings {
   const half_ending& e;
   std::int64_t out;
 
-  TROUPE_TILES [[gnu::always_inline]] void line(const float* sums, std::int64_t row, std::int64_t first) const noexcept {
+  TROUPE_TILES [[gnu::always_inline]] void line(const float* sums, std::int64_t row,
+                                                std::int64_t first) const noexcept {
     if (e.after != after_linear::nothing && e.after != after_linear::relu)
       return half_lines(sums, 1, e.bias == nullptr ? nullptr : e.bias + first,
                         e.residual == nullptr ? nullptr : e.residual + row * out + first, e.y + row * out + first, out,
@@ -44,8 +45,8 @@ struct half_endings {
     _mm512_storeu_si512(e.y + row * out + first, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(v, u)));
   }
   TROUPE_TILES [[gnu::always_inline]] static __m512 widened(const std::uint16_t* x) noexcept {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(
-        _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))), 16));
+    return _mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))), 16));
   }
 };
 
@@ -53,7 +54,8 @@ struct int8_endings {
   const int8_ending& e;
   std::int64_t out;
 
-  TROUPE_TILES [[gnu::always_inline]] void line(const float* sums, std::int64_t row, std::int64_t first) const noexcept {
+  TROUPE_TILES [[gnu::always_inline]] void line(const float* sums, std::int64_t row,
+                                                std::int64_t first) const noexcept {
     const auto scale = _mm512_set1_ps(e.row_scales[row]);
     for (std::int64_t i = 0; i < panel_rows; i += 16) {
       auto u = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums + i)),

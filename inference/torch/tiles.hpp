@@ -30,8 +30,8 @@ namespace troupe::inference {
 // GCC's header does not say that the instructions which follow read memory: what was written before must be there.
 [[gnu::always_inline]] inline void tiles_see_memory() noexcept { asm volatile("" ::: "memory"); }
 
-// While it lives the thread's tiles are this kernel's; then nobody's, as others expect them. Tiles 0, 1, 4 (sums, input)
-// have `upper` lines, 2, 3, 5 have `lower`; 6, 7 (weights) are whole.
+// While it lives the thread's tiles are this kernel's; then nobody's, as others expect them. Tiles 0, 1, 4 (sums,
+// input) have `upper` lines, 2, 3, 5 have `lower`; 6, 7 (weights) are whole.
 class tiles_scope {
  public:
   TROUPE_TILES explicit tiles_scope(std::int64_t upper = tile_lines, std::int64_t lower = tile_lines) noexcept {

@@ -42,7 +42,8 @@ TEST_P(head_attention_of, is_what_its_definition_says) {
            {std::array<std::int64_t, 3>{1, 0, 0}, {15, 0, 0}, {15, 13, 27}, {16, 16, 0}, {20, 0, 3}, {70, 1, 2}}) {
         const auto count = pieces[0] + pieces[1] + pieces[2];
         // Beside numbers of other heads, which are large.
-        const auto q = at::randn({queries, 3 * width}).to(GetParam()), kv = at::randn({count, 6 * width}).to(GetParam());
+        const auto q = at::randn({queries, 3 * width}).to(GetParam()),
+                   kv = at::randn({count, 6 * width}).to(GetParam());
         const auto mask = at::randn({queries, count}).to(GetParam());
         for (const auto& t : {q, kv})
           for (std::int64_t head = 0; head * width < t.size(1); head += 2) t.narrow(1, head * width, width).mul_(1e4);
@@ -63,9 +64,9 @@ TEST_P(head_attention_of, is_what_its_definition_says) {
           a.out = static_cast<std::byte*>(out.mutable_data_ptr());
           a.out_step_bytes = out.stride(0) * out.element_size();
           attend_head(a, scratch);
-          auto scores = at::matmul(q.narrow(1, width, width).to(at::kDouble),
-                                   kv.narrow(1, width, width).to(at::kDouble).t())
-                            .div(std::sqrt(static_cast<double>(width)));
+          auto scores =
+              at::matmul(q.narrow(1, width, width).to(at::kDouble), kv.narrow(1, width, width).to(at::kDouble).t())
+                  .div(std::sqrt(static_cast<double>(width)));
           if (masked) scores.add_(mask);
           const auto wanted = at::matmul(at::softmax(scores, -1), kv.narrow(1, 3 * width, width).to(at::kDouble));
           ASSERT_TRUE(close(out, wanted)) << width << ' ' << queries << ' ' << count << ' ' << masked;
@@ -91,8 +92,7 @@ TEST_P(head_attention_of, hides_what_a_mask_hides) {
   a.out = static_cast<std::byte*>(out.mutable_data_ptr());
   a.out_step_bytes = out.stride(0) * out.element_size();
   attend_head(a, scratch);
-  for (std::int64_t i = 0; i < count; ++i)
-    EXPECT_TRUE(close(out[i], kv[(7 * i) % count].narrow(0, width, width))) << i;
+  for (std::int64_t i = 0; i < count; ++i) EXPECT_TRUE(close(out[i], kv[(7 * i) % count].narrow(0, width, width))) << i;
   std::cout << "by tiles: " << (a.bf16 && has_tile_attention(width)) << '\n';
 }
 
