@@ -17,6 +17,7 @@
 #include "inference/torch/bf16_panel_linear.hpp"
 #include "inference/torch/device.hpp"
 #include "inference/torch/fork_join.hpp"
+#include "inference/torch/layer_norm.hpp"
 #include "inference/torch/panel_linear.hpp"
 
 namespace troupe::inference {
@@ -76,7 +77,23 @@ at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor&
   return fused_linear_add(x, l.weight, l.bias, residual);
 }
 
+namespace {
+template <class T, class Number>
+at::Tensor normalized(const norm& n, const at::Tensor& x, double epsilon) {
+  const auto y = at::empty(x.sizes(), x.options());
+  const auto numbers = [](const at::Tensor& t) { return reinterpret_cast<const T*>(t.const_data_ptr<Number>()); };
+  normalize_lines(numbers(x), x.numel() / x.size(-1), x.size(-1), numbers(n.weight),
+                  n.bias.defined() ? numbers(n.bias) : nullptr, epsilon,
+                  reinterpret_cast<T*>(y.mutable_data_ptr<Number>()));
+  return y;
+}
+}  // namespace
+
 at::Tensor normalize(const norm& n, const at::Tensor& x, double epsilon) {
+  if (x.device().is_cpu() && x.is_contiguous() && x.numel() > 0 && x.scalar_type() == n.weight.scalar_type()) {
+    if (x.scalar_type() == at::kFloat) return normalized<float, float>(n, x, epsilon);
+    if (x.scalar_type() == at::kBFloat16) return normalized<std::uint16_t, c10::BFloat16>(n, x, epsilon);
+  }
   return at::layer_norm(x, {x.size(-1)}, n.weight, n.bias.defined() ? std::optional(n.bias) : std::nullopt, epsilon);
 }
 

@@ -1,5 +1,7 @@
 #include "inference/encoders/named_weights.hpp"
 
+#include "inference/torch/bf16_panel_linear.hpp"
+
 namespace troupe::inference {
 
 named_weights::named_weights(const loaded_weights& weights, const std::string& device) {
@@ -16,13 +18,16 @@ linear named_weights::linear_at(const std::string& name) const {
   const auto bias = has(name + ".bias") ? at(name + ".bias") : at::Tensor();
   if (has(panels_of(weight))) {
     const auto& panels = at(panels_of(weight));
-    keeps_shapes_ = keeps_shapes_ || panels.scalar_type() == at::kBFloat16;  // bf16_panel_linear.hpp: of many rows
+    keeps_shapes_ = keeps_shapes_ || bf16_panels_keep_shapes(panels);
     return {panels, bias, nullptr, true};
   }
-  keeps_shapes_ = true;
   linear made{at(weight), bias};
-  if (made.weight.scalar_type() != at::kChar) return made;
+  if (made.weight.scalar_type() != at::kChar) {
+    keeps_shapes_ = true;
+    return made;
+  }
   made.packed = pack_int8(made.weight, at(scales_of(weight)));
+  keeps_shapes_ = keeps_shapes_ || int8_keeps_shapes(*made.packed);
   made.weight = at::Tensor();
   return made;
 }

@@ -24,7 +24,9 @@ at::Tensor cif_predictor::operator()(const at::Tensor& h, std::span<const frame_
         .narrow(1, 2 * width, width)
         .copy_(h.narrow(0, row.first + 1, row.length - 1));
   }
-  auto alphas = at::sigmoid(apply(output_, apply(conv_, near, after_linear::relu))).view(-1);
+  // What keeps nothing for a number of lines.
+  const auto product = [](const linear& l, const at::Tensor& x) { return plain_linear(x, l.weight, l.bias); };
+  auto alphas = at::sigmoid(product(output_, at::relu(product(conv_, near)))).view(-1);
   if (settings_.smooth_factor != 1 || settings_.noise_threshold != 0)
     alphas = at::relu(alphas.mul(settings_.smooth_factor).sub(settings_.noise_threshold));
   return alphas;

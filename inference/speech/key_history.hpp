@@ -3,6 +3,7 @@
 // [layers, capacity, 2 * width], k beside v; in which order attention sees them does not matter. No Torch types.
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -22,12 +23,14 @@ class key_history {
   std::int64_t capacity() const noexcept { return capacity_; }
   std::size_t line_bytes() const noexcept { return line_bytes_; }
 
-  // Of a layer, into count() lines one after another.
-  void copy_to(std::int64_t layer, std::byte* out) const noexcept {
+  // Of a layer, all count() lines, where they lie: one after another in each piece.
+  struct piece {
+    const std::byte* first = nullptr;
+    std::int64_t count = 0;
+  };
+  std::array<piece, 2> pieces(std::int64_t layer) const noexcept {
     const auto first = std::min(count_, capacity_ - begin_);
-    std::memcpy(out, line(layer, begin_), static_cast<std::size_t>(first) * line_bytes_);
-    std::memcpy(out + static_cast<std::size_t>(first) * line_bytes_, line(layer, 0),
-                static_cast<std::size_t>(count_ - first) * line_bytes_);
+    return {piece{line(layer, begin_), first}, piece{line(layer, 0), count_ - first}};
   }
   // Puts a line behind the `ahead` ones that were put since advance(). REQUIRES capacity; what it pushes out is lost.
   void put(std::int64_t layer, std::int64_t ahead, const std::byte* bytes) noexcept {

@@ -3,166 +3,148 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <optional>
 #include <vector>
 
-#include <ATen/ops/zeros.h>
-
 #include "inference/torch/fork_join.hpp"
+#include "inference/torch/lanes.hpp"
 
 namespace troupe::inference {
 namespace {
 
-// So many columns are filtered at a time: with the taps they stay in the nearest cache.
-constexpr std::int64_t strip = 64;
-using lanes = float __attribute__((vector_size(64), aligned(4)));
-constexpr std::int64_t lanes_width = sizeof(lanes) / sizeof(float);
-static_assert(strip % lanes_width == 0);
+// Columns at a time: of bf16 a line of the cache.
+constexpr std::int64_t group = 2 * lane_count;
+constexpr std::int64_t lines_at_once = 4;
 
-// y[t] = x[t + left] + sum over k of taps[k] * x[t + k]; lines of `strip` columns one after another.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void filter_strip(const float* x, const float* taps,
-                                                                               std::int64_t kernel, std::int64_t left,
-                                                                               std::int64_t count, float* y) noexcept {
-  for (std::int64_t t = 0; t < count; ++t)
-    for (std::int64_t i = 0; i < strip; i += lanes_width) {
-      const auto* from = x + t * strip + i;
-      auto sum = *reinterpret_cast<const lanes*>(from + left * strip);
-      for (std::int64_t k = 0; k < kernel; ++k)
-        sum +=
-            *reinterpret_cast<const lanes*>(from + k * strip) * *reinterpret_cast<const lanes*>(taps + k * strip + i);
-      *reinterpret_cast<lanes*>(y + t * strip + i) = sum;
+// One row; lines are `.._step` numbers apart.
+template <class T>
+struct filter {
+  const T* x;
+  std::int64_t x_step;
+  const T* past;   // [left, width]; null: zeros
+  const T* added;  // null: nothing
+  std::int64_t added_step;
+  T* y;
+  std::int64_t length, width, kernel, left;
+  const float* taps;  // [kernel, width]
+  float* lines;       // [length + kernel - 1, group], to compute in
+
+  [[gnu::always_inline]] void read_group(const T* line, std::int64_t count, float* to) const noexcept {
+    for (std::int64_t i = 0; i < group; i += lane_count) {
+      lanes some;
+      read_some(line + i, std::clamp<std::int64_t>(count - i, 0, lane_count), some);
+      write(some, to + i);
     }
-}
-
-__attribute__((target_clones("avx512f", "avx2", "default"))) void add_line(float* sum, const float* x,
-                                                                           std::int64_t n) noexcept {
-  for (std::int64_t i = 0; i < n; ++i) sum[i] += x[i];
-}
-// bf16 numbers are the upper halves of fp32 ones.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void widen_line(float* out, const std::uint16_t* x,
-                                                                             std::int64_t n) noexcept {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const auto bits = static_cast<std::uint32_t>(x[i]) << 16U;
-    std::memcpy(&out[i], &bits, sizeof bits);
-  }
-}
-// To the nearest, ties to even; NaN stays one.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void narrow_line(std::uint16_t* out, const float* x,
-                                                                              std::int64_t n) noexcept {
-  for (std::int64_t i = 0; i < n; ++i) {
-    std::uint32_t bits = 0;
-    std::memcpy(&bits, &x[i], sizeof bits);
-    const auto rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
-    out[i] = static_cast<std::uint16_t>((bits & 0x7FFFFFFFU) > 0x7F800000U ? 0x7FC0U : rounded);
-  }
-}
-
-// Lines of a tensor, in fp32 or bf16, that lie as may be.
-struct line_view {
-  explicit line_view(const at::Tensor& t)
-      : bf16(t.scalar_type() == at::kBFloat16),
-        step_bytes(t.stride(0) * t.element_size()),
-        data(static_cast<const std::byte*>(t.const_data_ptr())) {
-    assert(t.stride(1) == 1 && (bf16 || t.scalar_type() == at::kFloat));
-  }
-  std::size_t element_bytes() const noexcept { return bf16 ? sizeof(std::uint16_t) : sizeof(float); }
-  const std::byte* at(std::int64_t line) const noexcept { return data + line * step_bytes; }
-  // `n` numbers of a line from number `first` on, as fp32.
-  void read(const std::byte* line, std::int64_t first, std::int64_t n, float* out) const noexcept {
-    const auto* from = line + static_cast<std::size_t>(first) * element_bytes();
-    if (bf16)
-      widen_line(out, reinterpret_cast<const std::uint16_t*>(from), n);
-    else
-      std::memcpy(out, from, static_cast<std::size_t>(n) * sizeof(float));
   }
 
-  bool bf16;
-  std::int64_t step_bytes;
-  const std::byte* data;
+  // Lines [t, t + many) of columns from `first` on, `count` of them.
+  template <std::int64_t many>
+  [[gnu::always_inline]] void filter_lines(std::int64_t t, std::int64_t first, std::int64_t count) const noexcept {
+    for (std::int64_t i = 0; i < std::min(group, count); i += lane_count) {
+      const auto some = std::min(lane_count, count - i);
+      lanes sums[many], number, tap;
+      for (std::int64_t j = 0; j < many; ++j) read(lines + (t + j + left) * group + i, sums[j]);
+      for (std::int64_t k = 0; k < kernel; ++k) {
+        read_some(taps + k * width + first + i, some, tap);
+        for (std::int64_t j = 0; j < many; ++j) {
+          read(lines + (t + j + k) * group + i, number);
+          sums[j] += number * tap;
+        }
+      }
+      for (std::int64_t j = 0; j < many; ++j) {
+        if (added != nullptr) {
+          read_some(added + (t + j) * added_step + first + i, some, number);
+          sums[j] += number;
+        }
+        write_some(sums[j], some, y + (t + j) * width + first + i);
+      }
+    }
+  }
+
+  [[gnu::always_inline]] void run() const noexcept {
+    for (std::int64_t first = 0; first < width; first += group) {
+      const auto count = std::min(group, width - first);
+      if (past == nullptr) std::fill_n(lines, left * group, 0.0F);
+      for (std::int64_t i = 0; past != nullptr && i < left; ++i)
+        read_group(past + i * width + first, count, lines + i * group);
+      for (std::int64_t t = 0; t < length; ++t) read_group(x + t * x_step + first, count, lines + (left + t) * group);
+      std::fill_n(lines + (left + length) * group, (kernel - 1 - left) * group, 0.0F);
+      std::int64_t t = 0;
+      for (; t + lines_at_once <= length; t += lines_at_once) filter_lines<lines_at_once>(t, first, count);
+      for (; t < length; ++t) filter_lines<1>(t, first, count);
+    }
+  }
 };
 
-// Filters rows one after another; one thread's.
-class row_filter {
- public:
-  row_filter(const at::Tensor& x, const at::Tensor& taps, std::int64_t left, const at::Tensor& added,
-             const at::Tensor& y)
-      : x_(x), y_(y), kernel_(taps.size(0)), left_(left), width_(x.size(1)), taps_(taps.const_data_ptr<float>()) {
-    if (added.defined()) added_.emplace(added);
-  }
+TROUPE_WIDE void run(const filter<float>& f) noexcept { f.run(); }
+TROUPE_WIDE void run(const filter<std::uint16_t>& f) noexcept { f.run(); }
+
+// Rows of one call.
+struct filtered_rows {
+  const at::Tensor &x, &taps;
+  std::int64_t left;
+  const at::Tensor &added, &y;
+
+  bool bf16() const { return x.scalar_type() == at::kBFloat16; }
 
   // `past`: null, or the lines before the row's first.
-  void run(const frame_range& row, std::byte* past) {
-    for (std::int64_t first = 0; first < width_; first += strip) run(row, past, first, std::min(strip, width_ - first));
+  void run_row(const frame_range& row, std::byte* past, std::vector<float>& lines) const {
+    assert(x.stride(1) == 1 && y.is_contiguous() && taps.is_contiguous());
+    assert(!added.defined() || (added.stride(1) == 1 && added.scalar_type() == x.scalar_type()));
+    lines.resize(static_cast<std::size_t>((row.length + taps.size(0) - 1) * group));
+    if (bf16())
+      filter_row<std::uint16_t>(row, past, lines.data());
+    else
+      filter_row<float>(row, past, lines.data());
     if (past != nullptr) remember(row, past);
   }
 
  private:
-  // Columns from `first` on, `n` of them; what a strip has beyond them is zero.
-  void run(const frame_range& row, const std::byte* past, std::int64_t first, std::int64_t n) {
-    in_.assign(static_cast<std::size_t>((row.length + kernel_ - 1) * strip), 0.0F);
-    out_.resize(static_cast<std::size_t>(row.length * strip));
-    strip_taps_.assign(static_cast<std::size_t>(kernel_ * strip), 0.0F);
-    const auto line_bytes = static_cast<std::size_t>(width_) * x_.element_bytes();
-    for (std::int64_t k = 0; k < kernel_; ++k)
-      std::copy_n(taps_ + k * width_ + first, n, strip_taps_.data() + k * strip);
-    for (std::int64_t i = 0; past != nullptr && i < left_; ++i)
-      x_.read(past + static_cast<std::size_t>(i) * line_bytes, first, n, in_.data() + i * strip);
-    for (std::int64_t t = 0; t < row.length; ++t)
-      x_.read(x_.at(row.first + t), first, n, in_.data() + (left_ + t) * strip);
-    filter_strip(in_.data(), strip_taps_.data(), kernel_, left_, row.length, out_.data());
-    for (std::int64_t t = 0; t < row.length; ++t) write(row.first + t, first, n, out_.data() + t * strip);
-  }
-
-  void write(std::int64_t line, std::int64_t first, std::int64_t n, float* sum) {
-    if (added_) {
-      float more[strip];
-      added_->read(added_->at(line), first, n, more);
-      add_line(sum, more, n);
-    }
-    const auto at = static_cast<std::size_t>(first) * x_.element_bytes();
-    auto* to = static_cast<std::byte*>(y_.mutable_data_ptr()) + line * y_.stride(0) * y_.element_size() + at;
-    if (x_.bf16)
-      narrow_line(reinterpret_cast<std::uint16_t*>(to), sum, n);
-    else
-      std::memcpy(to, sum, static_cast<std::size_t>(n) * sizeof(float));
+  template <class T>
+  void filter_row(const frame_range& row, const std::byte* past, float* lines) const {
+    const auto line_of = [&](const at::Tensor& t) {
+      return static_cast<const T*>(t.const_data_ptr()) + row.first * t.stride(0);
+    };
+    run(filter<T>{line_of(x), x.stride(0), reinterpret_cast<const T*>(past), added.defined() ? line_of(added) : nullptr,
+                  added.defined() ? added.stride(0) : 0,
+                  static_cast<T*>(y.mutable_data_ptr()) + row.first * y.stride(0), row.length, x.size(1), taps.size(0),
+                  left, taps.const_data_ptr<float>(), lines});
   }
 
   void remember(const frame_range& row, std::byte* past) const {
-    const auto bytes = static_cast<std::size_t>(width_) * x_.element_bytes();
-    const auto stay = std::max<std::int64_t>(left_ - row.length, 0);
-    std::memmove(past, past + static_cast<std::size_t>(left_ - stay) * bytes, static_cast<std::size_t>(stay) * bytes);
-    for (auto i = stay; i < left_; ++i)
-      std::memcpy(past + static_cast<std::size_t>(i) * bytes, x_.at(row.first + row.length - left_ + i), bytes);
+    const auto bytes = static_cast<std::size_t>(x.size(1) * x.element_size());
+    const auto stay = std::max<std::int64_t>(left - row.length, 0);
+    std::memmove(past, past + static_cast<std::size_t>(left - stay) * bytes, static_cast<std::size_t>(stay) * bytes);
+    const auto* lines = static_cast<const std::byte*>(x.const_data_ptr());
+    for (auto i = stay; i < left; ++i)
+      std::memcpy(past + static_cast<std::size_t>(i) * bytes,
+                  lines + (row.first + row.length - left + i) * x.stride(0) * x.element_size(), bytes);
   }
-
-  line_view x_;
-  std::optional<line_view> added_;
-  const at::Tensor& y_;
-  std::int64_t kernel_, left_, width_;
-  const float* taps_;
-  std::vector<float> in_, out_, strip_taps_;
 };
 
 }  // namespace
 
 at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::int64_t left,
                         std::span<const frame_range> rows, const at::Tensor& added) {
-  const auto y = at::zeros({x.size(0), x.size(1)}, x.options());
+  const auto y = room_of_rows(x.size(0), x.size(1), x.options(), rows);
   const auto blocks =
       static_cast<std::uint32_t>(std::clamp<std::int64_t>(static_cast<std::int64_t>(rows.size()), 1, crew_threads()));
+  const filtered_rows all{x, taps, left, added, y};
   for_blocks(blocks, [&](std::uint32_t block) {
     const auto some = part_of(static_cast<std::int64_t>(rows.size()), block, blocks);
-    row_filter filter(x, taps, left, added, y);
-    for (auto i = some.from; i < some.to; ++i) filter.run(rows[static_cast<std::size_t>(i)], nullptr);
+    std::vector<float> lines;
+    for (auto i = some.from; i < some.to; ++i) all.run_row(rows[static_cast<std::size_t>(i)], nullptr, lines);
   });
   return y;
 }
 
 at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::span<const continued_range> rows,
                         const at::Tensor& added) {
-  const auto y = at::zeros({x.size(0), x.size(1)}, x.options());
-  row_filter filter(x, taps, taps.size(0) - 1, added, y);
-  for (const auto& row : rows) filter.run(row.frames, row.past);
+  std::vector<frame_range> ranges;
+  for (const auto& row : rows) ranges.push_back(row.frames);
+  const auto y = room_of_rows(x.size(0), x.size(1), x.options(), ranges);
+  const filtered_rows all{x, taps, taps.size(0) - 1, added, y};
+  std::vector<float> lines;
+  for (const auto& row : rows) all.run_row(row.frames, row.past, lines);
   return y;
 }
 

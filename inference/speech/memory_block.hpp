@@ -8,12 +8,9 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace troupe::inference {
+#include "inference/speech/frame_lines.hpp"
 
-// Frames of a row: lines [first, first + length) of a batch's.
-struct frame_range {
-  std::int64_t first = 0, length = 0;
-};
+namespace troupe::inference {
 
 // y[t] = x[t] + sum over k of taps[k] * x[t + k - left] + added[t], of each row; what is before and behind it is zero.
 // x [lines, width], its lines apart as may be; taps [kernel, width] in fp32; added as x or undefined; the sum is in

@@ -20,9 +20,11 @@
 namespace troupe::inference {
 namespace {
 
-// Lines of a batch, with room for spare ones that keep the number of shapes small.
-at::Tensor room_for(std::int64_t lines, std::int64_t width) {
-  return at::zeros({rounded_tokens(std::max<std::int64_t>(lines, 1)), width}, at::kFloat);
+// Lines of a batch, with room for spare ones that keep the number of shapes small where they should be few.
+std::int64_t rounded_lines(std::int64_t lines, bool few_shapes) {
+  constexpr std::int64_t step = 8;  // kernels compute so many lines at once
+  lines = std::max<std::int64_t>(lines, 1);
+  return few_shapes ? rounded_tokens(lines) : (lines + step - 1) / step * step;
 }
 
 // What fired in a batch's rows, and where a row's tokens lie among those of all.
@@ -37,6 +39,7 @@ class network final : public paraformer_network {
       : settings_(settings),
         all_(weights, "cpu"),
         encoder_(settings.encoder, all_, "encoder."),
+        few_shapes_(all_.keep_shapes()),
         predictor_(settings.cif, all_),
         decoder_(settings.decoder, all_) {
     memory_ = std::move(weights.memory);
@@ -73,7 +76,7 @@ class network final : public paraformer_network {
       ranges.push_back({lines, length});
       lines += length;
     }
-    auto x = room_for(lines, width());
+    auto x = at::zeros({rounded_lines(lines, few_shapes_), width()}, at::kFloat);
     for (std::size_t i = 0; i < ranges.size(); ++i) {
       const auto from = features(rows[i]);
       std::copy(from.begin(), from.end(), x.template mutable_data_ptr<float>() + ranges[i].first * width());
@@ -159,7 +162,7 @@ class network final : public paraformer_network {
     std::vector<heard_tokens> heard(ranges.size());
     const auto count = static_cast<std::int64_t>(tokens.fired.frames.size());
     if (count == 0) return heard;
-    auto x = room_for(count, settings_.encoder.size);
+    auto x = at::zeros({rounded_lines(count, true), settings_.encoder.size}, at::kFloat);
     std::copy(tokens.fired.vectors.begin(), tokens.fired.vectors.end(), x.mutable_data_ptr<float>());
 
     std::vector<decoder_row> rows;
@@ -172,7 +175,7 @@ class network final : public paraformer_network {
     }
     auto memory = h;
     if (rows.size() < ranges.size()) {
-      memory = at::zeros({rounded_tokens(lines), h.size(1)}, h.options());
+      memory = at::zeros({rounded_lines(lines, few_shapes_), h.size(1)}, h.options());
       auto row = rows.begin();
       for (std::size_t i = 0; i < ranges.size(); ++i)
         if (tokens.of_row[i].length > 0)
@@ -197,6 +200,7 @@ class network final : public paraformer_network {
   std::shared_ptr<const weight_memory> memory_;  // outlives the tensors below, which are views of it
   named_weights all_;
   sanm_encoder encoder_;
+  bool few_shapes_ = false;  // of the encoder's products, and the decoder's of its frames
   cif_predictor predictor_;
   paraformer_decoder decoder_;
   at::ScalarType type_ = at::kFloat;  // that layers compute in

@@ -1,7 +1,6 @@
 #pragma once
 // Softmax attention among rows of different lengths that lie packed, each over its own keys and over what its session
-// kept of the past. Rows with as many queries are computed together; where their keys differ in number they are padded
-// and masked, so that a row's answer does not depend on its neighbours but for last bits. For our Torch code.
+// kept of the past, which is read in place. A row's answer does not depend on its neighbours. For our Torch code.
 
 #include <cstdint>
 #include <span>

@@ -8,7 +8,7 @@ namespace troupe::inference {
 namespace {
 
 weight_request request_of(const funasr_folder& folder, const weight_plan& plan, precision what) {
-  const bool panels = what == precision::fp32 && fp32_in_panels();
+  const bool panels = (what == precision::fp32 && fp32_in_panels()) || (what == precision::bf16 && bf16_in_panels());
   return {plan.tensors,         what,   folder.path(), folder.version,
           folder.options.store, panels, nullptr,       folder.options.cancelled};
 }

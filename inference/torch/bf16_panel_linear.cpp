@@ -16,6 +16,7 @@
 #include "inference/torch/half_line.hpp"
 #include "inference/torch/onednn_panels.hpp"
 #include "inference/torch/panels.hpp"
+#include "inference/torch/tile_product.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -139,10 +140,32 @@ bool has_bf16_panel_linear() {
   return works;
 }
 
+bool bf16_panels_keep_shapes(const at::Tensor& panels) {
+  return panels.scalar_type() == at::kBFloat16 &&
+         !has_tile_product(panels.size(1) * panels.element_size(), panels.size(0)) &&
+         as_onednn_weight(panels).defined();
+}
+
 bool bf16_in_panels() noexcept { return in_panels.load(std::memory_order_relaxed); }
 void use_bf16_panels(bool panels) noexcept {
   in_panels.store(panels && has_bf16_panel_linear(), std::memory_order_relaxed);
 }
+
+namespace {
+at::Tensor by_tiles(const at::Tensor& x, const at::Tensor& panels, const at::Tensor& bias, const at::Tensor& residual,
+                    after_linear after, std::uint32_t blocks) {
+  auto y = at::empty({x.size(0), panels.size(0)}, x.options());
+  const tile_product p{x.const_data_ptr(), panels.const_data_ptr(), x.size(0), x.size(1) * x.element_size(),
+                       panels.size(0)};
+  const half_ending ending{bits_of(bias), bits_of(residual),
+                           reinterpret_cast<std::uint16_t*>(y.mutable_data_ptr<c10::BFloat16>()), after};
+  for_blocks(blocks, [&](std::uint32_t block) {
+    const auto columns = part_of(p.out, block, blocks, panel_rows);
+    multiply_tiles(p, ending, columns.from, columns.to);
+  });
+  return y;
+}
+}  // namespace
 
 at::Tensor bf16_panel_linear(const at::Tensor& x, const at::Tensor& panels, const at::Tensor& bias,
                              const at::Tensor& residual, after_linear after) {
@@ -150,6 +173,8 @@ at::Tensor bf16_panel_linear(const at::Tensor& x, const at::Tensor& panels, cons
   assert(out % panel_rows == 0 && in % 2 == 0 && panels.is_contiguous());
   const auto dense = x.contiguous(), added = residual.defined() ? residual.contiguous() : residual;
   const auto blocks = linear_blocks(rows, in, out);
+  if (rows > 0 && has_tile_product(in * panels.element_size(), out))
+    return by_tiles(dense, panels, bias, added, after, blocks);
   if (rows >= rows_many && blocks < 2 && !(added.defined() && after != after_linear::nothing))
     if (const auto weight = as_onednn_weight(panels); weight.defined())
       return added.defined() ? fused_linear_add(dense, weight, bias, added) : fused_linear(dense, weight, bias, after);

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "inference/model/half.hpp"
+#include "inference/torch/exponential.hpp"
 #include "inference/torch/panels.hpp"
 
 namespace troupe::inference {
@@ -16,21 +17,6 @@ namespace {
 [[gnu::always_inline]] inline float magnitude_of(float x, float most) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(x) & 0x7fffffffU;
   return std::bit_cast<float>(std::min(bits, std::bit_cast<std::uint32_t>(most)));
-}
-
-// Relative error below 1e-6: bf16 has 4e-3. REQUIRES -87 <= x <= 88.
-[[gnu::always_inline]] inline float exponential(float x) noexcept {
-  constexpr float to_integer = 12582912.0F;  // 1.5 * 2^23: what is added to it is rounded
-  const auto shifted = x * 1.44269504F + to_integer;
-  const auto whole = shifted - to_integer;
-  const auto rest = (x - whole * 0.693359375F) + whole * 2.12194440e-4F;
-  auto p = 8.3334519e-3F;
-  p = p * rest + 4.1665796e-2F;
-  p = p * rest + 1.6666665e-1F;
-  p = p * rest + 0.5F;
-  p = p * rest + 1.0F;
-  p = p * rest + 1.0F;
-  return p * std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) << 23U) + (127U << 23U));
 }
 
 // x/2 * (1 + erf(x / sqrt 2)), by Abramowitz and Stegun's 7.1.26 for erfc (1.5e-7): no difference of near numbers

@@ -1,8 +1,10 @@
 #include "inference/torch/int8_linear.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <optional>
@@ -17,7 +19,10 @@
 
 #include "inference/torch/finish_line.hpp"
 #include "inference/torch/fork_join.hpp"
+#include "inference/torch/lanes.hpp"
 #include "inference/torch/operators.hpp"
+#include "inference/torch/panels.hpp"
+#include "inference/torch/tile_product.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -52,27 +57,69 @@ bool has_vnni() {
   return found;
 }
 
+// By tiles both are signed.
+constexpr float tile_levels = 127;
+
 struct activation_code {
   float levels;  // on each side of zero
   int zero;
 };
 activation_code code() { return has_vnni() ? activation_code{127, 128} : activation_code{63, 64}; }
 
-// One token: the scale that its codes are multiplied with.
-__attribute__((target_clones("avx2", "default"))) float encode(const float* x, std::int64_t n, activation_code c,
-                                                               std::uint8_t* out) {
-  float most = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const auto magnitude = std::fabs(x[i]);
-    most = magnitude > most ? magnitude : most;
-  }
+// One token: the scale that its codes are multiplied with. `shift` moves codes to where zero is.
+TROUPE_WIDE float encode(const float* x, std::int64_t n, float levels, int zero, std::uint8_t* out) noexcept {
+  // As numbers without a sign their bits have their order; what is no number, or infinite, is above all others.
+  lane_bits most_of[2] = {};
+  std::int64_t i = 0;
+  for (; i + 2 * lane_count <= n; i += 2 * lane_count)
+    for (std::int64_t j = 0; j < 2; ++j) {
+      lane_bits bits;
+      std::memcpy(&bits, x + i + j * lane_count, sizeof bits);
+      bits &= 0x7fffffffU;
+      most_of[j] = bits > most_of[j] ? bits : most_of[j];
+    }
+  std::uint32_t most_bits = 0;
+  for (std::int64_t k = 0; k < lane_count; ++k) most_bits = std::max({most_bits, most_of[0][k], most_of[1][k]});
+  for (; i < n; ++i) most_bits = std::max(most_bits, std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffffU);
+  const auto most = std::bit_cast<float>(most_bits);
   if (!(most > 0) || !std::isfinite(most)) {  // nothing to tell apart, or no numbers: told by the scale
-    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<std::uint8_t>(c.zero);
-    return most > 0 ? std::numeric_limits<float>::quiet_NaN() : 0;
+    std::fill_n(out, n, static_cast<std::uint8_t>(zero));
+    return most_bits == 0 ? 0 : std::numeric_limits<float>::quiet_NaN();
   }
-  const auto times = c.levels / most, shift = static_cast<float>(c.zero) + 0.5F;
-  for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<std::uint8_t>(static_cast<int>(x[i] * times + shift));
+  // All codes are positive before zero is moved, so that cutting off rounds all alike.
+  const auto times = levels / most, half = 128.5F;
+  const auto move = zero - 128;
+  for (i = 0; i < n; ++i) out[i] = static_cast<std::uint8_t>(static_cast<int>(x[i] * times + half) + move);
   return most;
+}
+
+// Rows of codes, and what each is multiplied with, by all levels.
+struct codes {
+  codes(const at::Tensor& x, float levels, int zero)
+      : numbers(at::empty(x.sizes(), at::kByte)), scales(static_cast<std::size_t>(x.size(0))) {
+    const auto in = x.size(1);
+    for (std::size_t i = 0; i < scales.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i) * in;
+      scales[i] =
+          encode(x.const_data_ptr<float>() + at, in, levels, zero, numbers.mutable_data_ptr<std::uint8_t>() + at);
+    }
+  }
+  at::Tensor numbers;
+  std::vector<float> scales;
+};
+
+// Four inputs side by side, for 32 outputs, and so on.
+at::Tensor in_panels(const at::Tensor& weight) {
+  const auto out = weight.size(0), in = weight.size(1);
+  const auto rows = weight.contiguous(), made = at::empty({out, in}, at::kChar);
+  const auto* from = rows.const_data_ptr<std::int8_t>();
+  auto* to = made.mutable_data_ptr<std::int8_t>();
+  constexpr std::int64_t together = 4;
+  for (std::int64_t row = 0; row < out; ++row)
+    for (std::int64_t k = 0; k < in; k += together)
+      std::copy_n(from + row * in + k, together,
+                  to + row / panel_rows * panel_rows * in + k * panel_rows + row % panel_rows * together);
+  return made;
 }
 
 }  // namespace
@@ -80,19 +127,27 @@ __attribute__((target_clones("avx2", "default"))) float encode(const float* x, s
 class int8_weight {
  public:
   at::Tensor packed, scales, zeros;
+  at::Tensor panels;  // in place of `packed`, where there are products by tiles
 };
 
 std::shared_ptr<const int8_weight> pack_int8(const at::Tensor& weight, const at::Tensor& scales) {
+  auto made = std::make_shared<int8_weight>();
+  made->scales = scales.contiguous();
+  if (has_tile_product(weight.size(1), weight.size(0))) {
+    made->scales = made->scales.div(tile_levels);
+    made->panels = in_panels(weight);
+    return made;
+  }
   const auto& k = all();
   if (!k.pack || !k.multiply) throw std::runtime_error("this LibTorch has no products in int8");
-  auto made = std::make_shared<int8_weight>();
   // Static: g++ 12 takes an empty one on the stack for uninitialized memory.
   static const std::optional<c10::List<std::int64_t>> any_rows;
   made->packed = k.pack->call(weight, any_rows);
-  made->scales = scales;
   made->zeros = at::zeros({scales.size(0)}, at::kInt);
   return made;
 }
+
+bool int8_keeps_shapes(const int8_weight& weight) noexcept { return !weight.panels.defined(); }
 
 bool has_int8_linear() {
   static const bool works = [] {
@@ -110,22 +165,37 @@ namespace {
 
 at::Tensor whole(const at::Tensor& x, const int8_weight& weight, const at::Tensor& bias, const at::Tensor& residual,
                  after_linear after) {
-  const auto rows = x.size(0), in = x.size(1);
+  const auto rows = x.size(0);
   const auto dense = x.contiguous(), added = residual.defined() ? residual.contiguous() : residual;
-  auto codes = at::empty({rows, in}, at::kByte);
-  std::vector<float> scales(static_cast<std::size_t>(rows));
   const auto c = code();
-  for (std::int64_t i = 0; i < rows; ++i)
-    scales[static_cast<std::size_t>(i)] =
-        encode(dense.const_data_ptr<float>() + i * in, in, c, codes.mutable_data_ptr<std::uint8_t>() + i * in);
+  const codes coded(dense, c.levels, c.zero);
   // The kernel's own scale stands for all tokens: 1 / levels; what differs between them follows.
-  auto y = all().multiply->call(codes, 1.0 / c.levels, c.zero, weight.packed, weight.scales, weight.zeros, std::nullopt,
-                                1.0, 0, at::kFloat, "none", c10::List<std::optional<at::Scalar>>(), "");
+  auto y = all().multiply->call(coded.numbers, 1.0 / c.levels, c.zero, weight.packed, weight.scales, weight.zeros,
+                                std::nullopt, 1.0, 0, at::kFloat, "none", c10::List<std::optional<at::Scalar>>(), "");
   const auto out = y.size(1);
   for (std::int64_t i = 0; i < rows; ++i)
-    finish_line(y.mutable_data_ptr<float>() + i * out, out, scales[static_cast<std::size_t>(i)], data_of(bias),
+    finish_line(y.mutable_data_ptr<float>() + i * out, out, coded.scales[static_cast<std::size_t>(i)], data_of(bias),
                 added.defined() ? data_of(added) + i * out : nullptr);
   return activated(std::move(y), after);
+}
+
+at::Tensor by_tiles(const at::Tensor& x, const int8_weight& weight, const at::Tensor& bias, const at::Tensor& residual,
+                    after_linear after) {
+  const auto rows = x.size(0), in = x.size(1), out = weight.panels.size(0);
+  const auto dense = x.contiguous(), added = residual.defined() ? residual.contiguous() : residual;
+  const codes coded(dense, tile_levels, 0);
+  auto y = at::empty({rows, out}, x.options());
+  const tile_product p{coded.numbers.const_data_ptr(), weight.panels.const_data_ptr(), rows, in, out};
+  const bool relu = after == after_linear::relu;
+  const int8_ending ending{coded.scales.data(), data_of(weight.scales),      data_of(bias),
+                           data_of(added),      y.mutable_data_ptr<float>(), relu};
+  const auto blocks = linear_blocks(rows, in, out);
+  for_blocks(blocks, [&](std::uint32_t block) {
+    const auto columns = part_of(out, block, blocks, panel_rows);
+    multiply_tiles(p, ending, columns.from, columns.to);
+    if (!relu && after != after_linear::nothing) activated(y.narrow(1, columns.from, columns.size()), after);
+  });
+  return y;
 }
 
 constexpr std::int64_t rows_min = 8;  // of a block: what the kernel computes at once, or nearly
@@ -134,6 +204,7 @@ constexpr std::int64_t rows_min = 8;  // of a block: what the kernel computes at
 
 at::Tensor int8_linear(const at::Tensor& x, const int8_weight& weight, const at::Tensor& bias,
                        const at::Tensor& residual, after_linear after) {
+  if (weight.panels.defined() && x.size(0) > 0) return by_tiles(x, weight, bias, residual, after);
   // By rows: the packed weights are one piece, and a token's numbers are its own.
   const auto rows = x.size(0);
   const auto blocks = static_cast<std::uint32_t>(std::clamp<std::int64_t>(rows / rows_min, 1, crew_threads()));

@@ -1,8 +1,8 @@
 #pragma once
 // Linear layers in int8: weights with a scale a row, activations with a scale a token, made when they come ("dynamic"),
-// products by oneDNN (onednn::qlinear_pointwise, which takes plain int8 tensors: PyTorch has announced the end of its
-// quantized types). A scale a token, not a batch: a row's answer must not depend on its neighbours. Included by our
-// Torch code only.
+// products by AMX' tiles (tile_product.hpp), else by oneDNN (onednn::qlinear_pointwise, which takes plain int8 tensors:
+// PyTorch has announced the end of its quantized types). A scale a token, not a batch: a row's answer must not depend
+// on its neighbours. Included by our Torch code only.
 
 #include <memory>
 
@@ -20,6 +20,9 @@ bool has_int8_linear();
 
 // `weight` [out, in] int8, `scales` [out] fp32. Throws std::exception where there is no kernel.
 std::shared_ptr<const int8_weight> pack_int8(const at::Tensor& weight, const at::Tensor& scales);
+
+// Whether products with it keep something for a number of rows, which should then be one of few.
+bool int8_keeps_shapes(const int8_weight& weight) noexcept;
 
 // after(x * weight^T + bias + residual) in fp32; x is [n, in] fp32; bias and residual may be undefined.
 at::Tensor int8_linear(const at::Tensor& x, const int8_weight& weight, const at::Tensor& bias,
