@@ -91,6 +91,7 @@ int main(int argc, char** argv) try {
   std::size_t tokens = 0, steps = 0;
   const auto step = [&] {
     std::vector<prepared_ptr> inputs;
+    inputs.reserve(rows);
     std::vector<row> batch(rows);
     const auto begin = thread_us();
     for (std::size_t i = 0; i < rows; ++i) {

@@ -140,6 +140,7 @@ at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::int64_
 at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::span<const continued_range> rows,
                         const at::Tensor& added) {
   std::vector<frame_range> ranges;
+  ranges.reserve(rows.size());
   for (const auto& row : rows) ranges.push_back(row.frames);
   const auto y = room_of_rows(x.size(0), x.size(1), x.options(), ranges);
   const filtered_rows all{x, taps, taps.size(0) - 1, added, y};

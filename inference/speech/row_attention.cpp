@@ -63,6 +63,7 @@ class attention_layer {
 at::Tensor attend_rows(const at::Tensor& q, const at::Tensor& kv, std::int64_t heads,
                        std::span<const attention_row> rows, std::int64_t layer) {
   std::vector<frame_range> ranges;
+  ranges.reserve(rows.size());
   for (const auto& row : rows) ranges.push_back({row.query, row.queries});
   const auto out = room_of_rows(q.size(0), q.size(1), q.options(), ranges);
   std::int64_t products = 0;

@@ -382,12 +382,7 @@ TEST_F(RecordingVoice, PiecesOfTheSoundChangeNothing) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   for (int round = 0; round < 20; ++round) {
-    std::vector<float> sound;
-    for (int i = 0; i < 12; ++i) {
-      const auto part =
-          random() % 3 == 0 ? silence(random() % 200) : word(1 + static_cast<int>(random() % 8), 1 + random() % 120);
-      sound.insert(sound.end(), part.begin(), part.end());
-    }
+    const auto sound = words_and_silence(random);
     std::vector<std::vector<std::vector<float>>> heard;
     for (int cut = 0; cut < 3; ++cut) {
       questions.clear();

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -264,6 +265,15 @@ struct SessionActor : ModelActor {
     return out;
   }
   static std::vector<float> silence(std::size_t samples = chunk) { return std::vector<float>(samples); }
+  static std::vector<float> words_and_silence(std::mt19937& random) {
+    std::vector<float> sound;
+    for (int i = 0; i < 12; ++i) {
+      const auto part =
+          random() % 3 == 0 ? silence(random() % 200) : word(1 + static_cast<int>(random() % 8), 1 + random() % 120);
+      sound.insert(sound.end(), part.begin(), part.end());
+    }
+    return sound;
+  }
   void run_all() {
     while (slots[0]->busy()) {
       slots[0]->finish();

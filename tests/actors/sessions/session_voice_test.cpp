@@ -212,12 +212,7 @@ TEST_F(SessionVoice, CutsOfTheSoundChangeNothing) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   for (int round = 0; round < 20; ++round) {
-    std::vector<float> sound;
-    for (int i = 0; i < 12; ++i) {
-      const auto part =
-          random() % 3 == 0 ? silence(random() % 200) : word(1 + static_cast<int>(random() % 8), 1 + random() % 120);
-      sound.insert(sound.end(), part.begin(), part.end());
-    }
+    const auto sound = words_and_silence(random);
     for (const bool with_voice : {true, false}) {
       const auto kept = voice;
       if (!with_voice) voice = nullptr;
