@@ -18,7 +18,7 @@ class attention_layer {
  public:
   attention_layer(const at::Tensor& q, const at::Tensor& kv, std::int64_t heads, std::int64_t layer,
                   const at::Tensor& out)
-      : kv_(kv), heads_(heads), layer_(layer) {
+      : kv_(kv), layer_(layer) {
     assert(q.stride(1) == 1 && kv.stride(1) == 1 && out.is_contiguous());
     one_.bf16 = q.scalar_type() == at::kBFloat16;
     one_.to_value = q.size(1);
@@ -52,7 +52,7 @@ class attention_layer {
 
  private:
   const at::Tensor& kv_;
-  std::int64_t heads_, layer_, bytes_ = 0;
+  std::int64_t layer_, bytes_ = 0;
   const std::byte* q_ = nullptr;
   std::byte* out_ = nullptr;
   head_attention one_;
