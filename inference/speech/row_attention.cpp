@@ -5,8 +5,8 @@
 
 #include "inference/encoders/layers.hpp"
 #include "inference/speech/frame_lines.hpp"
-#include "inference/speech/head_attention.hpp"
 #include "inference/torch/fork_join.hpp"
+#include "inference/torch/head_attention.hpp"
 
 namespace troupe::inference {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "inference/torch/half_line.hpp"
+#include "inference/torch/activation_lanes.hpp"
 #include "inference/torch/panels.hpp"
 #include "inference/torch/tiles.hpp"
 
@@ -27,26 +27,26 @@ struct half_endings {
 
   TROUPE_TILES [[gnu::always_inline]] void line(const float* sums, std::int64_t row,
                                                 std::int64_t first) const noexcept {
-    if (e.after != after_linear::nothing && e.after != after_linear::relu)
-      return half_lines(sums, 1, e.bias == nullptr ? nullptr : e.bias + first,
-                        e.residual == nullptr ? nullptr : e.residual + row * out + first, e.y + row * out + first, out,
-                        e.after);
-    auto u = _mm512_load_ps(sums), v = _mm512_load_ps(sums + 16);
-    const auto add = [&](const std::uint16_t* more) TROUPE_TILES __attribute__((always_inline)) {
-      u = _mm512_add_ps(u, widened(more));
-      v = _mm512_add_ps(v, widened(more + 16));
-    };
-    if (e.bias != nullptr) add(e.bias + first);
-    if (e.residual != nullptr) add(e.residual + row * out + first);
-    if (e.after == after_linear::relu) {  // NaN stays NaN
-      u = _mm512_max_ps(_mm512_setzero_ps(), u);
-      v = _mm512_max_ps(_mm512_setzero_ps(), v);
+    lanes u, v;
+    read(sums, u);
+    read(sums + lane_count, v);
+    if (e.bias != nullptr) add(e.bias + first, u, v);
+    if (e.residual != nullptr) add(e.residual + row * out + first, u, v);
+    switch (e.after) {
+      case after_linear::nothing: break;
+      case after_linear::gelu: apply_gelu(u), apply_gelu(v); break;
+      case after_linear::gelu_tanh: apply_gelu_tanh(u), apply_gelu_tanh(v); break;
+      case after_linear::relu: apply_relu(u), apply_relu(v); break;
+      case after_linear::silu: apply_silu(u), apply_silu(v); break;
     }
     _mm512_storeu_si512(e.y + row * out + first, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(v, u)));
   }
-  TROUPE_TILES [[gnu::always_inline]] static __m512 widened(const std::uint16_t* x) noexcept {
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))), 16));
+  [[gnu::always_inline]] static void add(const std::uint16_t* from, lanes& u, lanes& v) noexcept {
+    lanes more;
+    read(from, more);
+    u += more;
+    read(from + lane_count, more);
+    v += more;
   }
 };
 
@@ -68,96 +68,191 @@ struct int8_endings {
   }
 };
 
-// A block whose sums wait to be written.
-struct waiting_block {
-  const float* sums = nullptr;
-  std::int64_t row = 0, first = 0, lines = 0;
-};
-
+// The products of a step, by the tile of sums that they are added to: upper and lower lines of x, both halves of a
+// panel.
 template <bool int8>
-TROUPE_TILES [[gnu::always_inline]] inline void add_products() noexcept {
-  if constexpr (int8) {
+TROUPE_TILES [[gnu::always_inline]] inline void add_to_0() noexcept {
+  if constexpr (int8)
     _tile_dpbssd(0, 4, 6);
-    _tile_dpbssd(1, 4, 7);
-    _tile_dpbssd(2, 5, 6);
-    _tile_dpbssd(3, 5, 7);
-  } else {
+  else
     _tile_dpbf16ps(0, 4, 6);
+}
+template <bool int8>
+TROUPE_TILES [[gnu::always_inline]] inline void add_to_1() noexcept {
+  if constexpr (int8)
+    _tile_dpbssd(1, 4, 7);
+  else
     _tile_dpbf16ps(1, 4, 7);
+}
+template <bool int8>
+TROUPE_TILES [[gnu::always_inline]] inline void add_to_2() noexcept {
+  if constexpr (int8)
+    _tile_dpbssd(2, 5, 6);
+  else
     _tile_dpbf16ps(2, 5, 6);
+}
+template <bool int8>
+TROUPE_TILES [[gnu::always_inline]] inline void add_to_3() noexcept {
+  if constexpr (int8)
+    _tile_dpbssd(3, 5, 7);
+  else
     _tile_dpbf16ps(3, 5, 7);
-  }
 }
 
-// Rows from `begin` on, `count` of them.
-template <bool int8, class Endings>
+// A block's sums in memory, and where they belong.
+struct block_sums {
+  alignas(64) float numbers[block_rows * panel_rows];
+  std::int64_t row = 0, first = 0, lines = 0;
+
+  float* upper(std::int64_t half) noexcept { return numbers + half * tile_lines; }
+  float* lower(std::int64_t half) noexcept { return upper(half) + tile_lines * panel_rows; }
+};
+
+// Where a step's lines of x and weights are, and what is fetched with it.
+struct step_place {
+  const std::byte *weights, *upper, *lower, *fetched;
+  std::int64_t line_bytes;
+};
+
+// What is done beside a step's products, known to the compiler: short loops of unknown length cost as much as they do.
+template <int lines, int fetched_lines>
+struct beside {
+  static constexpr int ended = lines;            // of the block before
+  static constexpr int fetched = fetched_lines;  // of 64 bytes, of the next panel
+};
+
+TROUPE_TILES [[gnu::always_inline]] inline void load_step(step_place& at) noexcept {
+  _tile_loadd(6, at.weights, 2 * tile_line_bytes);
+  _tile_loadd(7, at.weights + tile_line_bytes, 2 * tile_line_bytes);
+  _tile_loadd(4, at.upper, at.line_bytes);
+  _tile_loadd(5, at.lower, at.line_bytes);
+  at.weights += panel_step;
+  at.upper += tile_line_bytes;
+  at.lower += tile_line_bytes;
+}
+// The next panel comes from memory while this one is multiplied.
+template <int lines>
+TROUPE_TILES [[gnu::always_inline]] inline void fetch(step_place& at) noexcept {
+#pragma GCC unroll 32
+  for (int i = 0; i < lines; ++i)
+    _mm_prefetch(reinterpret_cast<const char*>(at.fetched + i * tile_line_bytes), _MM_HINT_T1);
+  at.fetched += lines * tile_line_bytes;
+}
+template <bool int8, class Beside>
+TROUPE_TILES [[gnu::always_inline]] inline void add_step(step_place& at) noexcept {
+  load_step(at);
+  add_to_0<int8>();
+  add_to_1<int8>();
+  add_to_2<int8>();
+  add_to_3<int8>();
+  fetch<Beside::fetched>(at);
+}
+
+// The sums of the block before leave one tile after another, as the new ones begin: the unit does not wait for all.
+template <bool int8, class Beside>
+TROUPE_TILES [[gnu::always_inline]] inline void begin_sums(block_sums& before, step_place& at) noexcept {
+  load_step(at);
+  _tile_stored(0, before.upper(0), sum_line_bytes);
+  _tile_zero(0);
+  add_to_0<int8>();
+  _tile_stored(1, before.upper(1), sum_line_bytes);
+  _tile_zero(1);
+  add_to_1<int8>();
+  _tile_stored(2, before.lower(0), sum_line_bytes);
+  _tile_zero(2);
+  add_to_2<int8>();
+  _tile_stored(3, before.lower(1), sum_line_bytes);
+  _tile_zero(3);
+  add_to_3<int8>();
+  fetch<Beside::fetched>(at);
+}
+TROUPE_TILES [[gnu::always_inline]] inline void end_sums(block_sums& sums) noexcept {
+  _tile_stored(0, sums.upper(0), sum_line_bytes);
+  _tile_stored(1, sums.upper(1), sum_line_bytes);
+  _tile_stored(2, sums.lower(0), sum_line_bytes);
+  _tile_stored(3, sums.lower(1), sum_line_bytes);
+}
+
+template <class Endings>
+TROUPE_TILES [[gnu::always_inline]] inline void end_line(const Endings& ending, const block_sums& sums,
+                                                         std::int64_t i) noexcept {
+  ending.line(sums.numbers + i * panel_rows, sums.row + i, sums.first);
+}
+
+// A block's products; what follows the sums of the block before is done among them.
+template <bool int8, class Beside, class Endings>
+TROUPE_TILES [[gnu::always_inline]] inline void multiply_block(const Endings& ending, block_sums& before,
+                                                               step_place at) noexcept {
+  // Sums are in memory some steps after they were stored: what asks earlier stops all that follows it.
+  constexpr std::int64_t idle_steps = 2;
+  const auto steps = at.line_bytes / tile_line_bytes - 1;
+  const auto idle = std::min(idle_steps, steps), busy = std::min(steps - idle, before.lines / Beside::ended);
+  begin_sums<int8, Beside>(before, at);
+  for (std::int64_t step = 0; step < idle; ++step) add_step<int8, Beside>(at);
+  for (std::int64_t step = 0; step < busy; ++step) {
+    add_step<int8, Beside>(at);
+#pragma GCC unroll 4
+    for (int i = 0; i < Beside::ended; ++i) end_line(ending, before, step * Beside::ended + i);
+  }
+  for (auto i = busy * Beside::ended; i < before.lines; ++i) end_line(ending, before, i);
+  for (auto step = idle + busy; step < steps; ++step) add_step<int8, Beside>(at);
+}
+
+// Rows from `begin` on, `count` of them, panel by panel.
+template <bool int8, class Beside, class Endings>
 TROUPE_TILES void multiply(const tile_product& p, const Endings& ending, std::int64_t begin, std::int64_t count,
                            std::int64_t from, std::int64_t to) noexcept {
   const auto rows = std::min(count, block_rows);  // of a block
-  const auto upper = std::min(rows, tile_lines), lower = std::max<std::int64_t>(rows - upper, 1);
-  const bool two = rows > upper;
-  const auto steps = p.line_bytes / tile_line_bytes, lines_a_step = (block_rows + steps - 1) / steps;
   const auto blocks = (count + block_rows - 1) / block_rows, panel_bytes = p.line_bytes * panel_rows;
-  // The next panel comes from memory while this one is multiplied, some lines with each step.
-  const auto ahead = (panel_step / tile_line_bytes + blocks - 1) / blocks;
-  alignas(64) float sums[2][block_rows * panel_rows];
-  waiting_block waiting;
-  std::int64_t number = 0;
-  const tiles_scope tiles(upper, lower);
+  const tiles_scope tiles(std::min(rows, tile_lines), std::max<std::int64_t>(rows - tile_lines, 1));
   tiles_see_memory();
+  block_sums sums;
   for (auto first = from; first < to; first += panel_rows) {
     const auto* panel = static_cast<const std::byte*>(p.panels) + first / panel_rows * panel_bytes;
     const auto* next = first + panel_rows < to ? panel + panel_bytes : panel;
     for (std::int64_t block = 0; block < blocks; ++block) {
       // The last one begins early: what both have comes out the same.
       const auto row = begin + std::min(block * block_rows, count - rows);
-      const auto* upper_x = static_cast<const std::byte*>(p.x) + row * p.line_bytes;
-      const auto* lower_x = two ? upper_x + tile_lines * p.line_bytes : upper_x;
-      const auto* weights = panel;
-      const auto* fetched = next + block * steps * ahead * tile_line_bytes;
-      const auto* fetch_end = next + panel_bytes;
-      _tile_zero(0);
-      _tile_zero(1);
-      _tile_zero(2);
-      _tile_zero(3);
-      std::int64_t written = 0;
-      for (std::int64_t step = 0; step < steps; ++step) {
-        _tile_loadd(6, weights, 2 * tile_line_bytes);
-        _tile_loadd(7, weights + tile_line_bytes, 2 * tile_line_bytes);
-        _tile_loadd(4, upper_x, p.line_bytes);
-        _tile_loadd(5, lower_x, p.line_bytes);
-        add_products<int8>();
-        upper_x += tile_line_bytes;
-        lower_x += tile_line_bytes;
-        weights += panel_step;
-        for (std::int64_t i = 0; i < ahead && fetched < fetch_end; ++i, fetched += tile_line_bytes)
-          _mm_prefetch(reinterpret_cast<const char*>(fetched), _MM_HINT_T1);
-        for (const auto end = std::min(waiting.lines, written + lines_a_step); written < end; ++written)
-          ending.line(waiting.sums + written * panel_rows, waiting.row + written, waiting.first);
-      }
-      auto* made = sums[number++ % 2];
-      _tile_stored(0, made, sum_line_bytes);
-      _tile_stored(1, made + tile_lines, sum_line_bytes);
-      if (two) {
-        _tile_stored(2, made + tile_lines * panel_rows, sum_line_bytes);
-        _tile_stored(3, made + tile_lines * panel_rows + tile_lines, sum_line_bytes);
-      }
-      waiting = {made, row, first, rows};
+      const auto* upper = static_cast<const std::byte*>(p.x) + row * p.line_bytes;
+      const auto* lower = rows > tile_lines ? upper + tile_lines * p.line_bytes : upper;
+      const auto* fetched = next + block * Beside::fetched * p.line_bytes;
+      multiply_block<int8, Beside>(ending, sums, {panel, upper, lower, fetched, p.line_bytes});
+      sums.row = row;
+      sums.first = first;
+      sums.lines = rows;
     }
   }
-  for (std::int64_t i = 0; i < waiting.lines; ++i)
-    ending.line(waiting.sums + i * panel_rows, waiting.row + i, waiting.first);
+  end_sums(sums);
+  for (std::int64_t i = 0; i < sums.lines; ++i) end_line(ending, sums, i);
 }
 
-// So many bytes of x stay near while all panels pass by: half of what a core's second cache has where there is AMX.
-constexpr std::int64_t near_bytes = 1 << 20;
+// So many bytes of x stay near while all panels pass by, a quarter of what a core's second cache has where there is
+// AMX; but so many rows at least, for the panels pass by again for each part.
+constexpr std::int64_t near_bytes = 1 << 19, near_rows_min = 128;
+
+// So that the blocks fetch a panel together, and a block ends the one before in its own steps.
+template <bool int8, int lines, class Endings>
+void multiply_part(const tile_product& p, const Endings& ending, std::int64_t begin, std::int64_t count,
+                   std::int64_t from, std::int64_t to) noexcept {
+  if (count > 8 * block_rows) return multiply<int8, beside<lines, 2>>(p, ending, begin, count, from, to);
+  if (count > 3 * block_rows) return multiply<int8, beside<lines, 8>>(p, ending, begin, count, from, to);
+  multiply<int8, beside<lines, 32>>(p, ending, begin, count, from, to);
+}
 
 template <bool int8, class Endings>
 void multiply_parts(const tile_product& p, const Endings& ending, std::int64_t from, std::int64_t to) noexcept {
-  const auto parts = (p.rows * p.line_bytes + near_bytes - 1) / near_bytes;
+  const auto most = std::max(near_rows_min, near_bytes / p.line_bytes), parts = (p.rows + most - 1) / most;
   const auto each = ((p.rows + parts - 1) / parts + block_rows - 1) / block_rows * block_rows;
-  for (std::int64_t row = 0; row < p.rows; row += each)
-    multiply<int8>(p, ending, row, std::min(each, p.rows - row), from, to);
+  const auto steps = p.line_bytes / tile_line_bytes;
+  for (std::int64_t row = 0; row < p.rows; row += each) {
+    const auto count = std::min(each, p.rows - row);
+    if (steps > 32)
+      multiply_part<int8, 1>(p, ending, row, count, from, to);
+    else if (steps > 16)
+      multiply_part<int8, 2>(p, ending, row, count, from, to);
+    else
+      multiply_part<int8, 4>(p, ending, row, count, from, to);
+  }
 }
 
 }  // namespace

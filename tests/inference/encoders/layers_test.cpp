@@ -5,6 +5,8 @@
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
@@ -118,6 +120,28 @@ TEST_F(layers, first_tokens_are_told_what_they_are_told_among_all) {
         EXPECT_NEAR(out.lines_of(r)[i], wanted[i], 1e-5) << gpu << ' ' << r << ' ' << i;
     }
   }
+}
+
+// By whichever kernel this CPU has for it. [rows, heads, length, width] out of lines that hold q, k and v.
+TEST_F(layers, attention_in_bf16_is_what_it_is_in_fp32) {
+  constexpr std::int64_t rows = 3, width = 32, line = 3 * heads * width;
+  for (const std::int64_t length : {1, 2, 31, 33, 200})
+    for (const std::int64_t queries : {std::int64_t{1}, length}) {
+      const auto qkv = random(rows * length, line).to(at::kBFloat16);
+      const auto part = [&](std::int64_t n, std::int64_t count) {
+        return qkv.as_strided({rows, heads, count, width}, {length * line, width, line, 1}, n * heads * width);
+      };
+      const auto q = part(0, queries), k = part(1, length), v = part(2, length);
+      const auto out = at::zeros({rows, queries, heads, width}, at::kBFloat16);
+      attend_by_heads(q, k, v, {}, out);
+      const auto scores = at::matmul(q.to(at::kFloat), k.to(at::kFloat).transpose(2, 3)).div(std::sqrt(width));
+      const auto wanted = at::matmul(at::softmax(scores, -1), v.to(at::kFloat)).transpose(1, 2);
+      EXPECT_TRUE(at::allclose(out.to(at::kFloat), wanted, 2e-2, 2e-2)) << length << ' ' << queries;
+      // And a row alone is the same to the bit.
+      const auto alone = at::zeros({1, queries, heads, width}, at::kBFloat16);
+      attend_by_heads(q.narrow(0, 1, 1), k.narrow(0, 1, 1), v.narrow(0, 1, 1), {}, alone);
+      EXPECT_TRUE(alone[0].equal(out[1])) << length << ' ' << queries;
+    }
 }
 
 TEST_F(layers, linears_and_norms_are_what_they_are_called) {

@@ -1,4 +1,4 @@
-#include "inference/speech/tile_attention.hpp"
+#include "inference/torch/tile_attention.hpp"
 
 #include "inference/torch/tiles.hpp"
 

@@ -12,9 +12,9 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
-#include "inference/speech/head_attention.hpp"
-#include "inference/speech/tile_attention.hpp"
+#include "inference/torch/head_attention.hpp"
 #include "inference/torch/runtime.hpp"
+#include "inference/torch/tile_attention.hpp"
 
 namespace troupe::inference {
 namespace {

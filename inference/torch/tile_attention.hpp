@@ -2,7 +2,7 @@
 // head_attention.hpp's attention in bf16 by AMX: keys are multiplied where the general way takes four times as long.
 // No Torch types.
 
-#include "inference/speech/head_attention.hpp"
+#include "inference/torch/head_attention.hpp"
 
 namespace troupe::inference {
 

@@ -1,12 +1,11 @@
-#include "inference/speech/head_attention.hpp"
+#include "inference/torch/head_attention.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "inference/speech/tile_attention.hpp"
-#include "inference/torch/exponential.hpp"
-#include "inference/torch/lanes.hpp"
+#include "inference/torch/activation_lanes.hpp"
+#include "inference/torch/tile_attention.hpp"
 
 namespace troupe::inference {
 namespace {
@@ -79,20 +78,22 @@ TROUPE_WIDE void add_values(const float* weights, const float* const* values, st
 }
 
 TROUPE_WIDE void weigh(float* scores, std::int64_t count, float scale, float* sums) noexcept {
-  float most[lane_count], all[lane_count] = {};
-  std::fill_n(most, lane_count, -std::numeric_limits<float>::infinity());
-  for (std::int64_t k = 0; k < count; ++k)
-    for (std::int64_t i = 0; i < lane_count; ++i) {
-      const auto score = scores[k * lane_count + i] * scale;
-      most[i] = score > most[i] ? score : most[i];
-    }
-  for (std::int64_t k = 0; k < count; ++k)
-    for (std::int64_t i = 0; i < lane_count; ++i) {
-      auto& score = scores[k * lane_count + i];
-      score = exponential(std::max(score * scale - most[i], -87.0F));
-      all[i] += score;
-    }
-  std::copy_n(all, lane_count, sums);
+  lanes score, most = lanes{} - std::numeric_limits<float>::infinity(), all{};
+  for (std::int64_t k = 0; k < count; ++k) {
+    read(scores + k * lane_count, score);
+    score *= scale;
+    most = score > most ? score : most;
+  }
+  constexpr float least = -87;
+  for (std::int64_t k = 0; k < count; ++k) {
+    read(scores + k * lane_count, score);
+    score = score * scale - most;
+    score = score < least ? lanes{} + least : score;
+    exponentiate(score);
+    write(score, scores + k * lane_count);
+    all += score;
+  }
+  write(all, sums);
 }
 
 TROUPE_WIDE void widen(const std::uint16_t* from, std::int64_t n, float* to) noexcept {
