@@ -25,16 +25,13 @@ template <class T, class F>
     read(line + i, x);
     f(x, sums[0]);
   }
-  float all[lane_count];
-  write((sums[0] + sums[1]) + (sums[2] + sums[3]), all);
+  auto all = sum_of((sums[0] + sums[1]) + (sums[2] + sums[3]));
   for (; i < width; ++i) {
     lanes one = lanes{} + number(line[i]), sum{};
     f(one, sum);
-    all[0] += sum[0];
+    all += sum[0];
   }
-  for (auto n = lane_count / 2; n > 0; n /= 2)
-    for (std::int64_t k = 0; k < n; ++k) all[k] += all[k + n];
-  return all[0];
+  return all;
 }
 
 template <class T>
