@@ -38,11 +38,11 @@ int run_version(bool as_json) {
     return 0;
   }
   const auto git = version::git.empty() ? std::string() : " (" + std::string(version::git) + ')';
-  std::printf("troupe    %s%s, %s%s\n", version::project.data(), git.c_str(), version::build_type.data(),
-              version::sanitized ? ", sanitized" : "");
+  std::printf("troupe    %s%s, %s%s\n", std::string(version::project).c_str(), git.c_str(),
+              std::string(version::build_type).c_str(), version::sanitized ? ", sanitized" : "");
   std::printf("LibTorch  %s\n", inference::torch_version().c_str());
-  std::printf("CAF       %s\n", version::caf.data());
-  std::printf("RESTinio  %s\n", version::restinio.data());
+  std::printf("CAF       %s\n", std::string(version::caf).c_str());
+  std::printf("RESTinio  %s\n", std::string(version::restinio).c_str());
   std::printf("compiler  g++ %s, C++ %ld\n", __VERSION__, __cplusplus);
   std::printf("CPU       %s\n", cpu_features().c_str());
   return 0;

@@ -149,10 +149,9 @@ result<http_reply> http_call::handle::perform(const std::string& base, const std
   const auto url = base + question.path;
   header_list headers;
   const auto add = [&](const std::string& line) {
-    if (auto* more = curl_slist_append(headers.get(), line.c_str())) {
-      static_cast<void>(headers.release());
-      headers.reset(more);
-    }
+    auto* had = headers.release();
+    auto* more = curl_slist_append(had, line.c_str());
+    headers.reset(more != nullptr ? more : had);
   };
   add(tell != nullptr ? "Accept: text/event-stream" : "Accept: application/json");
   if (!key.empty()) add("Authorization: Bearer " + key);

@@ -13,6 +13,9 @@
 namespace troupe::inference {
 namespace {
 
+constexpr const char* long_text =
+    "The committee, having considered the report in full and heard both parties at length, found no reason to depart "
+    "from its earlier decision, and the appeal was dismissed with costs; the chair thanked the staff for their work.";
 // Short and long, several scripts, both ends of an opinion.
 constexpr const char* texts[] = {
     "I love this, it works exactly as promised.",
@@ -27,8 +30,7 @@ constexpr const char* texts[] = {
     "Пожалуйста, отправьте счёт до конца недели.",
     "x = sum(a[i] * b[i] for i in range(n))  # dot product",
     "ok",
-    ("The committee, having considered the report in full and heard both parties at length, found no reason to depart "
-     "from its earlier decision, and the appeal was dismissed with costs; the chair thanked the staff for their work."),
+    long_text,
     "Breaking: shares fall 12% after the company cuts its forecast for the third quarter in a row.",
 };
 constexpr std::size_t timed_rows = 8, timed_length = 32;

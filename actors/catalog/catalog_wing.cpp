@@ -87,11 +87,11 @@ cache::cache_options cache_options_of(const config::settings& s) {
 std::shared_ptr<cache::catalog_cache> tiers_of(const config::settings& s, std::function<void()> on_redis) {
   auto options = cache_options_of(s);
   options.on_redis_up = std::move(on_redis);
-  if (s.redis_url.empty()) return cache::catalog_cache::make(std::move(options), nullptr, nullptr);
+  if (s.redis_url.empty()) return cache::catalog_cache::make(options, nullptr, nullptr);
   auto address = cache::parse_redis_url(s.redis_url);
   if (!address) {
     spdlog::error("redis_url: {}; the catalog is cached in memory alone", address.error().message);
-    return cache::catalog_cache::make(std::move(options), nullptr, nullptr);
+    return cache::catalog_cache::make(options, nullptr, nullptr);
   }
   cache::redis_options redis;
   redis.address = std::move(*address);
@@ -99,7 +99,7 @@ std::shared_ptr<cache::catalog_cache> tiers_of(const config::settings& s, std::f
   redis.timeout_ms = s.redis_timeout_ms;
   redis.reply_bytes_max = (s.model_cache_max_value_mb << 20) + (1 << 20);
   return cache::catalog_cache::make(
-      std::move(options), [redis](auto on_state) { return cache::redis_client::make(redis, std::move(on_state)); },
+      options, [redis](auto on_state) { return cache::redis_client::make(redis, std::move(on_state)); },
       [redis](auto on_message, auto on_listening) {
         return cache::redis_listener::make(redis, std::string(cache::invalidation_channel), std::move(on_message),
                                            std::move(on_listening));
@@ -407,14 +407,14 @@ class open_wing final : public catalog_wing, public catalog_service {
 }  // namespace
 
 std::unique_ptr<catalog_wing> catalog_wing::make(caf::actor_system& system, const config::settings& settings,
-                                                 std::function<std::vector<cache::offer>()> own_models,
+                                                 const std::function<std::vector<cache::offer>()>& own_models,
                                                  prometheus::Registry& metrics) {
-  auto database = database_of(settings);
+  const auto database = database_of(settings);
   if (auto usable = cache::make_database(database); !usable) {
     spdlog::error("the catalog cannot be kept: {}", usable.error().message);
     return std::make_unique<closed_wing>(usable.error());
   }
-  return std::make_unique<open_wing>(system, settings, std::move(own_models), metrics, std::move(database));
+  return std::make_unique<open_wing>(system, settings, own_models, metrics, database);
 }
 
 }  // namespace troupe::actors

@@ -25,7 +25,7 @@ class catalog_wing {
 
   // `own_models`: this server's, as the provider `local` offers them; any thread.
   static std::unique_ptr<catalog_wing> make(caf::actor_system& system, const config::settings& settings,
-                                            std::function<std::vector<cache::offer>()> own_models,
+                                            const std::function<std::vector<cache::offer>()>& own_models,
                                             prometheus::Registry& metrics);
 };
 

@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds tick_pause{250};
 
 // What libraries and listeners throw ends this recording alone.
 template <class F>
-void guarded(recording& it, F f) {
+void guarded(recording& it, const F& f) {
   try {
     f(it);
   } catch (...) {
@@ -32,7 +32,7 @@ void send_turn(const recording_actor& to, std::function<void(recording&)> f) {
 }
 
 recording_actor::behavior_type run_recording(recording_actor::stateful_pointer<recording_state> self,
-                                             std::shared_ptr<recording_start> start) {
+                                             const std::shared_ptr<recording_start>& start) {
   auto& st = self->state;
   const auto desk = start->desk;
   const auto entry = start->entry;

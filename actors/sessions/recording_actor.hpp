@@ -39,7 +39,7 @@ struct recording_state {
 };
 
 recording_actor::behavior_type run_recording(recording_actor::stateful_pointer<recording_state> self,
-                                             std::shared_ptr<recording_start> start);
+                                             const std::shared_ptr<recording_start>& start);
 
 // From any thread; late ones are dropped.
 void send_turn(const recording_actor& to, std::function<void(recording&)> f);

@@ -126,7 +126,6 @@ int main(int argc, char** argv) {
   const double seconds = number(argc, argv, "seconds", 2);
   const int rounds = static_cast<int>(number(argc, argv, "rounds", 2));
   const auto folder = option(argc, argv, "folder", "/tmp");
-  const auto klass = option(argc, argv, "class", "");
   // A real file of the wanted size, read once so that it lies in the page cache.
   const auto path = folder + "/interference.bin";
   file f;

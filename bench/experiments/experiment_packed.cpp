@@ -148,6 +148,7 @@ void tokens(const bare::shape& s, const std::string& folder, at::ScalarType type
   for (const int64_t n : {32, 64, 128, 256, 512, 1024, 2048, 4096}) {
     const auto b = bare::even(n / 32, 32, s, type);
     std::vector<variant> all;
+    all.reserve(models.size());
     for (size_t i = 0; i < models.size(); ++i) all.push_back({forms[i].name, [&, i] { models[i].forward(b); }});
     interleave(all, rounds, seconds);
     std::printf("\n%-8ld", n);

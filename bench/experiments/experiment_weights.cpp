@@ -93,6 +93,7 @@ int main(int argc, char** argv) {
       std::vector<bare::batch> batches;
       for (const auto& w : ways) batches.push_back(bare::even(rows, length, shape, w.type));
       std::vector<variant> variants;
+      variants.reserve(models.size());
       for (size_t i = 0; i < models.size(); ++i)
         variants.push_back({ways[i].name, [&, i] { models[i]->forward(batches[i]); }});
       interleave(variants, static_cast<int>(number(argc, argv, "rounds", 3)), number(argc, argv, "seconds", 0.3));

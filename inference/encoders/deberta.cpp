@@ -1,7 +1,5 @@
 #include "inference/encoders/deberta.hpp"
 
-#include <utility>
-
 #include "inference/encoders/body.hpp"
 #include "inference/encoders/config_numbers.hpp"
 #include "inference/encoders/deberta_config.hpp"
@@ -12,7 +10,7 @@ namespace {
 
 class deberta_config final : public family_config {
  public:
-  explicit deberta_config(deberta_settings settings) : settings_(std::move(settings)) {}
+  explicit deberta_config(const deberta_settings& settings) : settings_(settings) {}
   const encoder_shape& shape() const noexcept override { return settings_; }
 
   void plan_body(plan_writer& out) const override {
@@ -114,7 +112,7 @@ template <bool first_version>
 result<std::unique_ptr<const family_config>> read(const model_json& config) {
   auto settings = read_deberta(config, first_version);
   if (!settings) return tl::unexpected(settings.error());
-  return std::make_unique<const deberta_config>(std::move(*settings));
+  return std::make_unique<const deberta_config>(*settings);
 }
 
 }  // namespace

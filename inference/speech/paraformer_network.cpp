@@ -129,6 +129,7 @@ class network final : public paraformer_network {
           {x.mutable_data_ptr<float>() + range.first * width(), static_cast<std::size_t>(range.length * width())},
           width(), settings_.encoder.size, 0);
     std::vector<sanm_row> asked;
+    asked.reserve(ranges.size());
     for (const auto& range : ranges) asked.push_back({range});
     const auto h = encoder_(x.to(type_), asked);
     const auto full = h.to(at::kFloat);

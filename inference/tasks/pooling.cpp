@@ -147,6 +147,7 @@ std::vector<std::uint32_t> tokens_for(const pooling& how, std::uint32_t tokens, 
                                [](auto mode) { return mode == pooling_mode::cls || mode == pooling_mode::last_token; });
   if (!few || tokens == 0) return {};
   std::vector<std::uint32_t> picks;
+  picks.reserve(how.modes.size());
   for (const auto mode : how.modes)
     picks.push_back(mode == pooling_mode::last_token ? tokens - 1 : skipped < tokens ? skipped : 0);
   std::sort(picks.begin(), picks.end());

@@ -106,15 +106,18 @@ class frame_builder {
         if (!token) return tl::unexpected(token.error());
         const auto name = json_quoted(text);
         out += R"({"SpecialToken":{"id":)" + name + R"(,"type_id":)" + type + "}}";
-        if (listed.insert(text).second)
-          tokens += (tokens.empty() ? "" : ",") + name + R"(:{"id":)" + name + R"(,"ids":[)" +
-                    token->substr(name.size() + 2, token->size() - name.size() - 3) + R"(],"tokens":[)" + name + "]}";
+        if (listed.insert(text).second) {
+          if (!tokens.empty()) tokens += ',';
+          tokens.append(name).append(R"(:{"id":)").append(name).append(R"(,"ids":[)");
+          tokens.append(*token, name.size() + 2, token->size() - name.size() - 3);
+          tokens.append(R"(],"tokens":[)").append(name).append("]}");
+        }
       }
       return out + ']';
     };
-    const auto one = pieces(single);
+    auto one = pieces(single);
     if (!one) return one;
-    const auto two = pieces(pair);
+    auto two = pieces(pair);
     if (!two) return two;
     return R"({"type":"TemplateProcessing","single":)" + *one + R"(,"pair":)" + *two + R"(,"special_tokens":{)" +
            tokens + "}}";

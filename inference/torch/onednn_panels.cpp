@@ -49,7 +49,7 @@ at::Tensor description_of(std::int64_t out, std::int64_t in) {
   auto* numbers = reinterpret_cast<std::uint16_t*>(plain.mutable_data_ptr<c10::BFloat16>());
   for (std::int64_t i = 0; i < out * in; ++i) numbers[i] = static_cast<std::uint16_t>(i % 32749);  // a prime; no NaN
   const auto packed = all().pack->call(plain, rows);
-  const auto description = all().description->call(packed);
+  auto description = all().description->call(packed);
   const auto* lies = static_cast<const std::uint16_t*>(all().data(packed));
   std::vector<std::uint16_t> panel(size);
   for (std::int64_t at = 0; at < out * in; at += panel_rows * in) {

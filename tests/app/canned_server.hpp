@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <gtest/gtest.h>
+
 namespace troupe::app {
 
 // A server of one thread that answers whatever it reads with the same bytes, one connection at a time or all.
@@ -21,7 +23,7 @@ class canned_server {
     sockaddr_in a{};
     a.sin_family = AF_INET;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(listener_, reinterpret_cast<sockaddr*>(&a), sizeof a);
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
     listen(listener_, 64);
     socklen_t length = sizeof a;
     getsockname(listener_, reinterpret_cast<sockaddr*>(&a), &length);

@@ -230,6 +230,7 @@ class selector {
   result<selection> finish(const std::vector<std::string>& folders) {
     selection out;
     std::vector<std::string> names;
+    names.reserve(chosen_.size());
     for (const auto place : chosen_) names.push_back(path(place));
     if (auto ok = check_file_names(names); !ok)
       return problem("cannot be stored: " + ok.error().message, ok.error().detail);

@@ -46,7 +46,7 @@ void put_by_hand(steps& in, const offer& row) {
     const std::string column(offered_columns[i]);
     columns += column + ", ";
     places += "$" + std::to_string(i + 1) + ", ";
-    sets += column + " = excluded." + column + ", ";
+    sets.append(column).append(" = excluded.").append(column).append(", ");
   }
   const auto before = offers_of_id(in, row.id);
   in.run({"INSERT INTO catalog_offers (" + columns + "provider, edited) VALUES (" + places + "$" +

@@ -151,7 +151,7 @@ TEST(Ledger, AnyOrderOfEventsEndsAtZero) {
           draining.push_back(id);
         }
         break;
-      case 4:
+      default:
         if (!draining.empty())
           l.release(take(draining));
         else if (!reserved.empty())

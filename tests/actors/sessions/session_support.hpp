@@ -62,7 +62,7 @@ struct fake_feeder : inference::feeder {
 inline std::string words_in(std::span<const float> sound) {
   std::string text;
   for (const auto s : sound)
-    if (s > 0.05F) text += std::to_string(static_cast<int>(s * 10 + 0.5F));
+    if (s > 0.05F) text += std::to_string(std::lround(s * 10));
   return text;
 }
 

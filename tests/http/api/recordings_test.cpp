@@ -78,7 +78,7 @@ TEST_F(recordings_test, the_file_alone_and_in_json) {
   EXPECT_EQ(asked().model, "beta");
   EXPECT_FALSE(asked().punctuate);
   service.recorded.all.clear();
-  const std::string sound = "SO\0ND";
+  const std::string sound("SO\0ND", 5);
   ask("POST", "/recognize?model=alpha",
       R"({"audio": ")" + base64(std::as_bytes(std::span(sound))) +
           R"(", "model": "beta", "timeout": 3, "punctuate": true})",

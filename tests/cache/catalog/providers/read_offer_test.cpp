@@ -4,7 +4,6 @@ namespace troupe::cache {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::Optional;
 
 // -- what real servers send --------------------------------------------------------------------------------------
