@@ -26,14 +26,21 @@ function keyed(written) {
   return key ? [written(key)] : [];
 }
 
+// Latin words are apart; Chinese characters and full-width marks are not.
+function between(before, after) {
+  if (!before || !after || /\s$/.test(before) || /^\s/.test(after)) return "";
+  const wide = "[\u3000-\u9fff\uf000-\uffff]";
+  return new RegExp(`${wide}$`).test(before) || new RegExp(`^${wide}`).test(after) ? "" : " ";
+}
+
 // Sentences take the place of the increments before them.
 function show(message) {
   if (message.error) throw new Error(message.error);
   if (message.mode === "2pass-online") {
     $("pending").textContent += message.text;
   } else if (message.text) {
-    const before = $("sentences").textContent;
-    $("sentences").textContent += (before && !/\s$/.test(before) ? " " : "") + message.text.trim();
+    const sentence = message.text.trim();
+    $("sentences").textContent += between($("sentences").textContent, sentence) + sentence;
     $("pending").textContent = "";
   }
 }

@@ -64,6 +64,15 @@ def test_the_microphone_is_transcribed(page, sample):
     check_microphone(page, sample[1])
 
 
+@pytest.mark.parametrize("sentences, shown_as", [
+    (["one.", "Two"], "one. Two"), (["今天。", "明天"], "今天。明天"), (["今天", "AI"], "今天AI"), (["naïve", "é"], "naïve é"),
+])
+def test_sentences_are_joined_as_their_writing_wants(page, sentences, shown_as):
+    for sentence in sentences:
+        page.run(f"show({json.dumps({'mode': '2pass-offline', 'text': ' ' + sentence})})")
+    assert shown(page, "sentences") == shown_as
+
+
 def test_where_the_server_asks_for_a_key(serve, sample):
     server = serve(MODELS, env={"API_KEYS": "the-key"})
     with Page(f"http://127.0.0.1:{server.port}/demo/speech", sample[0]) as page:
