@@ -122,7 +122,8 @@ def count_verdicts(points: list) -> tuple[list[str], str]:
     texts = [v.text + (f", {p.errors} errors" if p.errors else "") for p, v in zip(points, verdicts)]
     missed = [str(p.clients) for p, v in zip(points, verdicts) if v.missed or p.errors]
     return texts, (f"No count below {LEAST} of the best share at fewer clients, from {2 * cores()} clients on none below {LEAST} of the "
-                   "limit: " + (f"**missed** at {', '.join(missed)}." if missed else "met."))
+                   "limit: " + (f"**missed** at {', '.join(missed)}." if missed else "met.")
+                   + f" The lowest share is {min(p.share for p in points):.2f}.")
 
 
 def counts_table(title: str, points: list[Point]) -> Table:

@@ -202,11 +202,25 @@ std::uint32_t usable_cores(const fs::path& root) {
   return cores < 1 ? 1 : static_cast<std::uint32_t>(cores);
 }
 
-std::uint64_t resident_bytes() {
+namespace {
+struct resident_pages {
+  std::uint64_t all = 0, of_files = 0;
+};
+resident_pages pages_of_process() {
   std::ifstream in("/proc/self/statm");
-  std::uint64_t total = 0, resident = 0;
-  in >> total >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  std::uint64_t total = 0;
+  resident_pages pages;
+  in >> total >> pages.all >> pages.of_files;
+  return pages;
+}
+std::uint64_t bytes_of(std::uint64_t pages) { return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)); }
+}  // namespace
+
+std::uint64_t resident_bytes() { return bytes_of(pages_of_process().all); }
+
+std::uint64_t anonymous_bytes() {
+  const auto pages = pages_of_process();
+  return bytes_of(pages.all - std::min(pages.all, pages.of_files));
 }
 
 }  // namespace troupe::config

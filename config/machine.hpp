@@ -18,6 +18,7 @@ std::uint64_t cgroup_thread_limit(const std::filesystem::path& root = "/");
 // Affinity and quota considered, rounded down (a throttled thread costs latency), at least 1.
 std::uint32_t usable_cores(const std::filesystem::path& root = "/");
 
-std::uint64_t resident_bytes();  // of this process: /proc/self/statm, cheap
+std::uint64_t resident_bytes();   // of this process: /proc/self/statm, cheap
+std::uint64_t anonymous_bytes();  // of them, what is no file's
 
 }  // namespace troupe::config

@@ -42,7 +42,7 @@ using warm_atom = caf::atom_constant<caf::atom("warm")>;              // run all
 using priority_atom = caf::atom_constant<caf::atom("priority")>;      // a model's priority changed
 using tick_atom = caf::atom_constant<caf::atom("tick")>;              // a timer of the actor's own
 using share_atom = caf::atom_constant<caf::atom("share")>;            // a batch has had all cores long enough
-using quiet_atom = caf::atom_constant<caf::atom("quiet")>;            // the device may be quiet now
+using quiet_atom = caf::atom_constant<caf::atom("quiet")>;            // the device, or all, may be quiet now
 using estimate_atom = caf::atom_constant<caf::atom("estimate")>;      // how big will the load be
 using estimated_atom = caf::atom_constant<caf::atom("estimated")>;    // the answer to it
 using load_atom = caf::atom_constant<caf::atom("load")>;              // load a model
@@ -127,8 +127,10 @@ using loader_actor = caf::typed_actor<
 
 // One, detached: the only place where a model's memory is freed.
 using reclaimer_actor = caf::typed_actor<caf::reacts_to<reclaim_atom, std::shared_ptr<reclaim_order>>,
-                                         // Trims the heap.
-                                         caf::reacts_to<tick_atom>>;
+                                         // Trims the heap, for a model that is gone.
+                                         caf::reacts_to<tick_atom>,
+                                         // Trims it, for batches whose work is done.
+                                         caf::reacts_to<quiet_atom>>;
 
 // One: owns the registry of models, the ledger and who is resident. Never blocks, never runs a model.
 using supervisor_actor = caf::typed_actor<

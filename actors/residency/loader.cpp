@@ -9,6 +9,7 @@
 
 #include "actors/protocol/foreign_exception.hpp"
 #include "actors/residency/trial_load.hpp"
+#include "config/machine.hpp"
 #include "config/turns.hpp"
 #include "inference/loader.hpp"
 #include "inference/model/step_aside.hpp"
@@ -30,6 +31,10 @@ constexpr std::uint64_t trim_at_once_bytes = 8u << 20;
 // Else a second later, when no batch has run for a while: trimming takes the free memory of those who run batches, too,
 // who then fault it in again. Not for ever, though.
 constexpr std::chrono::milliseconds trim_later{1000}, trim_when_quiet_for{200}, trim_at_last{30'000};
+// Batches of many lengths leave holes in the heap, 30 to 90 MiB after minutes of them. When the process has grown by so
+// much since it was trimmed, and has as much to give, it is trimmed once no batch runs.
+constexpr std::uint64_t holes_bytes = 16u << 20;
+constexpr std::chrono::milliseconds look_for_holes{2000}, holes_when_quiet_for{1000};
 
 // Called between a thread's pieces of work, of a millisecond at most each.
 class breaks {
@@ -140,12 +145,18 @@ reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, const st
   pthread_setname_np(pthread_self(), "reclaimer");
   config::take_long_turns();
   auto trim_wanted = std::make_shared<std::optional<steady_time>>();  // since when
+  auto after_trim = std::make_shared<std::uint64_t>(config::anonymous_bytes());
+  const auto trim = [after_trim] {
+    inference::return_free_memory();
+    *after_trim = config::anonymous_bytes();
+  };
+  self->delayed_send(self, look_for_holes, quiet_atom::value);
   return {
       [=](reclaim_atom, const std::shared_ptr<reclaim_order>& order) {
         const bool much = order->model && order->model->memory().private_bytes >= trim_at_once_bytes;
         free_with_breaks(std::move(order->model), *way);
         if (much) {
-          inference::return_free_memory();
+          trim();
         } else if (!*trim_wanted) {
           *trim_wanted = steady_clock::now();
           self->delayed_send(self, trim_later, tick_atom::value);
@@ -158,7 +169,13 @@ reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, const st
           return;
         }
         trim_wanted->reset();
-        inference::return_free_memory();
+        trim();
+      },
+      [=](quiet_atom) {
+        if (way->quiet_for(holes_when_quiet_for) && config::anonymous_bytes() >= *after_trim + holes_bytes &&
+            inference::free_heap_bytes() >= holes_bytes)
+          trim();
+        self->delayed_send(self, look_for_holes, quiet_atom::value);
       },
   };
 }

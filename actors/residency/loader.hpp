@@ -29,6 +29,7 @@ void hurry(gentleness& gentle);
 
 // Trims the heap after each model that had much in it, and a second after any other, when no batch has run for a moment
 // or half a minute has passed: trimming takes free memory from those that run batches too, who then fault it in again.
+// Once no batch has run for a second it also gives back what batches of many lengths left behind.
 reclaimer_actor::behavior_type reclaimer(reclaimer_actor::pointer self, const std::shared_ptr<right_of_way>& way);
 
 }  // namespace troupe::actors

@@ -53,8 +53,8 @@ at::Tensor paraformer_decoder::attend(std::int64_t number, const at::Tensor& x, 
   std::vector<attention_row> asked;
   for (const auto& row : rows)
     asked.push_back({row.tokens.first, row.tokens.length, row.frames.first, row.frames.length, row.past});
-  const auto context =
-      attend_rows(apply(l.q, normalize(l.norm3, x, sanm_norm_epsilon)), kv, settings_.heads, asked, number);
+  const auto context = attend_rows(apply(l.q, normalize(l.norm3, x, sanm_norm_epsilon)), kv, settings_.heads, asked,
+                                   number, l.q.packed != nullptr);
   const auto* bytes = static_cast<const std::byte*>(kv.const_data_ptr());
   const auto step = kv.stride(0) * kv.element_size();
   for (const auto& row : rows) {

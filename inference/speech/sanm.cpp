@@ -42,7 +42,7 @@ at::Tensor sanm_encoder::run(std::int64_t number, const at::Tensor& x, std::span
     asked.push_back({f.first, f.length, f.first, f.length, rows[i].past, mask ? mask(i, number) : at::Tensor()});
     ranges.push_back(f);
   }
-  const auto context = attend_rows(qkv.narrow(1, 0, size), kv, settings_.heads, asked, number);
+  const auto context = attend_rows(qkv.narrow(1, 0, size), kv, settings_.heads, asked, number, l.qkv.packed != nullptr);
   for (const auto& row : rows)
     if (row.kept > 0) keep(row, number, kv);
 

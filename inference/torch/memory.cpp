@@ -60,6 +60,8 @@ void return_free_memory() {
   ::malloc_trim(0);
 }
 
+std::uint64_t free_heap_bytes() noexcept { return ::mallinfo2().fordblks; }
+
 void install_tagged_allocator() {
   // Fixed, as glibc else raises them with each freed block. Generous, so that a batch does not fault
   // its activations in anew (small ones cost 40 % of the throughput, docs/experiments.md, b); weights

@@ -3,6 +3,7 @@
 // that account until it is freed, on whatever thread. This is what the memory ledger calls private
 // bytes.
 
+#include <cstdint>
 #include <memory>
 
 #include "inference/model/memory_account.hpp"
@@ -24,5 +25,7 @@ class account_scope {
 // Gives freed pages back to the system (malloc_trim), and a GPU's freed memory to its driver; called after a model
 // is gone. Milliseconds.
 void return_free_memory();
+// Of the heap, what nobody holds; its pages may be the system's already.
+std::uint64_t free_heap_bytes() noexcept;
 
 }  // namespace troupe::inference

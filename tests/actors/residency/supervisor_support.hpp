@@ -99,7 +99,7 @@ struct Supervisor : ::testing::Test {
                 reclaims.push_back(o);
                 if (reclaim_at_once) deliver_reclaim();
               },
-              [](tick_atom) {}};
+              [](tick_atom) {}, [](quiet_atom) {}};
     });
   }
   void TearDown() override {
