@@ -194,7 +194,7 @@ family_routes::row cached(family_routes::row row) {
 std::vector<route> catalog_routes() {
   using s = schema;
   family_routes add({"catalog", "Document 004: the models of many providers, and what they cost"});
-  const auto sort = s::one_of({"id", "price", "context_length"});
+  const auto sort = s::one_of({"", "id", "price", "context_length"});  // forms send their empty fields
   cached(paged(add.get("/catalog/models", get_models)
                    .says("All offers, or one provider's")
                    .takes("gateway", s::text(), "The provider; an unknown one has an empty list")

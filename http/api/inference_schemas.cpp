@@ -53,10 +53,11 @@ std::vector<schema::field> parameter_fields() {
 
 schema inference_schema() {
   const auto document = s::any_of({s::text(), s::object({{"text", s::text()}})});
+  const auto texts_to_rank = s::list(s::anything()).says("Texts, or objects with one; what is neither fails alone");
   const auto pair = s::object({{"text", s::text()}, s::maybe("text_pair", s::text().nullable())});
   const auto inputs = s::any_of({s::text(), s::list(s::anything()).with("minItems", "1"), pair,
                                  s::object({{"source_sentence", s::text()}, {"sentences", s::list(document)}}),
-                                 s::object({{"query", s::text()}, {"texts", s::list(document)}}), tensors()});
+                                 s::object({{"query", s::text()}, {"texts", texts_to_rank}}), tensors()});
   auto fields = parameter_fields();
   const auto parameters = s::any_of({s::object(fields), s::anything().with("type", R"("null")")});
   const auto options = s::any_of(
