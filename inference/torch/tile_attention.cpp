@@ -42,7 +42,7 @@ TROUPE_TILES inline void turn(__m512i (&x)[16]) noexcept {
 
 // 32 numbers from the i-th on of a line of bf16, or of fp32, rounded.
 template <bool wide>
-TROUPE_TILES [[gnu::always_inline]] inline __m512i half_at(const std::byte* line, std::int64_t i) noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline __m512i half_at(const std::byte* line, std::int64_t i) noexcept {
   if constexpr (wide) {
     const auto* x = reinterpret_cast<const float*>(line) + i;
     return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x)));

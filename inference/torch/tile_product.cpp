@@ -25,7 +25,7 @@ struct half_endings {
   const half_ending& e;
   std::int64_t out;
 
-  TROUPE_TILES [[gnu::always_inline]] void line(const float* sums, std::int64_t row,
+  [[gnu::always_inline]] TROUPE_TILES void line(const float* sums, std::int64_t row,
                                                 std::int64_t first) const noexcept {
     lanes u, v;
     read(sums, u);
@@ -54,7 +54,7 @@ struct int8_endings {
   const int8_ending& e;
   std::int64_t out;
 
-  TROUPE_TILES [[gnu::always_inline]] void line(const float* sums, std::int64_t row,
+  [[gnu::always_inline]] TROUPE_TILES void line(const float* sums, std::int64_t row,
                                                 std::int64_t first) const noexcept {
     const auto scale = _mm512_set1_ps(e.row_scales[row]);
     for (std::int64_t i = 0; i < panel_rows; i += 16) {
@@ -71,28 +71,28 @@ struct int8_endings {
 // The products of a step, by the tile of sums that they are added to: upper and lower lines of x, both halves of a
 // panel.
 template <bool int8>
-TROUPE_TILES [[gnu::always_inline]] inline void add_to_0() noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void add_to_0() noexcept {
   if constexpr (int8)
     _tile_dpbssd(0, 4, 6);
   else
     _tile_dpbf16ps(0, 4, 6);
 }
 template <bool int8>
-TROUPE_TILES [[gnu::always_inline]] inline void add_to_1() noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void add_to_1() noexcept {
   if constexpr (int8)
     _tile_dpbssd(1, 4, 7);
   else
     _tile_dpbf16ps(1, 4, 7);
 }
 template <bool int8>
-TROUPE_TILES [[gnu::always_inline]] inline void add_to_2() noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void add_to_2() noexcept {
   if constexpr (int8)
     _tile_dpbssd(2, 5, 6);
   else
     _tile_dpbf16ps(2, 5, 6);
 }
 template <bool int8>
-TROUPE_TILES [[gnu::always_inline]] inline void add_to_3() noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void add_to_3() noexcept {
   if constexpr (int8)
     _tile_dpbssd(3, 5, 7);
   else
@@ -121,7 +121,7 @@ struct beside {
   static constexpr int fetched = fetched_lines;  // of 64 bytes, of the next panel
 };
 
-TROUPE_TILES [[gnu::always_inline]] inline void load_step(step_place& at) noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void load_step(step_place& at) noexcept {
   _tile_loadd(6, at.weights, 2 * tile_line_bytes);
   _tile_loadd(7, at.weights + tile_line_bytes, 2 * tile_line_bytes);
   _tile_loadd(4, at.upper, at.line_bytes);
@@ -132,14 +132,14 @@ TROUPE_TILES [[gnu::always_inline]] inline void load_step(step_place& at) noexce
 }
 // The next panel comes from memory while this one is multiplied.
 template <int lines>
-TROUPE_TILES [[gnu::always_inline]] inline void fetch(step_place& at) noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void fetch(step_place& at) noexcept {
 #pragma GCC unroll 32
   for (int i = 0; i < lines; ++i)
     _mm_prefetch(reinterpret_cast<const char*>(at.fetched + i * tile_line_bytes), _MM_HINT_T1);
   at.fetched += lines * tile_line_bytes;
 }
 template <bool int8, class Beside>
-TROUPE_TILES [[gnu::always_inline]] inline void add_step(step_place& at) noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void add_step(step_place& at) noexcept {
   load_step(at);
   add_to_0<int8>();
   add_to_1<int8>();
@@ -150,7 +150,7 @@ TROUPE_TILES [[gnu::always_inline]] inline void add_step(step_place& at) noexcep
 
 // The sums of the block before leave one tile after another, as the new ones begin: the unit does not wait for all.
 template <bool int8, class Beside>
-TROUPE_TILES [[gnu::always_inline]] inline void begin_sums(block_sums& before, step_place& at) noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void begin_sums(block_sums& before, step_place& at) noexcept {
   load_step(at);
   _tile_stored(0, before.upper(0), sum_line_bytes);
   _tile_zero(0);
@@ -166,7 +166,7 @@ TROUPE_TILES [[gnu::always_inline]] inline void begin_sums(block_sums& before, s
   add_to_3<int8>();
   fetch<Beside::fetched>(at);
 }
-TROUPE_TILES [[gnu::always_inline]] inline void end_sums(block_sums& sums) noexcept {
+[[gnu::always_inline]] TROUPE_TILES inline void end_sums(block_sums& sums) noexcept {
   _tile_stored(0, sums.upper(0), sum_line_bytes);
   _tile_stored(1, sums.upper(1), sum_line_bytes);
   _tile_stored(2, sums.lower(0), sum_line_bytes);
@@ -174,14 +174,14 @@ TROUPE_TILES [[gnu::always_inline]] inline void end_sums(block_sums& sums) noexc
 }
 
 template <class Endings>
-TROUPE_TILES [[gnu::always_inline]] inline void end_line(const Endings& ending, const block_sums& sums,
+[[gnu::always_inline]] TROUPE_TILES inline void end_line(const Endings& ending, const block_sums& sums,
                                                          std::int64_t i) noexcept {
   ending.line(sums.numbers + i * panel_rows, sums.row + i, sums.first);
 }
 
 // A block's products; what follows the sums of the block before is done among them.
 template <bool int8, class Beside, class Endings>
-TROUPE_TILES [[gnu::always_inline]] inline void multiply_block(const Endings& ending, block_sums& before,
+[[gnu::always_inline]] TROUPE_TILES inline void multiply_block(const Endings& ending, block_sums& before,
                                                                step_place at) noexcept {
   // Sums are in memory some steps after they were stored: what asks earlier stops all that follows it.
   constexpr std::int64_t idle_steps = 2;
