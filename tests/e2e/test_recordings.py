@@ -81,7 +81,7 @@ def test_a_fed_model_hears_what_funasr_hears(server):
     assert got["metadata"]["model"] == "streaming_asr" and got["metadata"]["punctuated"] is True
     bare = send(server, "/recognize", file, model="streaming_asr", punctuate="false")
     assert letters(bare["text"]) == expected(FED_CASE) and bare["metadata"]["punctuated"] is False
-    assert metric_sum(server.metrics(), "troupe_sessions_open") == 0
+    server.until(lambda: metric_sum(server.metrics(), "troupe_sessions_open") == 0)
 
 
 def test_transcribe_tells_every_token_with_its_times(server):

@@ -49,7 +49,7 @@ def test_many_at_once_hear_what_each_hears_alone(server):
 
     for case, got in zip(cases, asyncio.run(all_of_them())):
         assert letters("".join(m["text"] for m in got)) == expected(case), case
-    assert metric_sum(server.metrics(), "troupe_sessions_open") == 0
+    server.until(lambda: metric_sum(server.metrics(), "troupe_sessions_open") == 0)
 
 
 def test_two_passes_replace_increments_by_a_sentence_with_marks(server):

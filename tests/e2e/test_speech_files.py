@@ -168,5 +168,5 @@ def test_a_client_that_vanishes_costs_its_own_file_alone(server):
         asyncio.run(leave(end))
     server.until(lambda: server.metrics()["troupe_recordings_running"] == 0)
     server.until(lambda: server.metrics()["troupe_http_body_bytes"] == 0)
-    assert metric_sum(server.metrics(), "troupe_sessions_open") == 0
+    server.until(lambda: metric_sum(server.metrics(), "troupe_sessions_open") == 0)
     assert send(server, wav(WHOLE), "wav")[-1]["is_final"]
