@@ -23,7 +23,7 @@ class account_scope {
 };
 
 // Gives freed pages back to the system (malloc_trim), and a GPU's freed memory to its driver; called after a model
-// is gone. Milliseconds.
+// is gone, and when batches have left much behind. Milliseconds.
 void return_free_memory();
 // Of the heap, what nobody holds; its pages may be the system's already.
 std::uint64_t free_heap_bytes() noexcept;
