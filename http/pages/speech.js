@@ -26,7 +26,7 @@ function keyed(written) {
   return key ? [written(key)] : [];
 }
 
-// Latin words are apart; Chinese characters and full-width marks are not.
+// As answers do (http/json/sentences.cpp): Latin words are apart; Chinese characters and full-width marks are not.
 function between(before, after) {
   if (!before || !after || /\s$/.test(before) || /^\s/.test(after)) return "";
   const wide = "[\u3000-\u9fff\uf000-\uffff]";

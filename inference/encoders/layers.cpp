@@ -107,18 +107,19 @@ std::uint32_t attention_blocks(std::int64_t heads, std::int64_t products) {
 
 namespace {
 
-// Nothing is added to the scores, and the CPU multiplies tiles. Of keys and values that lie in one tensor.
-bool attends_by_tiles(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+// Of keys and values that lie in one tensor, in bf16, on a CPU that multiplies tiles.
+bool fits_tiles(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   return q.scalar_type() == at::kBFloat16 && has_tile_attention(q.size(3)) && q.stride(3) == 1 && k.stride(3) == 1 &&
          k.is_alias_of(v) && k.strides() == v.strides();
 }
 
-void attend_by_tiles(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out) {
-  const auto rows = q.size(0), heads = q.size(1), length = k.size(2);
+// REQUIRES fits_tiles(). Nothing is added to the scores.
+void attend_each_head(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out) {
+  const auto rows = q.size(0), heads = q.size(1);
   constexpr std::int64_t bytes = sizeof(std::uint16_t);
-  const auto at = [](const at::Tensor& t, std::int64_t row, std::int64_t by_row, std::int64_t head,
-                     std::int64_t by_head) {
-    return static_cast<const std::byte*>(t.const_data_ptr()) + (row * by_row + head * by_head) * bytes;
+  const auto lines_of = [](const at::Tensor& t, std::int64_t row, std::int64_t head) {
+    const auto first = (row * t.stride(0) + head * t.stride(1)) * bytes;
+    return attention_lines{static_cast<const std::byte*>(t.const_data_ptr()) + first, t.stride(2) * bytes, t.size(2)};
   };
   auto* to = static_cast<std::byte*>(out.mutable_data_ptr());
   head_attention one;
@@ -126,15 +127,15 @@ void attend_by_tiles(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   one.width = q.size(3);
   one.to_value = v.storage_offset() - k.storage_offset();
   one.out_step_bytes = out.stride(1) * bytes;
-  const auto blocks = attention_blocks(rows * heads, q.numel() * length);
+  const auto blocks = attention_blocks(rows * heads, q.numel() * k.size(2));
   for_blocks(blocks, [&](std::uint32_t block) {
     attention_scratch scratch;
     const auto some = part_of(rows * heads, block, blocks);
     auto mine = one;
     for (auto i = some.from; i < some.to; ++i) {
       const auto row = i / heads, head = i % heads;
-      mine.queries = {at(q, row, q.stride(0), head, q.stride(1)), q.stride(2) * bytes, q.size(2)};
-      mine.keys[0] = {at(k, row, k.stride(0), head, k.stride(1)), k.stride(2) * bytes, length};
+      mine.queries = lines_of(q, row, head);
+      mine.keys[0] = lines_of(k, row, head);
       mine.out = to + (row * out.stride(0) + head * out.stride(2)) * bytes;
       attend_head(mine, scratch);
     }
@@ -145,7 +146,7 @@ void attend_by_tiles(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 void attend_by_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const std::optional<at::Tensor>& added, const at::Tensor& out) {
-  if (!added && attends_by_tiles(q, k, v)) return attend_by_tiles(q, k, v, out);
+  if (!added && fits_tiles(q, k, v)) return attend_each_head(q, k, v, out);
   const auto heads = q.size(1);
   const auto blocks = attention_blocks(heads, q.numel() * k.size(2));
   for_blocks(blocks, [&](std::uint32_t block) {

@@ -57,7 +57,7 @@ struct int8_endings {
   [[gnu::always_inline]] TROUPE_TILES void line(const float* sums, std::int64_t row,
                                                 std::int64_t first) const noexcept {
     const auto scale = _mm512_set1_ps(e.row_scales[row]);
-    for (std::int64_t i = 0; i < panel_rows; i += 16) {
+    for (std::int64_t i = 0; i < panel_rows; i += lane_count) {
       auto u = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums + i)),
                              _mm512_mul_ps(scale, _mm512_loadu_ps(e.out_scales + first + i)));
       if (e.bias != nullptr) u = _mm512_add_ps(u, _mm512_loadu_ps(e.bias + first + i));
