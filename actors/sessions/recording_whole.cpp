@@ -35,6 +35,14 @@ void recording_whole::voice_ready(std::uint32_t rate_hz) {
 
 void recording_whole::tick() {
   if (voice_) voice_->tick();
+  for (auto which = first_; which < next_; ++which)
+    if (std::exchange(at(which).refusal, std::nullopt)) at(which).heard ? ask_marks(which) : ask_text(which);
+}
+
+const error* recording_whole::refusal() const {
+  if (const auto* of_voice = voice_ ? voice_->refusal() : nullptr) return of_voice;
+  const auto one = std::find_if(segments_.begin(), segments_.end(), [](const segment& s) { return s.refusal; });
+  return one != segments_.end() ? &*one->refusal : nullptr;
 }
 
 bool recording_whole::hungry() const {
@@ -58,7 +66,7 @@ void recording_whole::voice_told(std::vector<sound_piece>&& spoken) {
 
 void recording_whole::add(std::vector<speech_segment>&& segments) {
   for (auto& one : segments)
-    segments_.push_back({static_cast<double>(one.first) / rate_hz_, std::move(one.sound), {}, false, {}});
+    segments_.push_back({static_cast<double>(one.first) / rate_hz_, std::move(one.sound), {}, false, false, {}, {}});
 }
 
 cancel_handle recording_whole::predict(predict_request request, number which,
@@ -77,26 +85,44 @@ cancel_handle recording_whole::predict(predict_request request, number which,
 
 // The next ones, as many as may be asked at once.
 void recording_whole::ask() {
-  for (; next_ < first_ + std::min<std::uint64_t>(segments_.size(), limits_.segments); ++next_) {
-    predict_request request;
-    request.model = model_;
-    request.inputs.emplace_back(inference::samples{std::exchange(at(next_).sound, {}), rate_hz_});
-    request.asked.task = inference::task::automatic_speech_recognition;
-    at(next_).cancel = predict(std::move(request), next_, &recording_whole::heard);
-  }
+  for (; next_ < first_ + std::min<std::uint64_t>(segments_.size(), limits_.segments); ++next_) ask_text(next_);
+}
+
+void recording_whole::ask_text(number which) {
+  predict_request request;
+  request.model = model_;
+  request.inputs.emplace_back(inference::samples{at(which).sound, rate_hz_});
+  request.asked.task = inference::task::automatic_speech_recognition;
+  at(which).cancel = predict(std::move(request), which, &recording_whole::heard);
+}
+
+void recording_whole::ask_marks(number which) {
+  predict_request request;
+  request.model = means_.punctuation;
+  request.inputs.emplace_back(at(which).text.text);
+  request.asked.task = inference::task::punctuation_restoration;
+  at(which).cancel = predict(std::move(request), which, &recording_whole::marked);
+}
+
+// There was no room for it; there may be soon.
+bool recording_whole::refused(number which, const error& why) {
+  if (why.code != error_code::too_many_requests) return false;
+  at(which).refusal = why;
+  return true;
 }
 
 void recording_whole::heard(number which, result<inference::transcript> text) {
-  if (!text) return owner_.ear_failed(text.error());
+  if (!text) {
+    if (!refused(which, text.error())) owner_.ear_failed(text.error());
+    return;
+  }
   auto& s = at(which);
+  s.sound = {};
   s.text = std::move(*text);
   shift(s.text, s.begin_s);
+  s.heard = true;
   if (punctuates() && !s.text.text.empty()) {
-    predict_request request;
-    request.model = means_.punctuation;
-    request.inputs.emplace_back(s.text.text);
-    request.asked.task = inference::task::punctuation_restoration;
-    s.cancel = predict(std::move(request), which, &recording_whole::marked);
+    ask_marks(which);
     return owner_.ear_progressed();
   }
   s.done = true;
@@ -105,6 +131,7 @@ void recording_whole::heard(number which, result<inference::transcript> text) {
 
 void recording_whole::marked(number which, result<inference::transcript> text) {
   auto& s = at(which);
+  if (!text && refused(which, text.error())) return;
   if (text)
     s.text.text = std::move(text->text);
   else

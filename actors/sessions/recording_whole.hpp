@@ -1,7 +1,8 @@
 #pragma once
 // A recording heard by a model for whole sounds: in segments (speech_segments.hpp) of what the model for voice activity
 // says is spoken, of all of it where there is none. Several are asked at once, so that they share batches; told in
-// order, each punctuated where a model for it is there.
+// order, each punctuated where a model for it is there. What a full queue refuses is asked again, until the recording's
+// own time is up.
 
 #include <deque>
 #include <optional>
@@ -28,15 +29,16 @@ class recording_whole final : public recording_ear, private recording_voice::own
   bool hungry() const override;
   void take(std::vector<float>&& samples, bool last) override;
   void tick() override;
-  const error* refusal() const override { return voice_ ? voice_->refusal() : nullptr; }
+  const error* refusal() const override;
 
  private:
   struct segment {
     double begin_s = 0;
-    std::vector<float> sound;  // until it is asked
+    std::vector<float> sound;  // until it is heard
     inference::transcript text;
-    bool done = false;
-    cancel_handle cancel;  // of what is asked about it
+    bool heard = false, done = false;
+    std::optional<error> refusal;  // for now: to be asked again
+    cancel_handle cancel;          // of what is asked about it
   };
   using number = std::uint64_t;  // of a segment, from 0
   void voice_ready(std::uint32_t rate_hz) override;
@@ -44,6 +46,9 @@ class recording_whole final : public recording_ear, private recording_voice::own
   void voice_failed(const error& why) override { owner_.ear_failed(why); }
   void add(std::vector<speech_segment>&& segments);
   void ask();
+  void ask_text(number which);
+  void ask_marks(number which);
+  bool refused(number which, const error& why);
   void heard(number which, result<inference::transcript> text);
   void marked(number which, result<inference::transcript> text);
   void tell();

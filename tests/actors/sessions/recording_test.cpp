@@ -271,6 +271,53 @@ TEST_F(recording_test, a_failed_segment_is_the_recordings_failure) {
   EXPECT_TRUE(questions[1].open->closed()) << "what else was asked is called off";
 }
 
+// It had failed the recording, of which half an hour may have been heard.
+TEST_F(recording_test, what_a_full_queue_refuses_is_asked_again) {
+  const error full{error_code::too_many_requests, "the queue is full", {}, {}};
+  punctuation = "p";
+  limits.segments = 2;
+  start(wav(tone(40)));
+  ASSERT_EQ(questions.size(), 2u);
+  const auto sound = asked_sound(0);
+  questions[0].open->fail(full);
+  questions[1].say("two");
+  run();
+  ASSERT_EQ(questions.size(), 3u) << "the other one's marks alone: who refused is left in peace for a while";
+  pass(250ms);
+  ASSERT_EQ(questions.size(), 4u);
+  EXPECT_EQ(questions[3].asked.model, "m");
+  EXPECT_EQ(asked_sound(3), sound);
+  questions[3].say("one");
+  run();
+  ASSERT_EQ(questions.size(), 5u);
+  questions[4].open->fail(full);
+  questions[2].say("Two.");
+  run();
+  EXPECT_EQ(events, list{"begun m marks"});
+  pass(250ms);
+  ASSERT_EQ(questions.size(), 6u);
+  EXPECT_EQ(questions[5].asked.model, "p");
+  questions[5].say("One.");
+  run();
+  EXPECT_EQ(events.back(), "ended 40.00");
+  EXPECT_EQ(events.size(), 4u);
+}
+
+TEST_F(recording_test, a_queue_that_stays_full_ends_it_in_its_own_words) {
+  start(wav(tone(2)));
+  std::size_t refused = 0;
+  for (auto waited = 0ms; waited <= limits.stall + 250ms && !it->over(); waited += 250ms) {
+    for (; refused < questions.size(); ++refused)
+      questions[refused].open->fail({error_code::too_many_requests, "the queue is full", {}, {}});
+    run();
+    pass(250ms);
+  }
+  EXPECT_GT(refused, 2u);
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->code, error_code::too_many_requests);
+  EXPECT_EQ(why->message, "the queue is full");
+}
+
 TEST_F(recording_test, a_fed_model_is_fed_as_fast_as_its_credit_allows) {
   fed = true;
   start(wav(tone(12)));
