@@ -201,5 +201,5 @@ def speech() -> Iterator[Table]:
         if len(chosen) < len(CHOSEN):
             t.note("bf16 is left out: this CPU does not compute in it.")
         yield t
-        yield speech_costs.memory([p for p in chosen if p != "int8"], others)  # whose state is fp32's
+        yield speech_costs.memory(chosen, others)
         yield speech_costs.agreement(chosen, others)

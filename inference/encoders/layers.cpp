@@ -59,42 +59,53 @@ linear part_of(const linear& l, std::int64_t from, std::int64_t count) {
 }
 
 namespace {
-at::Tensor on_panels(const linear& l, const at::Tensor& x, const at::Tensor& residual, after_linear after) {
-  return l.weight.scalar_type() == at::kBFloat16 ? bf16_panel_linear(x, l.weight, l.bias, residual, after)
+at::Tensor on_panels(const linear& l, const at::Tensor& x, const at::Tensor& residual, after_linear after,
+                     made_for reader) {
+  return l.weight.scalar_type() == at::kBFloat16 ? bf16_panel_linear(x, l.weight, l.bias, residual, after, reader)
                                                  : panel_linear(x, l.weight, l.bias, residual, after);
 }
 }  // namespace
 
-at::Tensor apply(const linear& l, const at::Tensor& x, after_linear after) {
+at::Tensor apply(const linear& l, const at::Tensor& x, after_linear after, made_for reader) {
   step_aside();
-  if (l.panels) return on_panels(l, x, {}, after);
-  if (l.packed) return int8_linear(x, *l.packed, l.bias, {}, after);
+  if (l.panels) return on_panels(l, x, {}, after, reader);
+  if (l.packed) return int8_linear(x, *l.packed, l.bias, {}, after, reader);
   return fused_linear(x, l.weight, l.bias, after);
 }
 
-at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual) {
+// A sum with a residual stays in the layer's own type.
+at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual, made_for reader) {
   step_aside();
-  if (l.panels) return on_panels(l, x, residual, after_linear::nothing);
+  if (l.panels) return on_panels(l, x, residual, after_linear::nothing, reader);
   if (l.packed) return int8_linear(x, *l.packed, l.bias, residual, after_linear::nothing);
   return fused_linear_add(x, l.weight, l.bias, residual);
 }
 
+at::ScalarType layer_type(const linear& l) {
+  if (l.packed) return int8_layers_round() ? at::kBFloat16 : at::kFloat;
+  return l.weight.scalar_type();
+}
+
 namespace {
 template <class T, class Number>
-at::Tensor normalized(const norm& n, const at::Tensor& x, double epsilon) {
-  const auto y = at::empty(x.sizes(), x.options());
+at::Tensor normalized(const norm& n, const at::Tensor& x, double epsilon, made_for reader) {
+  const auto width = x.size(-1);
+  const auto y = x.dim() == 2 ? line_room(x.size(0), width, x.options(), reader) : at::empty(x.sizes(), x.options());
   const auto numbers = [](const at::Tensor& t) { return reinterpret_cast<const T*>(t.const_data_ptr<Number>()); };
-  normalize_lines(numbers(x), x.numel() / x.size(-1), x.size(-1), numbers(n.weight),
-                  n.bias.defined() ? numbers(n.bias) : nullptr, epsilon,
-                  reinterpret_cast<T*>(y.mutable_data_ptr<Number>()));
+  const auto step = [&](const at::Tensor& t) { return t.dim() == 2 ? t.stride(0) : width; };
+  normalize_lines(norm_lines<T>{numbers(x), step(x), x.numel() / width, width, numbers(n.weight),
+                                n.bias.defined() ? numbers(n.bias) : nullptr, epsilon,
+                                reinterpret_cast<T*>(y.mutable_data_ptr<Number>()), step(y)});
   return y;
 }
+// With one distance from line to line.
+bool has_lines(const at::Tensor& x) { return x.is_contiguous() || (x.dim() == 2 && x.stride(1) == 1); }
 }  // namespace
 
-at::Tensor normalize(const norm& n, const at::Tensor& x, double epsilon) {
-  if (x.device().is_cpu() && x.is_contiguous() && x.numel() > 0 && x.scalar_type() == n.weight.scalar_type()) {
-    if (x.scalar_type() == at::kFloat) return normalized<float, float>(n, x, epsilon);
-    if (x.scalar_type() == at::kBFloat16) return normalized<std::uint16_t, c10::BFloat16>(n, x, epsilon);
+at::Tensor normalize(const norm& n, const at::Tensor& x, double epsilon, made_for reader) {
+  if (x.device().is_cpu() && has_lines(x) && x.numel() > 0 && x.scalar_type() == n.weight.scalar_type()) {
+    if (x.scalar_type() == at::kFloat) return normalized<float, float>(n, x, epsilon, reader);
+    if (x.scalar_type() == at::kBFloat16) return normalized<std::uint16_t, c10::BFloat16>(n, x, epsilon, reader);
   }
   return at::layer_norm(x, {x.size(-1)}, n.weight, n.bias.defined() ? std::optional(n.bias) : std::nullopt, epsilon);
 }

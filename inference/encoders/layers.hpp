@@ -14,6 +14,7 @@
 #include "inference/files/weights.hpp"
 #include "inference/torch/fused_linear.hpp"
 #include "inference/torch/int8_linear.hpp"
+#include "inference/torch/line_room.hpp"
 #include "inference/torch/panels.hpp"
 
 namespace troupe::inference {
@@ -38,10 +39,14 @@ struct norm {
 };
 after_linear after(activation a);
 
-// Each gives way to running batches first (step_aside.hpp). x is [n, in].
-at::Tensor apply(const linear& l, const at::Tensor& x, after_linear after = after_linear::nothing);
-at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual);
-at::Tensor normalize(const norm& n, const at::Tensor& x, double epsilon);
+// Each gives way to running batches first (step_aside.hpp). x is [n, in]. What is made for anyone is dense.
+at::Tensor apply(const linear& l, const at::Tensor& x, after_linear after = after_linear::nothing,
+                 made_for reader = made_for::anyone);
+at::Tensor apply_and_add(const linear& l, const at::Tensor& x, const at::Tensor& residual,
+                         made_for reader = made_for::anyone);
+at::Tensor normalize(const norm& n, const at::Tensor& x, double epsilon, made_for reader = made_for::anyone);
+// The type of what apply() makes for a layer.
+at::ScalarType layer_type(const linear& l);
 
 // Into how many blocks of heads attention is cut for helpers (torch/fork_join.hpp); `products`: a query's number times
 // a key's.

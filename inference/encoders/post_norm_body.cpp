@@ -146,7 +146,7 @@ class post_norm_body final : public encoder_body {
   // What follows attention: [n, hidden] in, [n, hidden] out, token by token.
   at::Tensor finish_layer(const layer& l, const at::Tensor& context, const at::Tensor& x) const {
     const auto middle = normalize(l.norm1, apply_and_add(l.out, context, x), settings_.norm_epsilon);
-    return normalize(l.norm2, apply_and_add(l.down, apply(l.up, middle, after(settings_.act)), middle),
+    return normalize(l.norm2, apply_and_add(l.down, apply(l.up, middle, after(settings_.act), made_for::layer), middle),
                      settings_.norm_epsilon);
   }
 

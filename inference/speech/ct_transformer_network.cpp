@@ -104,7 +104,7 @@ class network final : public ct_transformer_network {
                        .add_(at::index_select(positions_, 0, p.positions))
                        .to(words_.scalar_type());
     if (!streaming_) return encoder_(x, lines);
-    const row_masks masks(rows, p, words_.options(), encoder_.settings().layers);
+    const row_masks masks(rows, p, words_.options().dtype(encoder_.attention_type()), encoder_.settings().layers);
     return encoder_(x, lines, [&](std::size_t row, std::int64_t layer) { return masks.of(row, layer); });
   }
 

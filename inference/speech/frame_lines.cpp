@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include <ATen/ops/empty.h>
+#include "inference/torch/line_room.hpp"
 
 namespace troupe::inference {
 
 at::Tensor room_of_rows(std::int64_t lines, std::int64_t width, const at::TensorOptions& options,
                         std::span<const frame_range> rows) {
-  const auto room = at::empty({lines, width}, options);
+  const auto room = line_room(lines, width, options, made_for::layer);
   std::int64_t end = 0, all = 0;
   for (const auto& row : rows) {
     end = std::max(end, row.first + row.length);

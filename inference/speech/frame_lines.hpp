@@ -13,7 +13,8 @@ struct frame_range {
   std::int64_t first = 0, length = 0;
 };
 
-// Room for what is made of each row, [lines, width]: as it comes but for lines of no row, which are zero.
+// Room for what is made of each row, [lines, width], made for the layer (line_room.hpp): as it comes but for lines of
+// no row, which are zero.
 at::Tensor room_of_rows(std::int64_t lines, std::int64_t width, const at::TensorOptions& options,
                         std::span<const frame_range> rows);
 

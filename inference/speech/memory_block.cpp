@@ -16,15 +16,15 @@ constexpr std::int64_t group = 2 * lane_count;
 constexpr std::int64_t lines_at_once = 4;
 
 // One row; lines are `.._step` numbers apart.
-template <class T>
+template <class T, class Sum>
 struct filter {
   const T* x;
   std::int64_t x_step;
-  const T* past;   // [left, width]; null: zeros
-  const T* added;  // null: nothing
+  const T* past;     // [left, width]; null: zeros
+  const Sum* added;  // null: nothing
   std::int64_t added_step;
-  T* y;
-  std::int64_t length, width, kernel, left;
+  Sum* y;
+  std::int64_t y_step, length, width, kernel, left;
   const float* taps;  // [kernel, width]
   float* lines;       // [length + kernel - 1, group], to compute in
 
@@ -55,7 +55,7 @@ struct filter {
           read_some(added + (t + j) * added_step + first + i, some, number);
           sums[j] += number;
         }
-        write_some(sums[j], some, y + (t + j) * width + first + i);
+        write_some(sums[j], some, y + (t + j) * y_step + first + i);
       }
     }
   }
@@ -75,8 +75,9 @@ struct filter {
   }
 };
 
-TROUPE_WIDE void run(const filter<float>& f) noexcept { f.run(); }
-TROUPE_WIDE void run(const filter<std::uint16_t>& f) noexcept { f.run(); }
+TROUPE_WIDE void run(const filter<float, float>& f) noexcept { f.run(); }
+TROUPE_WIDE void run(const filter<std::uint16_t, float>& f) noexcept { f.run(); }
+TROUPE_WIDE void run(const filter<std::uint16_t, std::uint16_t>& f) noexcept { f.run(); }
 
 // Rows of one call.
 struct filtered_rows {
@@ -84,30 +85,29 @@ struct filtered_rows {
   std::int64_t left;
   const at::Tensor &added, &y;
 
-  bool bf16() const { return x.scalar_type() == at::kBFloat16; }
-
   // `past`: null, or the lines before the row's first.
   void run_row(const frame_range& row, std::byte* past, std::vector<float>& lines) const {
-    assert(x.stride(1) == 1 && y.is_contiguous() && taps.is_contiguous());
-    assert(!added.defined() || (added.stride(1) == 1 && added.scalar_type() == x.scalar_type()));
+    assert(x.stride(1) == 1 && y.stride(1) == 1 && taps.is_contiguous());
+    assert(!added.defined() || (added.stride(1) == 1 && added.scalar_type() == y.scalar_type()));
     lines.resize(static_cast<std::size_t>((row.length + taps.size(0) - 1) * group));
-    if (bf16())
-      filter_row<std::uint16_t>(row, past, lines.data());
+    if (x.scalar_type() == at::kFloat)
+      filter_row<float, float>(row, past, lines.data());
+    else if (y.scalar_type() == at::kFloat)
+      filter_row<std::uint16_t, float>(row, past, lines.data());
     else
-      filter_row<float>(row, past, lines.data());
+      filter_row<std::uint16_t, std::uint16_t>(row, past, lines.data());
     if (past != nullptr) remember(row, past);
   }
 
  private:
-  template <class T>
+  template <class T, class Sum>
   void filter_row(const frame_range& row, const std::byte* past, float* lines) const {
-    const auto line_of = [&](const at::Tensor& t) {
-      return static_cast<const T*>(t.const_data_ptr()) + row.first * t.stride(0);
-    };
-    run(filter<T>{line_of(x), x.stride(0), reinterpret_cast<const T*>(past), added.defined() ? line_of(added) : nullptr,
-                  added.defined() ? added.stride(0) : 0,
-                  static_cast<T*>(y.mutable_data_ptr()) + row.first * y.stride(0), row.length, x.size(1), taps.size(0),
-                  left, taps.const_data_ptr<float>(), lines});
+    run(filter<T, Sum>{
+        static_cast<const T*>(x.const_data_ptr()) + row.first * x.stride(0), x.stride(0),
+        reinterpret_cast<const T*>(past),
+        added.defined() ? static_cast<const Sum*>(added.const_data_ptr()) + row.first * added.stride(0) : nullptr,
+        added.defined() ? added.stride(0) : 0, static_cast<Sum*>(y.mutable_data_ptr()) + row.first * y.stride(0),
+        y.stride(0), row.length, x.size(1), taps.size(0), left, taps.const_data_ptr<float>(), lines});
   }
 
   void remember(const frame_range& row, std::byte* past) const {
@@ -124,8 +124,8 @@ struct filtered_rows {
 }  // namespace
 
 at::Tensor memory_block(const at::Tensor& x, const at::Tensor& taps, std::int64_t left,
-                        std::span<const frame_range> rows, const at::Tensor& added) {
-  const auto y = room_of_rows(x.size(0), x.size(1), x.options(), rows);
+                        std::span<const frame_range> rows, const at::Tensor& added, at::ScalarType type) {
+  const auto y = room_of_rows(x.size(0), x.size(1), x.options().dtype(type), rows);
   const auto blocks =
       static_cast<std::uint32_t>(std::clamp<std::int64_t>(static_cast<std::int64_t>(rows.size()), 1, crew_threads()));
   const filtered_rows all{x, taps, left, added, y};

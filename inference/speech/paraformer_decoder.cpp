@@ -38,7 +38,7 @@ at::Tensor paraformer_decoder::remember_tokens(std::int64_t number, const at::Te
   if (rows.empty() || rows.front().past_tokens == nullptr) {
     std::vector<frame_range> ranges;
     for (const auto& row : rows) ranges.push_back(row.tokens);
-    return memory_block(t, taps, settings_.kernel_left, ranges, residual);
+    return memory_block(t, taps, settings_.kernel_left, ranges, residual, t.scalar_type());
   }
   const auto layer_bytes = (settings_.kernel - 1) * t.size(1) * t.element_size();
   std::vector<continued_range> ranges;
@@ -49,12 +49,13 @@ at::Tensor paraformer_decoder::remember_tokens(std::int64_t number, const at::Te
 at::Tensor paraformer_decoder::attend(std::int64_t number, const at::Tensor& x, const at::Tensor& memory,
                                       std::span<const decoder_row> rows) const {
   const auto& l = layers_[static_cast<std::size_t>(number)];
-  const auto kv = apply(l.kv, memory);
+  const auto here = made_for::layer;
+  const auto kv = apply(l.kv, memory, after_linear::nothing, here);
   std::vector<attention_row> asked;
   for (const auto& row : rows)
     asked.push_back({row.tokens.first, row.tokens.length, row.frames.first, row.frames.length, row.past});
-  const auto context = attend_rows(apply(l.q, normalize(l.norm3, x, sanm_norm_epsilon)), kv, settings_.heads, asked,
-                                   number, l.q.packed != nullptr);
+  const auto q = apply(l.q, normalize(l.norm3, x, sanm_norm_epsilon, here), after_linear::nothing, here);
+  const auto context = attend_rows(q, kv, settings_.heads, asked, number);
   const auto* bytes = static_cast<const std::byte*>(kv.const_data_ptr());
   const auto step = kv.stride(0) * kv.element_size();
   for (const auto& row : rows) {

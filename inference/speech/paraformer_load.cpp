@@ -90,7 +90,6 @@ result<std::unique_ptr<const model>> load_paraformer(const funasr_folder& folder
   parts->settings = opened->settings;
   parts->front = std::move(*front);
   parts->tokens = opened->tokens;
-  parts->element_bytes = state_element_bytes(*what);
   parts->network = make_paraformer_network(opened->settings, std::move(*weights));
   return opened->settings.streaming ? make_paraformer_streaming(std::move(parts), std::move(info), std::move(mappings))
                                     : make_paraformer_offline(std::move(parts), std::move(info), std::move(mappings));

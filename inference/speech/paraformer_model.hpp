@@ -25,7 +25,6 @@ struct paraformer_parts {
   std::shared_ptr<const paraformer_network> network;
   std::shared_ptr<memory_account> account;
   std::uint64_t charged_bytes = 0;  // of the account, for what its allocator does not see
-  std::int64_t element_bytes = 4;   // of what sessions keep
   double frame_s() const noexcept { return settings.front.fbank.frame_shift_ms / 1000 * settings.front.lfr_n; }
   ~paraformer_parts();
 };

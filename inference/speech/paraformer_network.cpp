@@ -44,9 +44,11 @@ class network final : public paraformer_network {
         decoder_(settings.decoder, all_) {
     memory_ = std::move(weights.memory);
     type_ = all_.at("encoder.after.weight").scalar_type();
+    kept_bytes_ = {bytes_of(encoder_.attention_type()), bytes_of(type_)};
   }
 
   std::unique_ptr<device_lane> make_lane() const override { return make_device_lane("cpu"); }
+  state_bytes kept_bytes() const noexcept override { return kept_bytes_; }
 
   std::vector<heard_tokens> hear_chunks(std::span<const chunk_row> rows, device_lane& lane) const override {
     return guarded(lane, [&] { return chunks(rows); });
@@ -66,6 +68,7 @@ class network final : public paraformer_network {
   }
 
   std::int64_t width() const noexcept { return settings_.encoder.input_size; }
+  static std::int64_t bytes_of(at::ScalarType type) { return static_cast<std::int64_t>(c10::elementSize(type)); }
 
   // The rows' features one after another, and where each lies.
   template <class Rows, class Of>
@@ -205,11 +208,10 @@ class network final : public paraformer_network {
   cif_predictor predictor_;
   paraformer_decoder decoder_;
   at::ScalarType type_ = at::kFloat;  // that layers compute in
+  state_bytes kept_bytes_;
 };
 
 }  // namespace
-
-std::uint32_t state_element_bytes(precision what) noexcept { return what == precision::bf16 ? 2 : 4; }
 
 std::shared_ptr<const paraformer_network> make_paraformer_network(const paraformer_settings& settings,
                                                                   loaded_weights weights) {

@@ -31,6 +31,8 @@ class paraformer_network {
  public:
   virtual ~paraformer_network() = default;
   virtual std::unique_ptr<device_lane> make_lane() const = 0;
+  // Of what its sessions keep.
+  virtual state_bytes kept_bytes() const noexcept = 0;
   // Rows of sessions of any age and any options. REQUIRES states of this network's shape, each once, whose chunk's
   // frames the window has, or the last one's fewer.
   virtual std::vector<heard_tokens> hear_chunks(std::span<const chunk_row> rows, device_lane& lane) const = 0;
@@ -42,8 +44,5 @@ class paraformer_network {
 // `weights` as plan_paraformer() planned them, on the CPU. Throws std::exception.
 std::shared_ptr<const paraformer_network> make_paraformer_network(const paraformer_settings& settings,
                                                                   loaded_weights weights);
-
-// Of the products' inputs, and of what sessions keep: 2 in bf16, else 4.
-std::uint32_t state_element_bytes(precision what) noexcept;
 
 }  // namespace troupe::inference

@@ -25,9 +25,9 @@ struct parts {
       size += aligned(bytes);
       return at;
     };
-    encoder = take(product({s.encoder_layers, s.encoder_capacity(), 2 * s.size, s.element_bytes}));
-    decoder = take(product({s.decoder_layers, s.decoder_frames(), 2 * s.size, s.element_bytes}));
-    tokens = take(product({s.decoder_layers, s.kernel - 1, s.size, s.element_bytes}));
+    encoder = take(product({s.encoder_layers, s.encoder_capacity(), 2 * s.size, s.bytes.keys}));
+    decoder = take(product({s.decoder_layers, s.decoder_frames(), 2 * s.size, s.bytes.keys}));
+    tokens = take(product({s.decoder_layers, s.kernel - 1, s.size, s.bytes.tokens}));
     frame = take(product({s.size, sizeof(float)}));
     weight = take(sizeof(float));
   }
@@ -51,11 +51,9 @@ std::uint64_t paraformer_state_shape::size_bytes() const noexcept {
   return sizeof(paraformer_state) + parts(*this).size;
 }
 
-paraformer_state_shape shape_of(const paraformer_settings& settings, const live_options& options,
-                                std::int64_t element_bytes) {
-  return {
-      options,      settings.encoder.layers, settings.decoder.layers, settings.encoder.size, settings.decoder.kernel,
-      element_bytes};
+paraformer_state_shape shape_of(const paraformer_settings& settings, const live_options& options, state_bytes bytes) {
+  return {options, settings.encoder.layers, settings.decoder.layers, settings.encoder.size, settings.decoder.kernel,
+          bytes};
 }
 
 paraformer_state::paraformer_state(const paraformer_state_shape& shape, const speech_vocabulary& tokens)
@@ -64,7 +62,7 @@ paraformer_state::paraformer_state(const paraformer_state_shape& shape, const sp
   // Zeroed by the system: pages that are not used yet take no memory.
   memory_.reset(static_cast<std::byte*>(std::calloc(1, at.size)));
   if (!memory_) throw std::bad_alloc();
-  const auto line = static_cast<std::size_t>(2 * shape.size * shape.element_bytes);
+  const auto line = static_cast<std::size_t>(2 * shape.size * shape.bytes.keys);
   encoder_past_ = {memory_.get() + at.encoder, shape.encoder_capacity(), line};
   decoder_past_ = {memory_.get() + at.decoder, shape.decoder_frames(), line};
   past_tokens_ = memory_.get() + at.tokens;

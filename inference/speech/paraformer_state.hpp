@@ -20,11 +20,16 @@ namespace troupe::inference {
 // Look-back -1 of the encoder is so many chunks: beyond that the oldest are forgotten.
 inline constexpr std::int64_t look_back_chunks_max = 64;
 
+// Of a number: of keys and values, and of the decoder's inputs. What is being spoken is in fp32.
+struct state_bytes {
+  std::int64_t keys = 4, tokens = 4;
+};
+
 // Sizes that a session's options ask of a model.
 struct paraformer_state_shape {
   live_options options;
   std::int64_t encoder_layers = 0, decoder_layers = 0, size = 0, kernel = 0;
-  std::int64_t element_bytes = 4;  // of keys, values and the decoder's inputs; what is being spoken is in fp32
+  state_bytes bytes;
 
   std::int64_t window() const noexcept {
     return static_cast<std::int64_t>(options.left_frames) + options.chunk_frames + options.ahead_frames;
@@ -35,8 +40,7 @@ struct paraformer_state_shape {
   std::int64_t decoder_frames() const noexcept;
   std::uint64_t size_bytes() const noexcept;
 };
-paraformer_state_shape shape_of(const paraformer_settings& settings, const live_options& options,
-                                std::int64_t element_bytes);
+paraformer_state_shape shape_of(const paraformer_settings& settings, const live_options& options, state_bytes bytes);
 
 class paraformer_state final : public state {
  public:

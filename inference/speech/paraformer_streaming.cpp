@@ -34,7 +34,7 @@ class streaming_instance final : public instance {
       auto* state = static_cast<paraformer_state*>(r.st);
       if (state == nullptr) {
         own.push_back(std::make_unique<paraformer_state>(
-            shape_of(parts_->settings, chunk.options, parts_->element_bytes), *parts_->tokens));
+            shape_of(parts_->settings, chunk.options, parts_->network->kept_bytes()), *parts_->tokens));
         state = own.back().get();
       }
       if (state->shape().options != chunk.options) {
@@ -119,7 +119,7 @@ class streaming_model final : public model, public live_model {
     return std::shared_ptr<state>(made_state(options));
   }
   std::uint64_t state_size_bytes(const live_options& options) const noexcept override {
-    return shape_of(parts_->settings, options, parts_->element_bytes).size_bytes();
+    return shape_of(parts_->settings, options, parts_->network->kept_bytes()).size_bytes();
   }
 
  private:
@@ -129,7 +129,7 @@ class streaming_model final : public model, public live_model {
     return options;
   }
   std::unique_ptr<state> made_state(const live_options& options) const {
-    return std::make_unique<paraformer_state>(shape_of(parts_->settings, known(options), parts_->element_bytes),
+    return std::make_unique<paraformer_state>(shape_of(parts_->settings, known(options), parts_->network->kept_bytes()),
                                               *parts_->tokens);
   }
   static std::uint32_t usual_window() {

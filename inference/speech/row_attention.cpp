@@ -16,12 +16,11 @@ std::int64_t past_of(const attention_row& row) { return row.past != nullptr ? ro
 // All rows' attention in one layer.
 class attention_layer {
  public:
-  attention_layer(const at::Tensor& q, const at::Tensor& kv, std::int64_t heads, std::int64_t layer, bool may_round,
+  attention_layer(const at::Tensor& q, const at::Tensor& kv, std::int64_t heads, std::int64_t layer,
                   const at::Tensor& out)
       : kv_(kv), layer_(layer) {
-    assert(q.stride(1) == 1 && kv.stride(1) == 1 && out.is_contiguous());
+    assert(q.stride(1) == 1 && kv.stride(1) == 1 && out.stride(1) == 1);
     one_.bf16 = q.scalar_type() == at::kBFloat16;
-    one_.may_round = may_round;
     one_.to_value = q.size(1);
     one_.width = q.size(1) / heads;
     bytes_ = q.element_size();
@@ -62,7 +61,7 @@ class attention_layer {
 }  // namespace
 
 at::Tensor attend_rows(const at::Tensor& q, const at::Tensor& kv, std::int64_t heads,
-                       std::span<const attention_row> rows, std::int64_t layer, bool may_round) {
+                       std::span<const attention_row> rows, std::int64_t layer) {
   std::vector<frame_range> ranges;
   ranges.reserve(rows.size());
   for (const auto& row : rows) ranges.push_back({row.query, row.queries});
@@ -71,7 +70,7 @@ at::Tensor attend_rows(const at::Tensor& q, const at::Tensor& kv, std::int64_t h
   for (const auto& row : rows) products += row.queries * (past_of(row) + row.keys) * q.size(1);
   const auto all = static_cast<std::int64_t>(rows.size()) * heads;
   const auto blocks = attention_blocks(all, products);
-  const attention_layer attention(q, kv, heads, layer, may_round, out);
+  const attention_layer attention(q, kv, heads, layer, out);
   for_blocks(blocks, [&](std::uint32_t block) {
     attention_scratch scratch;
     const auto some = part_of(all, block, blocks);

@@ -19,9 +19,8 @@ struct attention_row {
 };
 
 // q [lines, width], kv [lines, 2 * width] (k beside v), both with lines that lie as may be; `layer` of the past. A mask
-// goes with no past. Out: [lines of q, width]; lines of no row are zero. `may_round`: fp32's numbers to bf16, where the
-// CPU has tiles; for models in int8, whose other products are rounded more.
+// goes with no past. Out: [lines of q, width], made for the layer; lines of no row are zero.
 at::Tensor attend_rows(const at::Tensor& q, const at::Tensor& kv, std::int64_t heads,
-                       std::span<const attention_row> rows, std::int64_t layer, bool may_round = false);
+                       std::span<const attention_row> rows, std::int64_t layer);
 
 }  // namespace troupe::inference

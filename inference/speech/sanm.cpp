@@ -32,7 +32,8 @@ at::Tensor sanm_encoder::run(std::int64_t number, const at::Tensor& x, std::span
                              const mask_of& mask) const {
   const auto& l = layers_[static_cast<std::size_t>(number)];
   const auto size = settings_.size;
-  const auto qkv = apply(l.qkv, normalize(l.norm1, x, sanm_norm_epsilon));
+  const auto here = made_for::layer;
+  const auto qkv = apply(l.qkv, normalize(l.norm1, x, sanm_norm_epsilon, here), after_linear::nothing, here);
   const auto kv = qkv.narrow(1, size, 2 * size);
 
   std::vector<attention_row> asked;
@@ -42,15 +43,17 @@ at::Tensor sanm_encoder::run(std::int64_t number, const at::Tensor& x, std::span
     asked.push_back({f.first, f.length, f.first, f.length, rows[i].past, mask ? mask(i, number) : at::Tensor()});
     ranges.push_back(f);
   }
-  const auto context = attend_rows(qkv.narrow(1, 0, size), kv, settings_.heads, asked, number, l.qkv.packed != nullptr);
+  const auto context = attend_rows(qkv.narrow(1, 0, size), kv, settings_.heads, asked, number);
   for (const auto& row : rows)
     if (row.kept > 0) keep(row, number, kv);
 
   // The first layer widens its input, and then has nothing to add it to.
   const auto residual = x.size(1) == size ? x : at::Tensor();
-  const auto beside = memory_block(qkv.narrow(1, 2 * size, size), l.taps, settings_.kernel_left, ranges, residual);
-  const auto middle = apply_and_add(l.out, context, beside);
-  return apply_and_add(l.down, apply(l.up, normalize(l.norm2, middle, sanm_norm_epsilon), after_linear::relu), middle);
+  const auto beside =
+      memory_block(qkv.narrow(1, 2 * size, size), l.taps, settings_.kernel_left, ranges, residual, x.scalar_type());
+  const auto middle = apply_and_add(l.out, context, beside, here);
+  const auto inner = apply(l.up, normalize(l.norm2, middle, sanm_norm_epsilon, here), after_linear::relu, here);
+  return apply_and_add(l.down, inner, middle, here);
 }
 
 at::Tensor sanm_encoder::operator()(at::Tensor x, std::span<const sanm_row> rows, const mask_of& mask) const {

@@ -30,7 +30,7 @@ struct sanm_row {
 
 class sanm_encoder {
  public:
-  // Of a row's attention in a layer: what is added to the scores, [length, length] of the compute type; undefined:
+  // Of a row's attention in a layer: what is added to the scores, [length, length] of attention_type(); undefined:
   // nothing. Rows that have a past have no mask.
   using mask_of = std::function<at::Tensor(std::size_t row, std::int64_t layer)>;
 
@@ -41,6 +41,8 @@ class sanm_encoder {
   at::Tensor operator()(at::Tensor x, std::span<const sanm_row> rows, const mask_of& mask = {}) const;
 
   const sanm_settings& settings() const noexcept { return settings_; }
+  // Of queries, keys and values, and of what a past keeps.
+  at::ScalarType attention_type() const { return layer_type(layers_.front().qkv); }
 
  private:
   struct layer {

@@ -153,12 +153,17 @@ void use_bf16_panels(bool panels) noexcept {
 
 namespace {
 at::Tensor by_tiles(const at::Tensor& x, const at::Tensor& panels, const at::Tensor& bias, const at::Tensor& residual,
-                    after_linear after, std::uint32_t blocks) {
-  auto y = at::empty({x.size(0), panels.size(0)}, x.options());
-  const tile_product p{x.const_data_ptr(), panels.const_data_ptr(), x.size(0), x.size(1) * x.element_size(),
-                       panels.size(0)};
-  const half_ending ending{bits_of(bias), bits_of(residual),
-                           reinterpret_cast<std::uint16_t*>(y.mutable_data_ptr<c10::BFloat16>()), after};
+                    after_linear after, made_for reader, std::uint32_t blocks) {
+  const auto lines = with_whole_lines(x), added = residual.defined() ? with_whole_lines(residual) : residual;
+  auto y = line_room(x.size(0), panels.size(0), x.options(), reader);
+  const tile_product p{lines.const_data_ptr(),       panels.const_data_ptr(), x.size(0),
+                       x.size(1) * x.element_size(), panels.size(0),          lines.stride(0) * x.element_size()};
+  const half_ending ending{bits_of(bias),
+                           bits_of(added),
+                           reinterpret_cast<std::uint16_t*>(y.mutable_data_ptr<c10::BFloat16>()),
+                           added.defined() ? added.stride(0) : 0,
+                           y.stride(0),
+                           after};
   for_blocks(blocks, [&](std::uint32_t block) {
     const auto columns = part_of(p.out, block, blocks, panel_rows);
     multiply_tiles(p, ending, columns.from, columns.to);
@@ -168,13 +173,13 @@ at::Tensor by_tiles(const at::Tensor& x, const at::Tensor& panels, const at::Ten
 }  // namespace
 
 at::Tensor bf16_panel_linear(const at::Tensor& x, const at::Tensor& panels, const at::Tensor& bias,
-                             const at::Tensor& residual, after_linear after) {
+                             const at::Tensor& residual, after_linear after, made_for reader) {
   const auto rows = x.size(0), in = x.size(1), out = panels.size(0);
   assert(out % panel_rows == 0 && in % 2 == 0 && panels.is_contiguous());
-  const auto dense = x.contiguous(), added = residual.defined() ? residual.contiguous() : residual;
   const auto blocks = linear_blocks(rows, in, out);
   if (rows > 0 && has_tile_product(in * panels.element_size(), out))
-    return by_tiles(dense, panels, bias, added, after, blocks);
+    return by_tiles(x, panels, bias, residual, after, reader, blocks);
+  const auto dense = x.contiguous(), added = residual.defined() ? residual.contiguous() : residual;
   if (rows >= rows_many && blocks < 2 && !(added.defined() && after != after_linear::nothing))
     if (const auto weight = as_onednn_weight(panels); weight.defined())
       return added.defined() ? fused_linear_add(dense, weight, bias, added) : fused_linear(dense, weight, bias, after);

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "inference/torch/fused_linear.hpp"
+#include "inference/torch/line_room.hpp"
 #include "inference/torch/panel_support.hpp"
 
 namespace troupe::inference {
@@ -20,6 +21,6 @@ bool bf16_panels_keep_shapes(const at::Tensor& panels);
 // As panel_linear(), all in bf16: sums, bias, residual and what follows are fp32, rounded once. REQUIRES
 // has_bf16_panel_linear(), out a multiple of 32, in of 2.
 at::Tensor bf16_panel_linear(const at::Tensor& x, const at::Tensor& panels, const at::Tensor& bias,
-                             const at::Tensor& residual, after_linear after);
+                             const at::Tensor& residual, after_linear after, made_for reader = made_for::anyone);
 
 }  // namespace troupe::inference

@@ -187,7 +187,7 @@ void weigh_scores(const head_attention& a, std::int64_t first, float* scores, fl
 }
 
 void attend_head(const head_attention& a, attention_scratch& scratch) {
-  if ((a.bf16 || a.may_round) && has_tile_attention(a.width)) return attend_by_tiles(a, scratch);
+  if (a.bf16 && has_tile_attention(a.width)) return attend_by_tiles(a, scratch);
   attend_in_lanes(a, scratch);
 }
 

@@ -18,7 +18,6 @@ struct attention_lines {
 // All numbers are fp32, or all are bf16; sums and weights' sums are in fp32.
 struct head_attention {
   bool bf16 = false;
-  bool may_round = false;                 // fp32 to bf16, where products of that are much faster
   std::int64_t width = 0;                 // of a head
   std::int64_t to_value = 0;              // numbers from a key to its value
   attention_lines queries;                // each line from the head's first number on, as all below

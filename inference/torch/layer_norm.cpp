@@ -35,10 +35,12 @@ template <class T, class F>
 }
 
 template <class T>
-[[gnu::always_inline]] inline void normalize(const T* x, std::int64_t count, std::int64_t width, const T* weight,
-                                             const T* bias, double epsilon, T* y) noexcept {
+[[gnu::always_inline]] inline void normalize(const norm_lines<T>& all) noexcept {
+  const auto width = all.width;
   const auto size = static_cast<float>(width);
-  for (std::int64_t line = 0; line < count; ++line, x += width, y += width) {
+  const auto* x = all.x;
+  auto* y = all.y;
+  for (std::int64_t line = 0; line < all.count; ++line, x += all.x_step, y += all.y_step) {
     const auto mean = summed(
                           x, width, [](const lanes& v, lanes& sum) __attribute__((always_inline)) { sum += v; }) /
                       size;
@@ -48,13 +50,13 @@ template <class T>
             x, width,
             [mean](const lanes& v, lanes& sum) __attribute__((always_inline)) { sum += (v - mean) * (v - mean); }) /
         size;
-    const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(variance) + epsilon));
+    const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(variance) + all.epsilon));
     for (std::int64_t i = 0; i < width; i += lane_count) {
       const auto some = std::min(lane_count, width - i);
       lanes v, w, b{};
       read_some(x + i, some, v);
-      read_some(weight + i, some, w);
-      if (bias != nullptr) read_some(bias + i, some, b);
+      read_some(all.weight + i, some, w);
+      if (all.bias != nullptr) read_some(all.bias + i, some, b);
       write_some((v - mean) * scale * w + b, some, y + i);
     }
   }
@@ -62,14 +64,7 @@ template <class T>
 
 }  // namespace
 
-TROUPE_WIDE void normalize_lines(const float* x, std::int64_t count, std::int64_t width, const float* weight,
-                                 const float* bias, double epsilon, float* y) noexcept {
-  normalize(x, count, width, weight, bias, epsilon, y);
-}
-TROUPE_WIDE void normalize_lines(const std::uint16_t* x, std::int64_t count, std::int64_t width,
-                                 const std::uint16_t* weight, const std::uint16_t* bias, double epsilon,
-                                 std::uint16_t* y) noexcept {
-  normalize(x, count, width, weight, bias, epsilon, y);
-}
+TROUPE_WIDE void normalize_lines(const norm_lines<float>& lines) noexcept { normalize(lines); }
+TROUPE_WIDE void normalize_lines(const norm_lines<std::uint16_t>& lines) noexcept { normalize(lines); }
 
 }  // namespace troupe::inference

@@ -5,12 +5,20 @@
 
 namespace troupe::inference {
 
-// y = (x - mean) / sqrt(variance + epsilon) * weight + bias of each of `count` lines of `width` numbers, lines one
-// after another; in fp32 inside. A null bias is none. y may be x.
-void normalize_lines(const float* x, std::int64_t count, std::int64_t width, const float* weight, const float* bias,
-                     double epsilon, float* y) noexcept;
+// Of `count` lines of `width` numbers; from one line to the next it is `step` numbers.
+template <class T>
+struct norm_lines {
+  const T* x = nullptr;
+  std::int64_t x_step = 0, count = 0, width = 0;
+  const T *weight = nullptr, *bias = nullptr;  // a null bias is none
+  double epsilon = 0;
+  T* y = nullptr;  // may be x
+  std::int64_t y_step = 0;
+};
+
+// y = (x - mean) / sqrt(variance + epsilon) * weight + bias of each line; in fp32 inside.
+void normalize_lines(const norm_lines<float>& lines) noexcept;
 // All in bf16.
-void normalize_lines(const std::uint16_t* x, std::int64_t count, std::int64_t width, const std::uint16_t* weight,
-                     const std::uint16_t* bias, double epsilon, std::uint16_t* y) noexcept;
+void normalize_lines(const norm_lines<std::uint16_t>& lines) noexcept;
 
 }  // namespace troupe::inference

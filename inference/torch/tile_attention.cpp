@@ -40,25 +40,18 @@ TROUPE_TILES inline void turn(__m512i (&x)[16]) noexcept {
   }
 }
 
-// 32 numbers from the i-th on of a line of bf16, or of fp32, rounded.
-template <bool wide>
-[[gnu::always_inline]] TROUPE_TILES inline __m512i half_at(const std::byte* line, std::int64_t i) noexcept {
-  if constexpr (wide) {
-    const auto* x = reinterpret_cast<const float*>(line) + i;
-    return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x)));
-  } else {
-    return _mm512_loadu_si512(reinterpret_cast<const std::uint16_t*>(line) + i);
-  }
+// 32 numbers from the i-th on.
+[[gnu::always_inline]] TROUPE_TILES inline __m512i numbers_at(const std::byte* line, std::int64_t i) noexcept {
+  return _mm512_loadu_si512(reinterpret_cast<const std::uint16_t*>(line) + i);
 }
 
 // Keys one after another, values of two keys side by side as the instruction takes them; what is behind the last is
 // zero.
-template <bool wide>
 TROUPE_TILES void gather(const head_attention& a, std::int64_t padded, std::uint16_t* keys,
                          std::uint16_t* values) noexcept {
   std::int64_t n = 0;
   const std::byte* odd_one = nullptr;  // the value of a pair's first key
-  const auto to_value = a.to_value * static_cast<std::int64_t>(wide ? sizeof(float) : sizeof(std::uint16_t));
+  const auto to_value = a.to_value * static_cast<std::int64_t>(sizeof(std::uint16_t));
   const auto low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5,
                                     36, 4, 35, 3, 34, 2, 33, 1, 32, 0),
              high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
@@ -66,7 +59,7 @@ TROUPE_TILES void gather(const head_attention& a, std::int64_t padded, std::uint
       __attribute__((always_inline)) {
     auto* to = values + pair * 2 * a.width;
     for (std::int64_t i = 0; i < a.width; i += depth) {
-      const auto u = half_at<wide>(x, i), v = y != nullptr ? half_at<wide>(y, i) : _mm512_setzero_si512();
+      const auto u = numbers_at(x, i), v = y != nullptr ? numbers_at(y, i) : _mm512_setzero_si512();
       _mm512_storeu_si512(to + 2 * i, _mm512_permutex2var_epi16(u, low, v));
       _mm512_storeu_si512(to + 2 * i + depth, _mm512_permutex2var_epi16(u, high, v));
     }
@@ -75,7 +68,7 @@ TROUPE_TILES void gather(const head_attention& a, std::int64_t padded, std::uint
     for (std::int64_t i = 0; i < piece.count; ++i, ++n) {
       const auto* line = piece.first + i * piece.step_bytes;
       for (std::int64_t k = 0; k < a.width; k += depth)
-        _mm512_storeu_si512(keys + n * a.width + k, half_at<wide>(line, k));
+        _mm512_storeu_si512(keys + n * a.width + k, numbers_at(line, k));
       if (n % 2 == 0)
         odd_one = line + to_value;
       else
@@ -88,13 +81,12 @@ TROUPE_TILES void gather(const head_attention& a, std::int64_t padded, std::uint
 }
 
 // To [width / 2, 16 queries], pairs of numbers.
-template <bool wide>
 TROUPE_TILES void turn_queries(const attention_lines& queries, std::int64_t first, std::int64_t width,
                                std::uint16_t* to) noexcept {
   for (std::int64_t i = 0; i < width; i += depth) {
     __m512i lines[16];
     for (std::int64_t q = 0; q < tile_rows; ++q)
-      lines[q] = first + q < queries.count ? half_at<wide>(queries.first + (first + q) * queries.step_bytes, i)
+      lines[q] = first + q < queries.count ? numbers_at(queries.first + (first + q) * queries.step_bytes, i)
                                            : _mm512_setzero_si512();
     turn(lines);
     for (std::int64_t k = 0; k < tile_pairs; ++k) _mm512_storeu_si512(to + (i / 2 + k) * 2 * attention_lanes, lines[k]);
@@ -136,7 +128,6 @@ TROUPE_TILES void turn_weights(const float* weights, std::int64_t count, std::in
 }
 
 // Of the queries from `first` on.
-template <bool wide>
 TROUPE_TILES void add_values(const head_attention& a, std::int64_t first, const std::uint16_t* weights,
                              const std::uint16_t* values, std::int64_t padded, const float* sums) noexcept {
   alignas(64) float answers[tile_rows * depth];
@@ -160,33 +151,8 @@ TROUPE_TILES void add_values(const head_attention& a, std::int64_t first, const 
       const auto u = _mm512_mul_ps(_mm512_load_ps(answers + q * depth), times),
                  v = _mm512_mul_ps(_mm512_load_ps(answers + q * depth + tile_rows), times);
       auto* line = a.out + (first + q) * a.out_step_bytes;
-      if constexpr (wide) {
-        _mm512_storeu_ps(reinterpret_cast<float*>(line) + i, u);
-        _mm512_storeu_ps(reinterpret_cast<float*>(line) + i + lane_count, v);
-      } else {
-        _mm512_storeu_si512(line + 2 * i, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(v, u)));
-      }
+      _mm512_storeu_si512(line + 2 * i, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(v, u)));
     }
-  }
-}
-
-template <bool wide>
-void attend(const head_attention& a, attention_scratch& s) {
-  const auto count = a.key_count(), padded = (count + depth - 1) / depth * depth;
-  s.half_keys.resize(static_cast<std::size_t>(padded * a.width));
-  s.half_values.resize(s.half_keys.size());
-  s.half_queries.resize(static_cast<std::size_t>(attention_lanes * a.width));
-  s.half_weights.resize(static_cast<std::size_t>(attention_lanes * padded));
-  s.scores.resize(static_cast<std::size_t>(attention_lanes * padded));
-  const tiles_scope tiles;
-  gather<wide>(a, padded, s.half_keys.data(), s.half_values.data());
-  for (std::int64_t first = 0; first < a.queries.count; first += attention_lanes) {
-    turn_queries<wide>(a.queries, first, a.width, s.half_queries.data());
-    multiply_keys(s.half_keys.data(), s.half_queries.data(), padded, a.width, s.scores.data());
-    float sums[attention_lanes];
-    weigh_scores(a, first, s.scores.data(), sums);
-    turn_weights(s.scores.data(), count, padded, s.half_weights.data());
-    add_values<wide>(a, first, s.half_weights.data(), s.half_values.data(), padded, sums);
   }
 }
 
@@ -195,10 +161,22 @@ void attend(const head_attention& a, attention_scratch& s) {
 bool has_tile_attention(std::int64_t width) noexcept { return has_tiles() && width % depth == 0; }
 
 void attend_by_tiles(const head_attention& a, attention_scratch& s) {
-  if (a.bf16)
-    attend<false>(a, s);
-  else
-    attend<true>(a, s);
+  const auto count = a.key_count(), padded = (count + depth - 1) / depth * depth;
+  s.half_keys.resize(static_cast<std::size_t>(padded * a.width));
+  s.half_values.resize(s.half_keys.size());
+  s.half_queries.resize(static_cast<std::size_t>(attention_lanes * a.width));
+  s.half_weights.resize(static_cast<std::size_t>(attention_lanes * padded));
+  s.scores.resize(static_cast<std::size_t>(attention_lanes * padded));
+  const tiles_scope tiles;
+  gather(a, padded, s.half_keys.data(), s.half_values.data());
+  for (std::int64_t first = 0; first < a.queries.count; first += attention_lanes) {
+    turn_queries(a.queries, first, a.width, s.half_queries.data());
+    multiply_keys(s.half_keys.data(), s.half_queries.data(), padded, a.width, s.scores.data());
+    float sums[attention_lanes];
+    weigh_scores(a, first, s.scores.data(), sums);
+    turn_weights(s.scores.data(), count, padded, s.half_weights.data());
+    add_values(a, first, s.half_weights.data(), s.half_values.data(), padded, sums);
+  }
 }
 
 }  // namespace troupe::inference

@@ -10,7 +10,7 @@ namespace troupe::inference {
 // multiple of 32.
 bool has_tile_attention(std::int64_t width) noexcept;
 
-// Numbers in fp32 are rounded to bf16. REQUIRES has_tile_attention(). Leaves the tiles as nobody's.
+// REQUIRES has_tile_attention(), numbers in bf16. Leaves the tiles as nobody's.
 void attend_by_tiles(const head_attention& a, attention_scratch& scratch);
 
 }  // namespace troupe::inference

@@ -23,7 +23,6 @@ constexpr std::int64_t sum_line_bytes = panel_rows * sizeof(float);
 // What stands for a line of 32 sums, before it is written.
 struct half_endings {
   const half_ending& e;
-  std::int64_t out;
 
   [[gnu::always_inline]] TROUPE_TILES void line(const float* sums, std::int64_t row,
                                                 std::int64_t first) const noexcept {
@@ -31,7 +30,7 @@ struct half_endings {
     read(sums, u);
     read(sums + lane_count, v);
     if (e.bias != nullptr) add(e.bias + first, u, v);
-    if (e.residual != nullptr) add(e.residual + row * out + first, u, v);
+    if (e.residual != nullptr) add(e.residual + row * e.residual_step + first, u, v);
     switch (e.after) {
       case after_linear::nothing: break;
       case after_linear::gelu: apply_gelu(u), apply_gelu(v); break;
@@ -39,7 +38,7 @@ struct half_endings {
       case after_linear::relu: apply_relu(u), apply_relu(v); break;
       case after_linear::silu: apply_silu(u), apply_silu(v); break;
     }
-    _mm512_storeu_si512(e.y + row * out + first, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(v, u)));
+    _mm512_storeu_si512(e.y + row * e.y_step + first, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(v, u)));
   }
   [[gnu::always_inline]] static void add(const std::uint16_t* from, lanes& u, lanes& v) noexcept {
     lanes more;
@@ -50,21 +49,28 @@ struct half_endings {
   }
 };
 
+template <bool half>
 struct int8_endings {
   const int8_ending& e;
-  std::int64_t out;
 
   [[gnu::always_inline]] TROUPE_TILES void line(const float* sums, std::int64_t row,
                                                 std::int64_t first) const noexcept {
     const auto scale = _mm512_set1_ps(e.row_scales[row]);
-    for (std::int64_t i = 0; i < panel_rows; i += lane_count) {
-      auto u = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums + i)),
-                             _mm512_mul_ps(scale, _mm512_loadu_ps(e.out_scales + first + i)));
-      if (e.bias != nullptr) u = _mm512_add_ps(u, _mm512_loadu_ps(e.bias + first + i));
-      if (e.residual != nullptr) u = _mm512_add_ps(u, _mm512_loadu_ps(e.residual + row * out + first + i));
-      if (e.relu) u = _mm512_max_ps(_mm512_setzero_ps(), u);
-      _mm512_storeu_ps(e.y + row * out + first + i, u);
+    const auto u = ended(sums, scale, row, first), v = ended(sums + lane_count, scale, row, first + lane_count);
+    if constexpr (half) {
+      _mm512_storeu_si512(e.half_y + row * e.y_step + first, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(v, u)));
+    } else {
+      _mm512_storeu_ps(e.y + row * e.y_step + first, u);
+      _mm512_storeu_ps(e.y + row * e.y_step + first + lane_count, v);
     }
+  }
+  [[gnu::always_inline]] TROUPE_TILES __m512 ended(const float* sums, __m512 scale, std::int64_t row,
+                                                   std::int64_t first) const noexcept {
+    auto u = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums)),
+                           _mm512_mul_ps(scale, _mm512_loadu_ps(e.out_scales + first)));
+    if (e.bias != nullptr) u = _mm512_add_ps(u, _mm512_loadu_ps(e.bias + first));
+    if (e.residual != nullptr) u = _mm512_add_ps(u, _mm512_loadu_ps(e.residual + row * e.residual_step + first));
+    return e.relu ? _mm512_max_ps(_mm512_setzero_ps(), u) : u;
   }
 };
 
@@ -111,7 +117,7 @@ struct block_sums {
 // Where a step's lines of x and weights are, and what is fetched with it.
 struct step_place {
   const std::byte *weights, *upper, *lower, *fetched;
-  std::int64_t line_bytes;
+  std::int64_t line_bytes, x_step_bytes;
 };
 
 // What is done beside a step's products, known to the compiler: short loops of unknown length cost as much as they do.
@@ -124,8 +130,8 @@ struct beside {
 [[gnu::always_inline]] TROUPE_TILES inline void load_step(step_place& at) noexcept {
   _tile_loadd(6, at.weights, 2 * tile_line_bytes);
   _tile_loadd(7, at.weights + tile_line_bytes, 2 * tile_line_bytes);
-  _tile_loadd(4, at.upper, at.line_bytes);
-  _tile_loadd(5, at.lower, at.line_bytes);
+  _tile_loadd(4, at.upper, at.x_step_bytes);
+  _tile_loadd(5, at.lower, at.x_step_bytes);
   at.weights += panel_step;
   at.upper += tile_line_bytes;
   at.lower += tile_line_bytes;
@@ -213,10 +219,10 @@ TROUPE_TILES void multiply(const tile_product& p, const Endings& ending, std::in
     for (std::int64_t block = 0; block < blocks; ++block) {
       // The last one begins early: what both have comes out the same.
       const auto row = begin + std::min(block * block_rows, count - rows);
-      const auto* upper = static_cast<const std::byte*>(p.x) + row * p.line_bytes;
-      const auto* lower = rows > tile_lines ? upper + tile_lines * p.line_bytes : upper;
+      const auto* upper = static_cast<const std::byte*>(p.x) + row * p.x_step_bytes;
+      const auto* lower = rows > tile_lines ? upper + tile_lines * p.x_step_bytes : upper;
       const auto* fetched = next + block * Beside::fetched * p.line_bytes;
-      multiply_block<int8, Beside>(ending, sums, {panel, upper, lower, fetched, p.line_bytes});
+      multiply_block<int8, Beside>(ending, sums, {panel, upper, lower, fetched, p.line_bytes, p.x_step_bytes});
       sums.row = row;
       sums.first = first;
       sums.lines = rows;
@@ -258,10 +264,11 @@ void multiply_parts(const tile_product& p, const Endings& ending, std::int64_t f
 }  // namespace
 
 void multiply_tiles(const tile_product& p, const half_ending& e, std::int64_t from, std::int64_t to) noexcept {
-  multiply_parts<false>(p, half_endings{e, p.out}, from, to);
+  multiply_parts<false>(p, half_endings{e}, from, to);
 }
 void multiply_tiles(const tile_product& p, const int8_ending& e, std::int64_t from, std::int64_t to) noexcept {
-  multiply_parts<true>(p, int8_endings{e, p.out}, from, to);
+  if (e.half_y != nullptr) return multiply_parts<true>(p, int8_endings<true>{e}, from, to);
+  multiply_parts<true>(p, int8_endings<false>{e}, from, to);
 }
 
 #else

@@ -52,21 +52,26 @@ TEST_F(sanm, a_memory_block_filters_each_row_alone) {
   const auto wide = random(20, 24);  // v beside q and k
   const auto x = wide.narrow(1, 16, 8), taps = random(5, 8), added = random(20, 8);
   const std::vector<frame_range> rows{{0, 7}, {7, 1}, {8, 10}};
-  const auto y = memory_block(x, taps, 2, rows, added);
+  const auto y = memory_block(x, taps, 2, rows, added, at::kFloat);
   for (const auto& r : rows)
     EXPECT_TRUE(close(y.narrow(0, r.first, r.length),
                       filtered(x.narrow(0, r.first, r.length), taps, 2).add(added.narrow(0, r.first, r.length))));
   EXPECT_TRUE(close(y.narrow(0, 18, 2), at::zeros({2, 8}))) << "lines of no row";
-  const auto half = memory_block(x.to(at::kBFloat16), taps, 2, rows, added.to(at::kBFloat16));
+  const auto half = memory_block(x.to(at::kBFloat16), taps, 2, rows, added.to(at::kBFloat16), at::kBFloat16);
   EXPECT_EQ(half.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(close(half.to(at::kFloat), y, 0.03));
+  const auto rounded = x.to(at::kBFloat16);
+  const auto sums = memory_block(rounded, taps, 2, rows, added, at::kFloat);
+  EXPECT_EQ(sums.scalar_type(), at::kFloat);
+  EXPECT_TRUE(close(sums, memory_block(rounded.to(at::kFloat), taps, 2, rows, added, at::kFloat)));
 }
 
 TEST_F(sanm, a_memory_block_takes_any_width) {
   const c10::InferenceMode inference;
   for (const std::int64_t width : {1, 17, 63, 64, 65, 200}) {
     const auto x = random(9, width), taps = random(11, width);
-    EXPECT_TRUE(close(memory_block(x, taps, 5, std::vector<frame_range>{{0, 9}}, {}), filtered(x, taps, 5))) << width;
+    EXPECT_TRUE(close(memory_block(x, taps, 5, std::vector<frame_range>{{0, 9}}, {}, at::kFloat), filtered(x, taps, 5)))
+        << width;
   }
 }
 

@@ -97,33 +97,6 @@ TEST_P(head_attention_of, hides_what_a_mask_hides) {
 }
 
 // As an int8 model's, where there are tiles: fp32 in and out.
-TEST(head_attention, rounds_where_it_may) {
-  const c10::InferenceMode inference;
-  initialise_runtime();
-  attention_scratch scratch;
-  constexpr std::int64_t width = 64;
-  for (const std::int64_t count : {1, 2, 31, 70})
-    for (const std::int64_t queries : {1, 16, 21}) {
-      const auto q = at::randn({queries, width}), kv = at::randn({count, 2 * width}),
-                 mask = at::randn({queries, count});
-      auto out = at::empty({queries, width}), exact = at::empty({queries, width});
-      head_attention a;
-      a.width = a.to_value = width;
-      a.queries = {static_cast<const std::byte*>(q.const_data_ptr()), 4 * width, queries};
-      a.keys[0] = {static_cast<const std::byte*>(kv.const_data_ptr()), 8 * width, count};
-      a.mask = static_cast<const std::byte*>(mask.const_data_ptr());
-      a.mask_step_bytes = 4 * count;
-      a.out_step_bytes = 4 * width;
-      a.out = static_cast<std::byte*>(exact.mutable_data_ptr());
-      attend_head(a, scratch);
-      a.may_round = true;
-      a.out = static_cast<std::byte*>(out.mutable_data_ptr());
-      attend_head(a, scratch);
-      EXPECT_TRUE(at::allclose(out, exact, 2e-2, 2e-2)) << count << ' ' << queries;
-      EXPECT_EQ(out.equal(exact), !has_tile_attention(width)) << count << ' ' << queries;
-    }
-}
-
 INSTANTIATE_TEST_SUITE_P(types, head_attention_of, testing::Values(at::kFloat, at::kBFloat16),
                          [](const auto& p) { return p.param == at::kFloat ? "fp32" : "bf16"; });
 

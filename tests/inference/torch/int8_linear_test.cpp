@@ -7,6 +7,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/ops/abs.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
@@ -58,6 +59,31 @@ TEST_F(int8_product, is_near_the_one_in_fp32) {
       EXPECT_LT(relative_error(int8_linear(x, *packed, {}, {}, after_linear::nothing), at::linear(x, w)), 0.03);
     }
   }
+}
+
+TEST_F(int8_product, made_for_a_layer_is_the_same_rounded) {
+  for (const auto& [out, in] : {std::pair{96, 384}, {33, 17}}) {
+    const auto [w, packed] = matrix(out, in);
+    const auto bias = at::randn({out});
+    for (const std::int64_t rows : {1, 40})
+      for (const auto after : {after_linear::nothing, after_linear::relu, after_linear::gelu}) {
+        const auto x = at::randn({rows, in});
+        const auto exact = int8_linear(x, *packed, bias, {}, after),
+                   made = int8_linear(x, *packed, bias, {}, after, made_for::layer);
+        EXPECT_EQ(made.scalar_type(), int8_layers_round() ? at::kBFloat16 : at::kFloat);
+        EXPECT_TRUE(at::allclose(made.to(at::kFloat), exact, 1.0 / 128, 1e-2));
+      }
+  }
+}
+
+TEST_F(int8_product, takes_lines_apart_in_either_type) {
+  const auto [w, packed] = matrix(96, 384);
+  const auto wide = at::randn({40, 384 + 8}).to(at::kBFloat16), x = wide.narrow(1, 0, 384);
+  const auto residual = at::randn({40, 96 + 3}).narrow(1, 0, 96);
+  const auto of_halves = int8_linear(x, *packed, {}, residual, after_linear::nothing);
+  EXPECT_EQ(of_halves.scalar_type(), at::kFloat);
+  EXPECT_TRUE(of_halves.equal(
+      int8_linear(x.to(at::kFloat).contiguous(), *packed, {}, residual.contiguous(), after_linear::nothing)));
 }
 
 TEST_F(int8_product, of_a_row_does_not_depend_on_its_neighbours) {

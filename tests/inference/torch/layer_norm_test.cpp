@@ -20,10 +20,13 @@ TEST(layer_norm, is_libtorchs_of_any_width) {
       const auto wanted = at::layer_norm(x.to(at::kDouble), {width}, w.to(at::kDouble),
                                          has_bias ? std::optional(b.to(at::kDouble)) : std::nullopt, 1e-5)
                               .to(at::kFloat);
-      auto y = at::empty({9, width});
-      normalize_lines(x.const_data_ptr<float>(), 9, width, w.const_data_ptr<float>(),
-                      has_bias ? b.const_data_ptr<float>() : nullptr, 1e-5, y.mutable_data_ptr<float>());
+      auto apart = at::empty({9, width + 5}).fill_(7);
+      const auto y = apart.narrow(1, 0, width);
+      normalize_lines(norm_lines<float>{x.const_data_ptr<float>(), width, 9, width, w.const_data_ptr<float>(),
+                                        has_bias ? b.const_data_ptr<float>() : nullptr, 1e-5,
+                                        apart.mutable_data_ptr<float>(), width + 5});
       EXPECT_TRUE(at::allclose(y, wanted, 1e-4, 1e-4)) << width;
+      EXPECT_TRUE(apart.narrow(1, width, 5).eq(7).all().item<bool>()) << "between lines: " << width;
     }
   }
 }
@@ -38,8 +41,9 @@ TEST(layer_norm, of_bf16_is_rounded_once) {
                b = at::randn({width}).to(at::kBFloat16);
     const auto wanted = at::layer_norm(x.to(at::kFloat), {width}, w.to(at::kFloat), b.to(at::kFloat), 1e-12);
     auto y = at::empty({6, width}, at::kBFloat16);
-    normalize_lines(bits(x), 6, width, bits(w), bits(b), 1e-12,
-                    reinterpret_cast<std::uint16_t*>(y.mutable_data_ptr<c10::BFloat16>()));
+    normalize_lines(norm_lines<std::uint16_t>{bits(x), width, 6, width, bits(w), bits(b), 1e-12,
+                                              reinterpret_cast<std::uint16_t*>(y.mutable_data_ptr<c10::BFloat16>()),
+                                              width});
     EXPECT_TRUE(at::allclose(y.to(at::kFloat), wanted, 1.0 / 256, 1e-5)) << width;
   }
 }

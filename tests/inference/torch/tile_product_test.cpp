@@ -45,11 +45,16 @@ TEST_F(tile_products, in_bf16_are_rounded_once) {
         const auto size = static_cast<std::size_t>(panel_rows * in);
         for (std::int64_t first = 0; first < out; first += panel_rows)
           to_panel(std::span<const std::uint16_t>(bits(w) + first * in, size), {bits(panels) + first * in, size});
-        auto y = at::empty({rows, out}, at::kBFloat16).fill_(9);
-        const tile_product p{x.const_data_ptr(), panels.const_data_ptr(), rows, 2 * in, out};
-        multiply_tiles(p, half_ending{bits(bias), bits(residual), bits(y), after}, 0, panel_rows);
-        EXPECT_TRUE(y.narrow(1, panel_rows, out - panel_rows).eq(9).all().item<bool>()) << "columns of others";
-        multiply_tiles(p, half_ending{bits(bias), bits(residual), bits(y), after}, panel_rows, out);
+        // Lines of x apart, those of y further.
+        const auto spread = at::empty({rows, in + 32}, at::kBFloat16).fill_(9);
+        spread.narrow(1, 0, in).copy_(x);
+        const auto room = at::empty({rows, out + 64}, at::kBFloat16).fill_(9), y = room.narrow(1, 0, out);
+        const tile_product p{spread.const_data_ptr(), panels.const_data_ptr(), rows, 2 * in, out, 2 * in + 64};
+        const half_ending ending{bits(bias), bits(residual), bits(room), out, out + 64, after};
+        multiply_tiles(p, ending, 0, panel_rows);
+        EXPECT_TRUE(room.narrow(1, panel_rows, out + 64 - panel_rows).eq(9).all().item<bool>()) << "columns of others";
+        multiply_tiles(p, ending, panel_rows, out);
+        EXPECT_TRUE(room.narrow(1, out, 64).eq(9).all().item<bool>()) << "between lines";
         const auto wanted = activated(
             at::linear(x.to(at::kFloat), w.to(at::kFloat), bias.to(at::kFloat)).add_(residual.to(at::kFloat)), after);
         ASSERT_TRUE(at::allclose(y.to(at::kFloat), wanted, 1.0 / 128, 1e-2)) << in << ' ' << rows;
@@ -68,17 +73,20 @@ TEST_F(tile_products, in_int8_are_exact_before_their_scales) {
               w.const_data_ptr<std::int8_t>()[row * in + k];
       const std::vector<float> row_scales(static_cast<std::size_t>(rows), 0.5F), out_scales(out, 0.25F);
       const auto residual = at::randint(-9, 9, {rows, out}).to(at::kFloat);
-      for (const bool relu : {false, true}) {
-        auto y = at::empty({rows, out});
-        multiply_tiles({x.const_data_ptr(), panels.const_data_ptr(), rows, in, out},
-                       int8_ending{row_scales.data(), out_scales.data(), nullptr, residual.const_data_ptr<float>(),
-                                   y.mutable_data_ptr<float>(), relu},
-                       0, out);
-        const auto wanted = at::linear(x.to(at::kDouble), w.to(at::kDouble)).mul_(0.125).add_(residual);
-        ASSERT_TRUE(at::allclose(y, activated(wanted, relu ? after_linear::relu : after_linear::nothing).to(at::kFloat),
-                                 1e-6, 1e-3))
-            << in << ' ' << rows;
-      }
+      for (const bool relu : {false, true})
+        for (const bool half : {false, true}) {
+          const auto y = at::empty({rows, out}, half ? at::kBFloat16 : at::kFloat);
+          int8_ending ending{row_scales.data(), out_scales.data(), nullptr, residual.const_data_ptr<float>()};
+          ending.y = half ? nullptr : y.mutable_data_ptr<float>();
+          ending.half_y = half ? bits(y) : nullptr;
+          ending.residual_step = ending.y_step = out;
+          ending.relu = relu;
+          multiply_tiles({x.const_data_ptr(), panels.const_data_ptr(), rows, in, out, in}, ending, 0, out);
+          const auto sums = at::linear(x.to(at::kDouble), w.to(at::kDouble)).mul_(0.125).add_(residual);
+          const auto wanted = activated(sums, relu ? after_linear::relu : after_linear::nothing).to(at::kFloat);
+          ASSERT_TRUE(half ? y.equal(wanted.to(at::kBFloat16)) : at::allclose(y, wanted, 1e-6, 1e-3))
+              << in << ' ' << rows;
+        }
     }
 }
 
