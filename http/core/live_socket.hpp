@@ -44,8 +44,8 @@ class live_socket {
   virtual void resume() = 0;
 
   // Of what the client sent, so much is kept beyond the message that is being told. Counted with the bodies of requests
-  // while what this gives lives; null: there is no room. A client that sends nothing more for long meanwhile is closed,
-  // but for a paused one.
+  // while what this gives lives; null: there is no room. A client that sends nothing more for long meanwhile, or very
+  // slowly, is closed, but for a paused one.
   virtual std::shared_ptr<void> hold(std::uint64_t bytes) = 0;
 
   // Runs `f` on the connection's thread, later; dropped when the server has stopped. Any thread.

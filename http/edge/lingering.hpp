@@ -13,6 +13,7 @@ namespace troupe::http::edge {
 inline constexpr auto linger_limit = std::chrono::seconds(2);
 inline constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::uint64_t body_bytes_per_ms_min = 128;     // a body that comes no slower is not timed out
+inline constexpr std::uint64_t kept_bytes_per_ms_min = 4;       // a file over a WebSocket: compressed, as it is spoken
 inline constexpr std::size_t body_read_bytes_max = 512 * 1024;  // at one go, before others get their turn
 
 // Differences between the two kinds of socket.

@@ -7,6 +7,7 @@
 
 #include <deque>
 
+#include "http/edge/lingering.hpp"
 #include "http/edge/rest_first.hpp"
 
 namespace troupe::http::edge {
@@ -96,6 +97,11 @@ class live_connection final : public live_socket, public swept {
     auto& budget = shared().budget;
     if (!budget.fits(bytes)) return nullptr;
     budget.charge(bytes);
+    if (held_.expired()) {
+      held_since_ = thread_->now();
+      held_bytes_ = 0;
+    }
+    held_bytes_ += bytes;
     std::shared_ptr<void> held(&budget, [bytes, thread = thread_](void*) { thread->shared().budget.release(bytes); });
     held_ = held;
     return held;
@@ -117,7 +123,7 @@ class live_connection final : public live_socket, public swept {
     const auto silence = now - heard_;
     if (paused_) {  // nothing can be heard, but a client that is gone shows in writing
       if (now - std::max(heard_, pinged_) > limits.idle_timeout / 2 && !pinging_) ping(now);
-    } else if (now - told_ > limits.idle_timeout && !held_.expired()) {
+    } else if (!held_.expired() && (now - told_ > limits.idle_timeout || now - held_since_ > held_limit())) {
       shared().counts.closed("unfinished");
       close(close_code::policy, "the rest of what was begun did not come");
     } else if (silence > limits.idle_timeout) {
@@ -141,6 +147,10 @@ class live_connection final : public live_socket, public swept {
 
  private:
   edge::shared& shared() const { return thread_->shared(); }
+  // As a request's body has, but slower.
+  std::chrono::milliseconds held_limit() const {
+    return shared().read_timeout + std::chrono::milliseconds(held_bytes_ / kept_bytes_per_ms_min);
+  }
 
   // -- reading
 
@@ -291,6 +301,8 @@ class live_connection final : public live_socket, public swept {
   std::string message_;                    // as far as it has come
   std::uint64_t charged_bytes_ = 0;
   std::weak_ptr<void> held_;       // the last that the protocol keeps
+  std::uint64_t held_bytes_ = 0;   // with those before it
+  clock::time_point held_since_;   // the first of them
   std::deque<std::string> queue_;  // the first one is being written
   std::size_t queued_bytes_ = 0;
   websocket::close_reason close_;

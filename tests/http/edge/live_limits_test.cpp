@@ -104,6 +104,22 @@ TEST_F(edge_live, who_has_something_kept_must_go_on) {
   }
 }
 
+TEST_F(edge_live, who_has_something_kept_must_not_drip) {
+  serve([](auto& s) { s.request_read_timeout_ms = 200; });
+  live_client c(port());
+  c.upgrade({}, message(text, "hold 1200"));
+  EXPECT_EQ(c.next_text(), "held");
+  const auto began = std::chrono::steady_clock::now();
+  std::optional<frame> f;
+  do {
+    c.send(message(binary, "b"));  // never silent
+    f = c.next();
+    ASSERT_TRUE(f);
+  } while (f->first != (final_bit | closing));
+  EXPECT_EQ(f->code(), 1008u);
+  EXPECT_GT(std::chrono::steady_clock::now() - began, 300ms) << "what it sent gives it time: 200 + 1200 / 4";
+}
+
 TEST_F(edge_live, a_slow_reader_is_closed_and_its_session_ends) {
   serve([](auto& s) { s.max_live_unsent_bytes = 100000; });
   live_client c(port(), 4096);
