@@ -31,7 +31,7 @@ struct item {
   inference::prepared_ptr in;
   std::shared_ptr<inference::state> state;    // of a session: its own, which goes on when this item is done
   const inference::instance* home = nullptr;  // of a stepping model, from its first step on: where its state is
-  std::unique_ptr<ticket> place;              // its place inside the model's gate
+  std::shared_ptr<const ticket> place;        // inside the model's gate, its own or its session's
   steady_time enqueued{};                     // at this step
   steady_time due_from{};  // later than that: it came ahead of its time, and waits behind what did not
   std::uint32_t prepare_us = 0, queue_us = 0, infer_us = 0;

@@ -151,7 +151,7 @@ void hand_out_places(const std::vector<item_ptr>& items, const resident_ptr& hom
   std::size_t given = 0;
   try {
     for (const auto& it : items) {
-      it->place = std::make_unique<ticket>(home, 1);
+      it->place = std::make_shared<const ticket>(home, 1);
       ++given;
     }
   } catch (...) {

@@ -11,8 +11,8 @@ namespace troupe::actors {
 
 // Where a live session lives.
 struct live_place {
-  resident_ptr home;              // of a live model
-  std::unique_ptr<ticket> place;  // inside it
+  resident_ptr home;                    // of a live model
+  std::shared_ptr<const ticket> place;  // inside it; a step that is under way keeps it, too
 };
 
 class gateway {

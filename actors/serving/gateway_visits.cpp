@@ -126,7 +126,7 @@ cancel_handle gateway::enter(std::string model, one_shot<live_place> reply) {
                         "max_queue_items is " + std::to_string(home->limits.max_queue_items), 1);
           case gate::entry::entered: break;
         }
-        return live_place{home, std::make_unique<ticket>(home, 1)};
+        return live_place{home, std::make_shared<const ticket>(home, 1)};
       },
       std::move(reply));
 }

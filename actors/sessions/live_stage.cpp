@@ -69,6 +69,7 @@ bool live_stage::send(steady_time now, const step_terms& terms) {
   auto it = std::make_shared<item>();
   it->in = std::move(in);
   it->state = state_;
+  it->place = home_.place;  // though the session be gone before the step is
   due_ = terms.due(through_ + stepping_);
   if (due_ > now) it->due_from = due_;
   step_ = std::make_shared<job>(home().name, 1, config::priority::high, now + terms.timeout,

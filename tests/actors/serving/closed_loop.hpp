@@ -125,7 +125,7 @@ class closed_loop {
                                    std::make_unique<client_stream>(*this, m, c));
     auto it = make_item(j, o_.cost);
     r->door.try_enter(1, 100000);
-    it->place = std::make_unique<ticket>(r, 1);
+    it->place = std::make_shared<const ticket>(r, 1);
     caf::anon_send(r->actor, enqueue_atom::value, std::make_shared<std::vector<item_ptr>>(1, std::move(it)));
   }
 

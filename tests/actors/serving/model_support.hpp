@@ -113,7 +113,7 @@ struct ModelActor : ::testing::Test {
     for (std::uint32_t i = 0; i < rows; ++i) {
       list->push_back(make_item(m.job, cost));
       list->back()->index = i;
-      list->back()->place = std::make_unique<ticket>(r, 1);
+      list->back()->place = std::make_shared<const ticket>(r, 1);
     }
     caf::anon_send(r->actor, enqueue_atom::value, std::move(list));
     time.settle();

@@ -202,7 +202,7 @@ struct SessionActor : ModelActor {
   };
   static live_place place_in(const resident_ptr& r) {
     EXPECT_EQ(r->door.try_enter(1, 100), gate::entry::entered);
-    return {r, std::make_unique<ticket>(r, 1)};
+    return {r, std::make_shared<const ticket>(r, 1)};
   }
   opened open(session_mode mode, helpers with = {}, session_limits limits = {}) {
     opened o;

@@ -188,7 +188,9 @@ TEST_F(Session, OneThatLeavesTakesItsStepAlong) {
   feed(b, word(2));
   close(b);
   EXPECT_EQ(board->open(), 1u);
+  EXPECT_EQ(home->door.inside(), 2u) << "the step is in the queue, and keeps the place while it is";
   run_all();
+  EXPECT_EQ(home->door.inside(), 1u);
   EXPECT_EQ(a.out->events, words{"+1"});
   EXPECT_TRUE(b.out->events.empty());
   close(a);
