@@ -226,7 +226,7 @@ void write_compute_rows(table_writer& t) {
   t.group("Compute");
   t.text("device", &s::device, "what computes: cpu, cuda or cuda:N",
          {.choices = {}, .rule = text_rule::device, .env = {}, .secret = false});
-  t.text("precision", &s::precision, "auto: for each model the fastest that agrees with fp32, measured once",
+  t.text("precision", &s::precision, "auto: fp32 for speech, for others the fastest that agrees with it, measured once",
          {.choices = {"auto", "fp32", "bf16", "int8"}, .rule = text_rule::any, .env = {}, .secret = false})
       .basic = true;
   t.number("precision_tolerance", &s::precision_tolerance, "fraction", 0, 1,

@@ -63,6 +63,9 @@ class recording_service {
   // Who hears a recording, and who punctuates, where a request names nobody. Empty: there is none.
   virtual std::string model() const = 0;
   virtual std::string punctuation() const = 0;
+  // Whether that model, or if empty the one that live sessions ask, is registered and cannot be fed: sound that comes
+  // live for it is a recording, once it has ended.
+  virtual bool hears_whole(const std::string& model) const = 0;
 };
 
 }  // namespace troupe::actors

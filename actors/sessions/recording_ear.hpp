@@ -22,8 +22,9 @@ struct recording_means {
   std::function<cancel_handle(predict_request, std::unique_ptr<reply_stream>)> predict;
   std::function<void(std::function<void()>)> aside;      // runs it on a thread for work whose cost has no bound
   std::function<bool(const std::string& model)> is_fed;  // hears while it is fed
-  std::string punctuation;                               // the server's model; empty: there is none
-  std::string voice_activity;                            // likewise
+  std::function<std::uint32_t(const std::string& model)> rate_hz;  // of the sound that one for whole sounds hears
+  std::string punctuation;                                         // the server's model; empty: there is none
+  std::string voice_activity;                                      // likewise
   std::function<cancel_handle(std::string model, one_shot<live_place>)> enter;  // a place inside a model that is fed
   std::function<steady_time()> now;
   std::function<void(std::function<void()>)> post;  // onto the recording's turn; dropped when it is over

@@ -10,18 +10,12 @@
 
 namespace troupe::actors {
 
-namespace {
-
-constexpr std::uint32_t usual_rate_hz = 16000;  // models of another rate change it themselves
-
-}  // namespace
-
 recording_whole::~recording_whole() {
   for (const auto& s : segments_) s.cancel();
 }
 
 void recording_whole::open() {
-  if (means_.voice_activity.empty()) return voice_ready(usual_rate_hz);
+  if (means_.voice_activity.empty()) return voice_ready(means_.rate_hz(model_));
   recording_voice::owner& me = *this;
   voice_.emplace(means_, limits_.voice, me);
   voice_->open();

@@ -37,6 +37,7 @@ class open_wing final : public recording_wing, public recording_service {
     return whole.empty() ? models_.live() : whole;
   }
   std::string punctuation() const override { return models_.punctuation(); }
+  bool hears_whole(const std::string& model) const override { return models_.hears_whole(model); }
 
   std::function<void()> transcribe(recording_request asked, recording_listener listener) override {
     const auto refuse = [&](error why) {
@@ -93,6 +94,10 @@ class open_wing final : public recording_wing, public recording_service {
       if (!entry) return false;
       if (const auto home = entry->current.load()) return home->model->live() != nullptr;
       return inference::is_fed(entry->registration.load()->path);
+    };
+    out.rate_hz = [this](const std::string& model) {
+      const auto entry = door_.find(model);
+      return inference::heard_rate_hz(entry ? entry->registration.load()->path : std::filesystem::path());
     };
     out.punctuation = models_.punctuation();
     out.voice_activity = models_.voice_activity();

@@ -9,6 +9,9 @@ namespace {
 using inference::task;
 
 bool any(const speech_candidate&) { return true; }
+bool does(const speech_candidate& m, task what) {
+  return std::find(m.tasks.begin(), m.tasks.end(), what) != m.tasks.end();
+}
 
 }  // namespace
 
@@ -18,8 +21,7 @@ std::string speech_models::choose(const std::string& named, std::string_view usu
   std::string first;
   for (const auto& m : registered_()) {
     if (m.name == usual) return m.name;
-    const bool does = std::find(m.tasks.begin(), m.tasks.end(), what) != m.tasks.end();
-    if (does && (first.empty() || m.name < first) && fits(m)) first = m.name;
+    if (does(m, what) && (first.empty() || m.name < first) && fits(m)) first = m.name;
   }
   return first;
 }
@@ -33,6 +35,15 @@ std::string speech_models::live() const {
 std::string speech_models::whole() const {
   return choose(settings_.offline_speech_model, "offline_asr", task::automatic_speech_recognition,
                 [&](const auto& m) { return !is_fed_(m.path); });
+}
+
+bool speech_models::hears_whole(const std::string& model) const {
+  auto name = model.empty() ? live() : model;
+  if (name.empty()) name = whole();
+  const auto all = registered_();
+  return std::any_of(all.begin(), all.end(), [&](const speech_candidate& m) {
+    return m.name == name && (m.tasks.empty() || does(m, task::automatic_speech_recognition)) && !is_fed_(m.path);
+  });
 }
 
 std::string speech_models::punctuation() const {

@@ -28,8 +28,10 @@ class speech_models {
                 std::function<bool(const std::filesystem::path&)> is_fed)
       : settings_(settings), registered_(std::move(registered)), is_fed_(std::move(is_fed)) {}
 
-  std::string live() const;            // hears while it is fed; else any that hears at all, which will refuse by name
-  std::string whole() const;           // hears whole sounds: recordings, and the second of two passes
+  std::string live() const;   // hears while it is fed; else any that hears at all, which will refuse by name
+  std::string whole() const;  // hears whole sounds: recordings, and the second of two passes
+  // That model, or whoever is there if empty, hears whole sounds alone.
+  bool hears_whole(const std::string& model) const;
   std::string punctuation() const;     // gives a text its marks
   std::string voice_activity() const;  // tells where in a sound somebody speaks
 

@@ -23,6 +23,7 @@ class fed_protocol : public live_protocol, protected sound_feed::owner {
   fed_protocol(actors::session_service& sessions, std::string model, std::string peer)
       : sessions_(sessions), model_(std::move(model)), peer_(std::move(peer)) {}
 
+  const std::string& model() const noexcept { return model_; }
   // The next utterance, of the socket's model where the request names none. REQUIRES: none is under way.
   void begin(actors::session_request request, live_feed::sound of);
   // Likewise, of one that comes as a file.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "http/json/text.hpp"
+#include "inference/audio/wav_head.hpp"
 
 namespace troupe::http {
 namespace {
@@ -33,7 +34,14 @@ void funasr_protocol::text(std::string_view message) {
 
 void funasr_protocol::binary(std::string_view message) {
   if (!socket_ || message.empty()) return;
-  if (!feed_) terms_.wav_format == "pcm" ? begin_sound() : begin_file();
+  if (!feed_) {
+    if (terms_.wav_format != "pcm")
+      begin_file();
+    else if (terms_.mode != session_mode::online && files_.recordings.hears_whole(model()))
+      begin_samples(message);
+    else
+      begin_sound();
+  }
   if (const auto feed = feed_) feed->take(message);
 }
 
@@ -59,6 +67,12 @@ void funasr_protocol::begin_file() {
   rate_hz_ = terms_.rate_hz;
   begun_ = true;
   begin(std::move(request), files_);
+}
+
+// A file of them, where they do not begin as one themselves.
+void funasr_protocol::begin_samples(std::string_view first) {
+  begin_file();
+  if (feed_ && !first.starts_with("RIFF")) feed_->take(inference::wav_head({.rate_hz = rate_hz_}));
 }
 
 void funasr_protocol::end() {

@@ -3,7 +3,7 @@
 // PCM), results as they come. An utterance is a session: it begins with its first byte of sound and ends with
 // `is_speaking: false`, after which the socket stays open for the next one, with the terms that were said before. With
 // another `wav_format` the bytes are a file's, which is heard when it is whole: sentences alone (not where the mode is
-// `online`).
+// `online`). So is the sound of a model that cannot be fed, as FunASR's server for files hears it.
 //
 // Always: one message with is_final (and is_end) an utterance, its last; a failure's form and a close otherwise.
 
@@ -31,6 +31,7 @@ class funasr_protocol final : public fed_protocol {
 
   void begin_sound();
   void begin_file();
+  void begin_samples(std::string_view first);
   void end();
   void tell(funasr_result result);
   void tell_last();

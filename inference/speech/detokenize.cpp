@@ -48,14 +48,16 @@ std::string without_joins(std::string_view token) {
 
 }  // namespace
 
-std::shared_ptr<const speech_vocabulary> speech_vocabulary::of(std::vector<std::string> tokens) {
+std::shared_ptr<const speech_vocabulary> speech_vocabulary::of(std::vector<std::string> tokens,
+                                                               std::size_t special_ids) {
   auto made = std::make_shared<speech_vocabulary>();
   made->tokens_ = std::move(tokens);
   made->kinds_.reserve(made->tokens_.size());
   for (const auto& t : made->tokens_) {
     const auto text = decode_utf8(t).value_or(U"");
     auto what = kind::other;
-    if (t.empty() || t == "<blank>" || t == "<s>" || t == "</s>" || t == "<unk>" || t == "<OOV>")
+    // These the reference drops by their names.
+    if (made->kinds_.size() < special_ids || t.empty() || t == "<s>" || t == "</s>" || t == "<unk>" || t == "<OOV>")
       what = kind::special;
     else if (!text.empty() && std::all_of(text.begin(), text.end(), is_written_close))
       what = kind::chinese;
@@ -88,7 +90,8 @@ result<std::shared_ptr<const speech_vocabulary>> speech_vocabulary::read(const s
     tokens.emplace_back(token);
   }
   if (tokens.empty()) return bad("is empty");
-  return of(std::move(tokens));
+  constexpr std::size_t blank_begin_end = 3;  // speech_config.cpp takes no other ids for them
+  return of(std::move(tokens), blank_begin_end);
 }
 
 std::uint64_t speech_vocabulary::memory_bytes() const noexcept {

@@ -23,7 +23,8 @@ class speech_vocabulary {
   enum class kind : std::uint8_t { special, piece, chinese, letter, word, other };
   // unprocessable: no list of texts, none at all, too many.
   static result<std::shared_ptr<const speech_vocabulary>> read(const std::filesystem::path& tokens_json);
-  static std::shared_ptr<const speech_vocabulary> of(std::vector<std::string> tokens);
+  // The first `special_ids` are no text, whatever they are called.
+  static std::shared_ptr<const speech_vocabulary> of(std::vector<std::string> tokens, std::size_t special_ids = 0);
 
   std::int64_t size() const noexcept { return static_cast<std::int64_t>(tokens_.size()); }
   // REQUIRES 0 <= id < size().

@@ -109,6 +109,13 @@ bool is_fed(const fs::path& folder) {
   return named && std::any_of(all.begin(), all.end(), [&](const auto& c) { return c.class_name == *named && c.fed; });
 }
 
+std::uint32_t heard_rate_hz(const fs::path& folder) {
+  constexpr std::int64_t usual = 16000;
+  const auto config = model_yaml::read(folder / "config.yaml", config_bytes_max);
+  const auto rate = config ? config->root()["frontend_conf"]["fs"].whole(8000, 48000) : usual;
+  return static_cast<std::uint32_t>(rate.value_or(usual));
+}
+
 format funasr_format() { return {"funasr", claims, files, estimate, load}; }
 
 }  // namespace troupe::inference

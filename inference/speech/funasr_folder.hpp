@@ -2,6 +2,7 @@
 // Folders as FunASR's publishers ship them: config.yaml, model.pt, am.mvn, tokens.json and the like. The class that
 // config.yaml names decides who reads the rest.
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -40,5 +41,7 @@ const std::vector<speech_class>& speech_classes();
 
 // Whether the folder's class is a fed one; false where it cannot be told. Reads config.yaml.
 bool is_fed(const std::filesystem::path& folder);
+// The rate of the sound that the folder's model hears, as its front-end says; the usual one where it cannot be told.
+std::uint32_t heard_rate_hz(const std::filesystem::path& folder);
 
 }  // namespace troupe::inference

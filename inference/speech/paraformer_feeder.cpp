@@ -70,17 +70,14 @@ std::unique_ptr<const prepared> paraformer_feeder::whole_chunk() {
 std::unique_ptr<const prepared> paraformer_feeder::last_chunk() {
   ended_ = true;
   const auto left = waiting_samples();
-  const bool first = taken_samples_ == 0;
-  if (left == 0 && first) return nullptr;
+  if (heard_samples_ == 0) return nullptr;
   taken_samples_ = heard_samples_;
   std::unique_ptr<paraformer_chunk> made;
   if (left >= short_samples) {
     front_.finish(features_);
     made = window_of(static_cast<std::int64_t>(features_.size()) / width());
-  } else if (first) {
-    made = chunk_of({});
   } else {
-    made = chunk_of(before_);
+    made = chunk_of(before_);                  // all zero, where no chunk was before
     scale_frames(made->window, layer_width_);  // once more, as the reference does
   }
   made->last = true;

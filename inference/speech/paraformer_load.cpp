@@ -1,12 +1,9 @@
 #include "inference/speech/paraformer_load.hpp"
 
-#include <algorithm>
-
 #include "inference/files/checkpoint.hpp"
 #include "inference/speech/paraformer_model.hpp"
 #include "inference/speech/paraformer_plan.hpp"
 #include "inference/speech/speech_load.hpp"
-#include "inference/torch/device_lane.hpp"
 #include "inference/torch/memory.hpp"
 
 namespace troupe::inference {
@@ -33,15 +30,6 @@ result<opened_paraformer> open(const funasr_folder& folder) {
   return opened_paraformer{std::move(*settings), std::move(*tokens), std::move(*source), std::move(*plan)};
 }
 
-// Where nothing is asked for, bf16 if its products are faster here: which token wins is decided in fp32. Never int8,
-// whose errors were not measured with this model.
-result<precision> precision_of(const artifact_spec& spec, const load_options& o) {
-  const bool open = spec.wanted == precision::automatic && o.automatic_precision == precision::automatic;
-  const bool bf16 = std::find(o.candidates.begin(), o.candidates.end(), precision::bf16) != o.candidates.end();
-  if (open && bf16 && !is_gpu(o.device)) return precision::bf16;
-  return speech_precision(spec, o);
-}
-
 // Vocabulary, front-end, and what a network has beside its weights.
 std::uint64_t bytes_beside(const opened_paraformer& opened) {
   constexpr std::uint64_t other_bytes = 64U << 10U;
@@ -62,7 +50,7 @@ model_info info_of(const funasr_folder& folder, const opened_paraformer& opened,
 }  // namespace
 
 result<memory_estimate> estimate_paraformer(const funasr_folder& folder) {
-  const auto what = precision_of(folder.spec, folder.options);
+  const auto what = speech_precision(folder.spec, folder.options);
   if (!what) return tl::unexpected(what.error());
   const auto opened = open(folder);
   if (!opened) return tl::unexpected(opened.error());
@@ -70,7 +58,7 @@ result<memory_estimate> estimate_paraformer(const funasr_folder& folder) {
 }
 
 result<std::unique_ptr<const model>> load_paraformer(const funasr_folder& folder) {
-  const auto what = precision_of(folder.spec, folder.options);
+  const auto what = speech_precision(folder.spec, folder.options);
   if (!what) return tl::unexpected(what.error());
   auto opened = open(folder);
   if (!opened) return tl::unexpected(opened.error());

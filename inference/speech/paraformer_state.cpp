@@ -37,12 +37,12 @@ struct parts {
 }  // namespace
 
 std::int64_t paraformer_state_shape::encoder_frames() const noexcept {
-  const auto chunks = options.encoder_look_back < 0 ? look_back_chunks_max : options.encoder_look_back;
-  return chunks * options.chunk_frames;
+  // Each step leaves the frames before its chunk once more, and the reference trims to chunks alone.
+  if (options.encoder_look_back < 0) return look_back_chunks_max * step_frames();
+  return options.encoder_look_back * static_cast<std::int64_t>(options.chunk_frames);
 }
 std::int64_t paraformer_state_shape::encoder_capacity() const noexcept {
-  if (options.encoder_look_back == 0) return 0;
-  return std::max(encoder_frames(), static_cast<std::int64_t>(options.left_frames) + options.chunk_frames);
+  return options.encoder_look_back == 0 ? 0 : std::max(encoder_frames(), step_frames());
 }
 std::int64_t paraformer_state_shape::decoder_frames() const noexcept {
   return std::max<std::int64_t>(options.decoder_look_back, 0) * options.chunk_frames;

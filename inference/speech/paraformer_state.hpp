@@ -34,6 +34,10 @@ struct paraformer_state_shape {
   std::int64_t window() const noexcept {
     return static_cast<std::int64_t>(options.left_frames) + options.chunk_frames + options.ahead_frames;
   }
+  // What a step leaves for those after it.
+  std::int64_t step_frames() const noexcept {
+    return static_cast<std::int64_t>(options.left_frames) + options.chunk_frames;
+  }
   // Frames that the encoder looks back on; the first chunk may leave more behind, as the reference does.
   std::int64_t encoder_frames() const noexcept;
   std::int64_t encoder_capacity() const noexcept;

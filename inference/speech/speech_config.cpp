@@ -15,6 +15,11 @@ result<std::int64_t> left_of(const yaml_value& conf, std::int64_t kernel, std::i
   return conf["sanm_shfit"].problem("is larger than half the kernel_size, " + std::to_string(kernel));
 }
 
+bool says_null(const yaml_value& conf, std::string_view key) {
+  const auto keys = conf.keys();
+  return std::find(keys.begin(), keys.end(), key) != keys.end() && !conf[key].present();
+}
+
 result<cif_settings> read_cif(const yaml_value& root, std::int64_t size) {
   if (auto ok = yaml_reader().need(root["predictor"]).expect(root["predictor"], "CifPredictorV2").done(); !ok)
     return tl::unexpected(ok.error());
@@ -74,8 +79,10 @@ result<paraformer_decoder_settings> read_decoder(const yaml_value& root, bool st
   read.expect(conf["use_output_layer"], true).expect(conf["normalize_before"], true);
   if (auto ok = read.expect(conf["concat_after"], false).done(); !ok) return tl::unexpected(ok.error());
   if (conf["lora_list"].present()) return conf["lora_list"].problem("names adapters (LoRA), which are not known");
-  if (attended != s.layers)
-    return conf["att_layer_num"].problem("is not num_blocks: layers without attention are not known");
+  if (attended < s.layers)
+    return conf["att_layer_num"].problem("is less than num_blocks: layers without attention are not known");
+  s.layers = attended;  // however few num_blocks are
+  if (says_null(conf, "sanm_shfit")) shift = (s.kernel - 1) / 2;
   const auto left = left_of(conf, s.kernel, shift);
   if (!left) return tl::unexpected(left.error());
   s.kernel_left = *left;
@@ -145,6 +152,7 @@ result<sanm_settings> read_sanm_settings(const yaml_value& conf, std::int64_t in
   if (auto ok = read.done(); !ok) return tl::unexpected(ok.error());
   if (conf["lora_list"].present()) return conf["lora_list"].problem("names adapters (LoRA), which are not known");
   if (s.size % s.heads != 0) return conf["attention_heads"].problem("does not divide the output_size");
+  if (says_null(conf, "sanm_shfit")) return conf["sanm_shfit"].problem("is null, a number of frames is needed");
   const auto left = left_of(conf, s.kernel, shift);
   if (!left) return tl::unexpected(left.error());
   s.kernel_left = *left;
@@ -184,7 +192,10 @@ result<paraformer_settings> read_paraformer_settings(const model_yaml& config) {
 
   // Front-end and tokens; those of training (specaug, ctc, the optimizer) are nobody's concern here.
   auto read = yaml_reader();
-  read.need(root["frontend"]).expect(root["frontend"], s.streaming ? "WavFrontendOnline" : "WavFrontend");
+  // The latter's other name is the reference's, too.
+  const bool other_name = !s.streaming && root["frontend"].text() == std::string("wav_frontend");
+  read.need(root["frontend"]);
+  if (!other_name) read.expect(root["frontend"], s.streaming ? "WavFrontendOnline" : "WavFrontend");
   read.need(root["tokenizer"]).expect(root["tokenizer"], "CharTokenizer");
   const auto told = root["model_conf"];
   read.expect(told["sos"], 1).expect(told["eos"], 2).expect(told["blank_id"], 0);

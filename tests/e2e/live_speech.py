@@ -19,7 +19,7 @@ STREAMING = SPEECH / "paraformer_streaming"
 OFFLINE = SPEECH / "paraformer_offline"
 VAD = SPEECH / "vad"
 TOKENS = json.loads((STREAMING / "tokens.json").read_text())
-CASES = json.loads((STREAMING / "expected.json").read_text())["cases"]
+CASES = [c for c in json.loads((STREAMING / "expected.json").read_text())["cases"] if c["samples"] <= 70000]
 # What protocols ask for that know nothing of chunks.
 USUAL = [c for c in CASES if (c["chunk_size"], c["encoder"], c["decoder"]) == ([5, 10, 5], 4, 0)]
 LIMIT_S = 60 * SLOW

@@ -89,6 +89,20 @@ def test_the_next_utterance_may_be_samples(server, tmp_path):
 
 
 @pytest.mark.asan
+def test_samples_for_a_model_of_whole_sounds(serve, tmp_path):
+    """As FunASR's server for files hears them: only an offline model is there."""
+    server = serve({name: MODELS[name] for name in ("offline_asr", "punctuation")})
+    want = server.post("/transcribe", files={"file": wav(WHOLE)}).json()
+    data = b"".join(s.to_bytes(2, "little", signed=True) for s in WHOLE)
+    for sent in (data, wav(WHOLE)):
+        got = send(server, sent, "pcm")
+        assert [m["text"].strip() for m in got] == [s["text"] for s in want["sentences"]]
+        assert [m["is_final"] for m in got] == [False] * (len(got) - 1) + [True]
+    got, code = failure(server, [{**BEGIN, "mode": "online", "wav_format": "pcm"}, data[:9600]])
+    assert got["error"] and code != 1000
+
+
+@pytest.mark.asan
 def test_what_is_wrong_is_told(server, tmp_path):
     flac = encoded(WHOLE, "flac", tmp_path)
     for file, why in ((b"\0\0\0\x18ftypM4A " + bytes(100), "M4A"), (b"<html>", "HTML"), (wav([]), "no sound"),

@@ -167,7 +167,7 @@ struct fake_recordings final : actors::recording_service {
     bool cancelled = false;
   };
   std::vector<std::shared_ptr<one>> all;
-  std::string hears = "hears", punctuates = "alpha";
+  std::string hears = "hears", punctuates = "alpha", only_whole = "whole";
   // Said at once of each; empty: the test says it.
   std::vector<actors::recording_event> at_once;
 
@@ -181,6 +181,7 @@ struct fake_recordings final : actors::recording_service {
   }
   std::string model() const override { return hears; }
   std::string punctuation() const override { return punctuates; }
+  bool hears_whole(const std::string& model) const override { return model == only_whole; }
 };
 
 // Models "alpha" (resident, default), "beta", "org/gamma" and "tensors" (float32 [2]).

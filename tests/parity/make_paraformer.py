@@ -168,10 +168,15 @@ CHUNKS = ([([5, 10, 5], e, d) for e in (0, 1, 4, -1) for d in (0, 1)] +
           [([0, 10, 5], e, d) for e in (1, 4) for d in (0, 1)] + [([0, 8, 4], 0, 0), ([0, 8, 4], 4, 1), ([5, 10, 5], 4, 3)])
 
 
+LONG = 570000  # of a look-back without end: the past holds what every step leaves, for 64 chunks
+
+
 def lengths(chunk: int) -> list[int]:
     """Samples: every way in which an utterance can end."""
     stride = chunk * FRAME
-    return [FRAME,                 # a first chunk that is final, the shortest
+    return [1,                     # less than a chunk, and none before it: the tail of nothing
+            FRAME - 1,             # .. just so
+            FRAME,                 # a first chunk that is final, the shortest
             4321,                  # .. longer
             stride,                # nothing remains
             stride + 1,            # fewer than 960 remain
@@ -187,11 +192,12 @@ def streaming() -> None:
     model = make_model(conf, seed)
     folder = ROOT / "paraformer_streaming"
     save(folder, conf, model, lambda s: {"model": s, "epoch": 3}, seed)
-    wave = sound(70000, seed)
+    wave = sound(LONG, seed)
     cases, fired, margin = [], 0, 9.0
     with torch.no_grad():
         for chunk_size, encoder_back, decoder_back in CHUNKS:
-            for n in lengths(chunk_size[1]):
+            whole_past = (chunk_size, encoder_back, decoder_back) == ([5, 10, 5], -1, 1)
+            for n in lengths(chunk_size[1]) + ([LONG] if whole_past else []):
                 frontend = WavFrontendOnline(cmvn_file=str(folder / "am.mvn"), **conf["frontend_conf"])
                 steps, least = hear_stream(model, conf, frontend, wave[:n].float() / 32768, chunk_size, encoder_back,
                                            decoder_back)

@@ -84,6 +84,7 @@ struct recording_test : ::testing::Test {
   std::vector<question> questions;
   std::deque<std::function<void()>> aside, posted;
   bool fed = false;
+  std::uint32_t whole_rate_hz = 16000;
   std::string punctuation;
   recording_limits limits;
   steady_time now = steady_clock::now();
@@ -112,6 +113,7 @@ struct recording_test : ::testing::Test {
       most_aside = std::max(most_aside, aside.size());
     };
     means.is_fed = [this](const std::string&) { return fed; };
+    means.rate_hz = [this](const std::string&) { return whole_rate_hz; };
     means.punctuation = punctuation;
     means.post = [this](std::function<void()> f) { posted.push_back(std::move(f)); };
     it = std::make_unique<recording>(
@@ -180,6 +182,17 @@ TEST_F(recording_test, a_whole_model_hears_one_segment) {
   EXPECT_EQ(events, (list{"begun m", "hello 0.1-1.9", "ended 2.00"}));
   EXPECT_TRUE(it->over());
   EXPECT_FALSE(it->failed());
+}
+
+TEST_F(recording_test, a_whole_model_hears_its_own_rate) {
+  whole_rate_hz = 8000;
+  start(wav(tone(2, 8000), 8000));
+  ASSERT_EQ(questions.size(), 1u);
+  EXPECT_EQ(asked_sound(0).size(), 16000u);
+  EXPECT_EQ(questions[0].asked.inputs.at(0).only<inference::samples>()->rate_hz, 8000u);
+  questions[0].say("hello");
+  run();
+  EXPECT_EQ(events.back(), "ended 2.00");
 }
 
 TEST_F(recording_test, a_long_sound_is_cut_and_told_in_order_a_few_segments_at_once) {

@@ -41,6 +41,22 @@ TEST(SpeechModels, EachTakesWhatFitsItsPurposeInTheOrderOfNames) {
   EXPECT_EQ(c.models.voice_activity(), "z");
 }
 
+TEST(SpeechModels, WhoHearsWholeSoundsAlone) {
+  chosen c;
+  EXPECT_FALSE(c.models.hears_whole(""));
+  c.registered = {{"d", {asr}, "/whole"}, {"a", {task::text_classification}, "/a"}};
+  EXPECT_TRUE(c.models.hears_whole("")) << "nobody can be fed";
+  EXPECT_TRUE(c.models.hears_whole("d"));
+  EXPECT_FALSE(c.models.hears_whole("a"));
+  EXPECT_FALSE(c.models.hears_whole("unknown"));
+  c.registered.push_back({"f", {asr}, "/fed"});
+  EXPECT_FALSE(c.models.hears_whole(""));
+  EXPECT_FALSE(c.models.hears_whole("f"));
+  EXPECT_TRUE(c.models.hears_whole("d")) << "it was named";
+  c.registered = {{"offline_asr", {}, "/unknown"}};
+  EXPECT_TRUE(c.models.hears_whole("")) << "by its usual name";
+}
+
 TEST(SpeechModels, AUsualNameGoesFirstEvenWhereItsTaskIsNotKnownYet) {
   chosen c;
   c.registered = {{"b", {asr}, "/fed"}, {"streaming_asr", {}, "/unknown"}, {"offline_asr", {}, "/unknown"}};

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "http/ws/funasr_protocol.hpp"
+#include "inference/audio/wav_head.hpp"
 #include "tests/http/fakes.hpp"
 #include "tests/http/recordings.hpp"
 
@@ -83,6 +84,29 @@ TEST_F(funasr_file, is_heard_when_it_is_whole) {
   text(R"({"wav_format":"pcm"})");
   binary("xx");
   EXPECT_EQ(sessions.all.size(), 1U) << "the next one is samples again";
+}
+
+// As FunASR's server for files has it, whose clients send samples.
+TEST_F(funasr_file, samples_for_a_model_of_whole_sounds_are_one) {
+  recordings.only_whole = "m";
+  for (const bool has_head : {false, true}) {
+    const auto before = recordings.all.size();
+    text(R"({"mode":"offline","audio_fs":8000,"is_speaking":true})");
+    if (has_head) binary(inference::wav_head({.rate_hz = 8000}, 4));
+    binary("ab");
+    binary("cd");
+    text(R"({"is_speaking":false})");
+    ASSERT_EQ(recordings.all.size(), before + 1);
+    const auto& asked = last().asked;
+    const std::string file(reinterpret_cast<const char*>(asked.file.data()), asked.file.size());
+    EXPECT_EQ(file, inference::wav_head({.rate_hz = 8000}, has_head ? std::optional(4U) : std::nullopt) + "abcd");
+    tell(sentence("Hello.", {"hello"}, 1));
+    tell(actors::recording_ended{2});
+  }
+  EXPECT_TRUE(sessions.all.empty());
+  text(R"({"mode":"online","is_speaking":true})");
+  binary("ab");
+  EXPECT_EQ(sessions.all.size(), 1U) << "who says why it cannot be";
 }
 
 TEST_F(funasr_file, of_any_name_in_two_passes) {

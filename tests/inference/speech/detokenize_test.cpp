@@ -21,7 +21,7 @@ std::vector<std::int32_t> ids_of(std::initializer_list<const char*> tokens) {
   return ids;
 }
 std::string whole(std::initializer_list<const char*> tokens) {
-  const auto all = speech_vocabulary::of(words);
+  const auto all = speech_vocabulary::of(words, 3);
   detokenizer text(*all);
   auto out = text.add(ids_of(tokens));
   return out + text.finish();
@@ -34,6 +34,13 @@ TEST(detokenizer, writes_chinese_close_and_words_apart) {
   EXPECT_EQ(whole({"hello", "你", "world", "it's"}), "hello你world it's");
   EXPECT_EQ(whole({"<s>", "你", "<unk>", "<blank>", "好", "</s>"}), "你好");
   EXPECT_EQ(whole({"é", "hello"}), "é hello");
+}
+
+// By what they are, not by how they are spelled: the reference drops blank, begin and end by their ids.
+TEST(detokenizer, drops_the_first_ids_whatever_they_are_called) {
+  const auto all = speech_vocabulary::of({"<blank>", "<sos>", "<eos>", "你", "<blank>", "<OOV>"}, 3);
+  detokenizer text(*all);
+  EXPECT_EQ(text.add(std::vector<std::int32_t>{0, 1, 3, 2, 4, 5}) + text.finish(), "你<blank>");
 }
 
 TEST(detokenizer, joins_pieces_and_runs_of_letters) {
@@ -51,7 +58,7 @@ TEST(detokenizer, loses_no_piece) {
 }
 
 TEST(detokenizer, holds_back_what_the_next_token_decides) {
-  const auto all = speech_vocabulary::of(words);
+  const auto all = speech_vocabulary::of(words, 3);
   detokenizer text(*all);
   EXPECT_EQ(text.add(ids_of({"hello", "th@@"})), "hello");
   EXPECT_EQ(text.add({}), "");
