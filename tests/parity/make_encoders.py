@@ -283,7 +283,8 @@ PLANS = {
 # -- making them --
 
 class Unfit(Exception):
-    """Rounding decides the answer, or all answers are alike: other weights."""
+    """Rounding decides the answer, or all answers are alike: other weights. On another CPU it may be another attempt
+    that does, and the files differ."""
 
 
 def check_telling(rows: dict[str, list[dict]]) -> None:
