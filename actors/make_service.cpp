@@ -22,7 +22,6 @@
 #include "cache/prediction/prediction_cache.hpp"
 #include "config/machine.hpp"
 #include "config/turns.hpp"
-#include "inference/speech/funasr_folder.hpp"
 
 namespace troupe::actors {
 
@@ -242,7 +241,7 @@ class actor_service final : public service {
     if (!table) return out;
     for (const auto& [name, entry] : table->models) {
       const auto r = entry->registration.load();
-      if (r->enabled) out.push_back({name, tasks_of(name), r->path});
+      if (r->enabled) out.push_back({name, tasks_of(name)});
     }
     return out;
   }
@@ -279,7 +278,8 @@ class actor_service final : public service {
   registry_keeper_actor keeper_;
   std::unique_ptr<artifact_wing> artifacts_;
   std::unique_ptr<catalog_wing> catalog_;
-  const speech_models speech_models_{settings_, [this] { return speech_candidates(); }, inference::is_fed};
+  const speech_models speech_models_{settings_, [this] { return speech_candidates(); },
+                                     [this](const std::string& model) { return gateway_->is_fed(model); }};
   std::unique_ptr<session_wing> sessions_;
   std::unique_ptr<recording_wing> recordings_;
 };

@@ -32,6 +32,8 @@ class gateway {
   // Requests whose model has been loaded for them; from the supervisor.
   void resume(std::vector<pending_ptr> requests);
   entry_ptr find(std::string_view model) const;
+  // It hears while it is fed: as it is in memory, else as its artifact says, which is read. False: unknown.
+  bool is_fed(std::string_view model) const;
   std::string default_model() const;  // may be unknown to the registry; empty: none
 
  private:

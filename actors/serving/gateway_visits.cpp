@@ -3,6 +3,8 @@
 
 #include "actors/serving/gateway.hpp"
 
+#include "inference/speech/funasr_folder.hpp"
+
 namespace troupe::actors {
 
 namespace {
@@ -109,6 +111,13 @@ cancel_handle gateway::decode(decode_request request, one_shot<decoded_texts> re
                                     [&](const auto& ids) { return texts.decode(ids, request.skip_special); });
       }),
       std::move(reply));
+}
+
+bool gateway::is_fed(std::string_view model) const {
+  const auto entry = find(model);
+  if (!entry) return false;
+  if (const auto home = entry->current.load()) return home->model->live() != nullptr;
+  return inference::is_fed(entry->registration.load()->path);
 }
 
 cancel_handle gateway::enter(std::string model, one_shot<live_place> reply) {

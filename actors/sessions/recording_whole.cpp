@@ -30,7 +30,7 @@ void recording_whole::voice_ready(std::uint32_t rate_hz) {
 void recording_whole::tick() {
   if (voice_) voice_->tick();
   for (auto which = first_; which < next_; ++which)
-    if (std::exchange(at(which).refusal, std::nullopt)) at(which).heard ? ask_marks(which) : ask_text(which);
+    if (std::exchange(at(which).refusal, std::nullopt)) at(which).sound.empty() ? ask_marks(which) : ask_text(which);
 }
 
 const error* recording_whole::refusal() const {
@@ -60,7 +60,7 @@ void recording_whole::voice_told(std::vector<sound_piece>&& spoken) {
 
 void recording_whole::add(std::vector<speech_segment>&& segments) {
   for (auto& one : segments)
-    segments_.push_back({static_cast<double>(one.first) / rate_hz_, std::move(one.sound), {}, false, false, {}, {}});
+    segments_.push_back({static_cast<double>(one.first) / rate_hz_, std::move(one.sound), {}, false, {}, {}});
 }
 
 cancel_handle recording_whole::predict(predict_request request, number which,
@@ -114,7 +114,6 @@ void recording_whole::heard(number which, result<inference::transcript> text) {
   s.sound = {};
   s.text = std::move(*text);
   shift(s.text, s.begin_s);
-  s.heard = true;
   if (punctuates() && !s.text.text.empty()) {
     ask_marks(which);
     return owner_.ear_progressed();

@@ -36,7 +36,7 @@ class recording_whole final : public recording_ear, private recording_voice::own
     double begin_s = 0;
     std::vector<float> sound;  // until it is heard
     inference::transcript text;
-    bool heard = false, done = false;
+    bool done = false;
     std::optional<error> refusal;  // for now: to be asked again
     cancel_handle cancel;          // of what is asked about it
   };

@@ -89,12 +89,7 @@ class open_wing final : public recording_wing, public recording_service {
     };
     // A recording has one piece read at a time: bounded by those whose turn it is.
     out.aside = [this](std::function<void()> f) { pool_.submit_admitted(std::move(f)); };
-    out.is_fed = [this](const std::string& model) {
-      const auto entry = door_.find(model);
-      if (!entry) return false;
-      if (const auto home = entry->current.load()) return home->model->live() != nullptr;
-      return inference::is_fed(entry->registration.load()->path);
-    };
+    out.is_fed = [this](const std::string& model) { return door_.is_fed(model); };
     out.rate_hz = [this](const std::string& model) {
       const auto entry = door_.find(model);
       return inference::heard_rate_hz(entry ? entry->registration.load()->path : std::filesystem::path());

@@ -28,13 +28,13 @@ std::string speech_models::choose(const std::string& named, std::string_view usu
 
 std::string speech_models::live() const {
   const auto fed = choose(settings_.speech_model, "streaming_asr", task::automatic_speech_recognition,
-                          [&](const auto& m) { return is_fed_(m.path); });
+                          [&](const auto& m) { return is_fed_(m.name); });
   return fed.empty() ? choose({}, {}, task::automatic_speech_recognition, any) : fed;
 }
 
 std::string speech_models::whole() const {
   return choose(settings_.offline_speech_model, "offline_asr", task::automatic_speech_recognition,
-                [&](const auto& m) { return !is_fed_(m.path); });
+                [&](const auto& m) { return !is_fed_(m.name); });
 }
 
 bool speech_models::hears_whole(const std::string& model) const {
@@ -42,7 +42,7 @@ bool speech_models::hears_whole(const std::string& model) const {
   if (name.empty()) name = whole();
   const auto all = registered_();
   return std::any_of(all.begin(), all.end(), [&](const speech_candidate& m) {
-    return m.name == name && (m.tasks.empty() || does(m, task::automatic_speech_recognition)) && !is_fed_(m.path);
+    return m.name == name && (m.tasks.empty() || does(m, task::automatic_speech_recognition)) && !is_fed_(m.name);
   });
 }
 

@@ -2,7 +2,6 @@
 // Which registered model does what for speech, where a request names none: the settings' word, else the usual name,
 // else the first by name that can. Immutable; any thread. Empty names: there is none.
 
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -17,15 +16,14 @@ namespace troupe::actors {
 struct speech_candidate {
   std::string name;
   std::vector<inference::task> tasks;  // empty: not known before it is loaded
-  std::filesystem::path path;
 };
 
 class speech_models {
  public:
-  // `registered`: every enabled model there is now. `is_fed`: whether the artifact at a path hears while it is fed
-  // (inference/speech/funasr_folder.hpp); asked only where names decide nothing.
+  // `registered`: every enabled model there is now. `is_fed`: whether a model hears while it is fed (gateway.hpp);
+  // asked only where names decide nothing.
   speech_models(const config::settings& settings, std::function<std::vector<speech_candidate>()> registered,
-                std::function<bool(const std::filesystem::path&)> is_fed)
+                std::function<bool(const std::string&)> is_fed)
       : settings_(settings), registered_(std::move(registered)), is_fed_(std::move(is_fed)) {}
 
   std::string live() const;   // hears while it is fed; else any that hears at all, which will refuse by name
@@ -41,7 +39,7 @@ class speech_models {
 
   const config::settings& settings_;
   const std::function<std::vector<speech_candidate>()> registered_;
-  const std::function<bool(const std::filesystem::path&)> is_fed_;
+  const std::function<bool(const std::string&)> is_fed_;
 };
 
 }  // namespace troupe::actors

@@ -34,38 +34,35 @@ void funasr_protocol::text(std::string_view message) {
 
 void funasr_protocol::binary(std::string_view message) {
   if (!socket_ || message.empty()) return;
-  if (!feed_) {
-    if (terms_.wav_format != "pcm")
-      begin_file();
-    else if (terms_.mode != session_mode::online && files_.recordings.hears_whole(model()))
-      begin_samples(message);
-    else
-      begin_sound();
-  }
+  if (!feed_) begin_utterance(message);
   if (const auto feed = feed_) feed->take(message);
+}
+
+void funasr_protocol::begin_utterance(std::string_view first) {
+  mode_ = terms_.mode;
+  rate_hz_ = terms_.rate_hz;
+  begun_ = true;
+  if (terms_.wav_format != "pcm") return begin_file();
+  if (mode_ != session_mode::online && files_.recordings.hears_whole(model())) return begin_samples(first);
+  begin_sound();
 }
 
 void funasr_protocol::begin_sound() {
   actors::session_request request;
-  request.mode = mode_ = terms_.mode;
+  request.mode = mode_;
   request.marks_in_context = true;  // its clients write one sentence behind the other
   request.options = terms_.options;
-  rate_hz_ = terms_.rate_hz;
-  begun_ = true;
   begin(std::move(request), {inference::sample_format::s16, rate_hz_});
 }
 
 void funasr_protocol::begin_file() {
-  if (terms_.mode == session_mode::online)
+  if (mode_ == session_mode::online)
     return fail({error_code::bad_request,
                  "wav_format: found " + in_quotes(terms_.wav_format),
                  "allowed where the mode is online: pcm, 16-bit little-endian samples of one channel",
                  {}});
   actors::recording_request request;
   request.hotwords = terms_.options.hotwords;
-  mode_ = terms_.mode;
-  rate_hz_ = terms_.rate_hz;
-  begun_ = true;
   begin(std::move(request), files_);
 }
 

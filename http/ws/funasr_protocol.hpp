@@ -29,6 +29,7 @@ class funasr_protocol final : public fed_protocol {
   void feed_ended() override;
   void feed_failed(const error& why) override { fail(why); }
 
+  void begin_utterance(std::string_view first);
   void begin_sound();
   void begin_file();
   void begin_samples(std::string_view first);

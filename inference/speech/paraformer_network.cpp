@@ -44,11 +44,10 @@ class network final : public paraformer_network {
         decoder_(settings.decoder, all_) {
     memory_ = std::move(weights.memory);
     type_ = all_.at("encoder.after.weight").scalar_type();
-    kept_bytes_ = {bytes_of(encoder_.attention_type()), bytes_of(type_)};
   }
 
   std::unique_ptr<device_lane> make_lane() const override { return make_device_lane("cpu"); }
-  state_bytes kept_bytes() const noexcept override { return kept_bytes_; }
+  state_bytes kept_bytes() const noexcept override { return {bytes_of(encoder_.attention_type()), bytes_of(type_)}; }
 
   std::vector<heard_tokens> hear_chunks(std::span<const chunk_row> rows, device_lane& lane) const override {
     return guarded(lane, [&] { return chunks(rows); });
@@ -107,11 +106,10 @@ class network final : public paraformer_network {
     const auto weights = predictor_(full, ranges);
     batch_tokens tokens;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto& o = rows[i].state->shape().options;
+      const auto& shape = rows[i].state->shape();
       add_row(tokens, [&](fired_tokens& out) {
-        integrate_chunk(settings_.cif, weights_of(weights, ranges[i]), frames_of(full, ranges[i]), o.left_frames,
-                        static_cast<std::int64_t>(o.left_frames) + o.chunk_frames, rows[i].last, rows[i].state->rest(),
-                        out);
+        integrate_chunk(settings_.cif, weights_of(weights, ranges[i]), frames_of(full, ranges[i]),
+                        shape.options.left_frames, shape.step_frames(), rows[i].last, rows[i].state->rest(), out);
       });
     }
     auto heard = decode(h, ranges, tokens, [&](std::size_t i, decoder_row& row) {
@@ -208,7 +206,6 @@ class network final : public paraformer_network {
   cif_predictor predictor_;
   paraformer_decoder decoder_;
   at::ScalarType type_ = at::kFloat;  // that layers compute in
-  state_bytes kept_bytes_;
 };
 
 }  // namespace

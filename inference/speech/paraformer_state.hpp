@@ -31,10 +31,7 @@ struct paraformer_state_shape {
   std::int64_t encoder_layers = 0, decoder_layers = 0, size = 0, kernel = 0;
   state_bytes bytes;
 
-  std::int64_t window() const noexcept {
-    return static_cast<std::int64_t>(options.left_frames) + options.chunk_frames + options.ahead_frames;
-  }
-  // What a step leaves for those after it.
+  // The frames before a chunk, and the chunk: what a step leaves for those after it.
   std::int64_t step_frames() const noexcept {
     return static_cast<std::int64_t>(options.left_frames) + options.chunk_frames;
   }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace troupe::actors {
 namespace {
 
@@ -9,12 +11,12 @@ using inference::task;
 
 constexpr auto asr = task::automatic_speech_recognition;
 
-bool by_name(const std::filesystem::path& path) { return path.string().find("fed") != std::string::npos; }
-
 struct chosen {
   config::settings settings;
   std::vector<speech_candidate> registered;
-  speech_models models{settings, [this] { return registered; }, by_name};
+  // Those of them that are fed.
+  std::set<std::string> fed = {"a", "b", "c", "f"};
+  speech_models models{settings, [this] { return registered; }, [this](const auto& m) { return fed.contains(m); }};
 };
 
 TEST(SpeechModels, NothingIsThere) {
@@ -27,14 +29,14 @@ TEST(SpeechModels, NothingIsThere) {
 
 TEST(SpeechModels, EachTakesWhatFitsItsPurposeInTheOrderOfNames) {
   chosen c;
-  c.registered = {{"d", {asr}, "/whole"},
-                  {"c", {asr}, "/fed"},
-                  {"b", {asr}, "/fed"},
-                  {"e", {asr}, "/whole"},
-                  {"a", {task::text_classification}, "/fed"},
-                  {"q", {task::punctuation_restoration}, "/q"},
-                  {"p", {task::punctuation_restoration}, "/p"},
-                  {"z", {task::voice_activity_detection}, "/z"}};
+  c.registered = {{"d", {asr}},
+                  {"c", {asr}},
+                  {"b", {asr}},
+                  {"e", {asr}},
+                  {"a", {task::text_classification}},
+                  {"q", {task::punctuation_restoration}},
+                  {"p", {task::punctuation_restoration}},
+                  {"z", {task::voice_activity_detection}}};
   EXPECT_EQ(c.models.live(), "b");
   EXPECT_EQ(c.models.whole(), "d");
   EXPECT_EQ(c.models.punctuation(), "p");
@@ -44,29 +46,29 @@ TEST(SpeechModels, EachTakesWhatFitsItsPurposeInTheOrderOfNames) {
 TEST(SpeechModels, WhoHearsWholeSoundsAlone) {
   chosen c;
   EXPECT_FALSE(c.models.hears_whole(""));
-  c.registered = {{"d", {asr}, "/whole"}, {"a", {task::text_classification}, "/a"}};
+  c.registered = {{"d", {asr}}, {"a", {task::text_classification}}};
   EXPECT_TRUE(c.models.hears_whole("")) << "nobody can be fed";
   EXPECT_TRUE(c.models.hears_whole("d"));
   EXPECT_FALSE(c.models.hears_whole("a"));
   EXPECT_FALSE(c.models.hears_whole("unknown"));
-  c.registered.push_back({"f", {asr}, "/fed"});
+  c.registered.push_back({"f", {asr}});
   EXPECT_FALSE(c.models.hears_whole(""));
   EXPECT_FALSE(c.models.hears_whole("f"));
   EXPECT_TRUE(c.models.hears_whole("d")) << "it was named";
-  c.registered = {{"offline_asr", {}, "/unknown"}};
+  c.registered = {{"offline_asr", {}}};
   EXPECT_TRUE(c.models.hears_whole("")) << "by its usual name";
 }
 
 TEST(SpeechModels, AUsualNameGoesFirstEvenWhereItsTaskIsNotKnownYet) {
   chosen c;
-  c.registered = {{"b", {asr}, "/fed"}, {"streaming_asr", {}, "/unknown"}, {"offline_asr", {}, "/unknown"}};
+  c.registered = {{"b", {asr}}, {"streaming_asr", {}}, {"offline_asr", {}}};
   EXPECT_EQ(c.models.live(), "streaming_asr");
   EXPECT_EQ(c.models.whole(), "offline_asr");
 }
 
 TEST(SpeechModels, TheSettingsWordIsTakenAsItIs) {
   chosen c;
-  c.registered = {{"streaming_asr", {asr}, "/fed"}};
+  c.registered = {{"streaming_asr", {asr}}};
   c.settings.speech_model = "mine";
   c.settings.offline_speech_model = "whole";
   c.settings.punctuation_model = "marks";
@@ -79,7 +81,7 @@ TEST(SpeechModels, TheSettingsWordIsTakenAsItIs) {
 
 TEST(SpeechModels, WhereNoneIsFedTheOtherIsNamedSoThatItCanSayWhyNot) {
   chosen c;
-  c.registered = {{"only", {asr}, "/whole"}};
+  c.registered = {{"only", {asr}}};
   EXPECT_EQ(c.models.live(), "only");
 }
 

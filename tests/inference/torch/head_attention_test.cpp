@@ -96,7 +96,6 @@ TEST_P(head_attention_of, hides_what_a_mask_hides) {
   std::cout << "by tiles: " << (a.bf16 && has_tile_attention(width)) << '\n';
 }
 
-// As an int8 model's, where there are tiles: fp32 in and out.
 INSTANTIATE_TEST_SUITE_P(types, head_attention_of, testing::Values(at::kFloat, at::kBFloat16),
                          [](const auto& p) { return p.param == at::kFloat ? "fp32" : "bf16"; });
 
